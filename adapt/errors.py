@@ -1,0 +1,13 @@
+"""One exception base for everything that is wrong with a bundle, a run or a request to this package."""
+
+
+class AdaptError(ValueError):
+    """Something that the user can mend; the message says what and how."""
+
+
+class BundleError(AdaptError):
+    """A bundle that is damaged, malformed or not for this robot; names the field."""
+
+
+class RunError(AdaptError):
+    """A training run that cannot be read, resumed or evaluated."""

@@ -1,0 +1,203 @@
+"""A recurrent belief over the task, and a policy that acts on it.
+
+The policy starts as an oracle's, trained on the true task; the belief stands in for the task. The belief is a GRU
+posterior, trained on data from the policy that acts on it, so that what is scored is what it learns on. Once it can
+be trusted, PPO goes on with the policy on the belief's mean and standard deviation: it learns to act well while it is
+still unsure. No gradient of the policy's loss enters the encoder (VariBAD, arXiv:1910.08348).
+
+Adaptation is reward-free: the encoder hears what the robot's own encoder says, and what was sent to its motor.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from adapt.checkpoint import optimizer_state, restore_optimizer
+from adapt.learners import objectives
+from adapt.learners.objectives import ACTION_HISTORY, Stretch
+from adapt.learners.ppo import PPO, PPOConfig, Rollout
+from adapt.networks.belief import BeliefEncoder, MotionModel
+from adapt.networks.policy import Critic, GaussianPolicy, widen
+from sim_tasks.trial_env import TrialVecEnv
+
+
+@dataclass(frozen=True)
+class BeliefConfig:
+    """Hyperparameters; the defaults were chosen on `pendulum_swingup`."""
+
+    robots: int = 512
+    """Simulations side by side, N."""
+    horizon: int = 150
+    """Control steps per stretch, T: gradients reach this far back, memory further."""
+    updates: int = 16
+    """Gradient steps of the belief per stretch."""
+    batch: int = 128
+    """Trials per gradient step."""
+    learning_rate: float = 3e-3
+    """Adam's at the start; falls linearly to a tenth."""
+    hidden: int = 64
+    warm_up: int = 15
+    """Iterations before the policy learns on the belief."""
+    max_grad_norm: float = 1.0
+    objective: dict[str, float] = field(default_factory=lambda: {"privileged": 1.0})
+    """Weights of `adapt.learners.objectives`' terms that train the belief."""
+    policy: PPOConfig = field(
+        default_factory=lambda: PPOConfig(robots=512, horizon=150, learning_rate=3e-4, epochs=3)
+    )
+
+
+class BeliefLearner:
+    """Belief encoder, motion model and the policy on the belief. N trials, T steps, Q quantities."""
+
+    def __init__(
+        self,
+        env: TrialVecEnv,
+        seed: int,
+        teacher: tuple[GaussianPolicy, Critic],
+        config: BeliefConfig | None = None,
+    ):
+        self.config = config or BeliefConfig()
+        unknown = set(self.config.objective) - {"privileged", "state", "kl"}
+        if unknown:
+            raise ValueError(f"unknown objective {sorted(unknown)}; valid: privileged, state, kl")
+        self.env = env
+        torch.manual_seed(seed)
+        observation, action = env.observation.shape[1], env.previous_action.shape[1]
+        task = env.context.shape[1]
+        self.encoder = BeliefEncoder(observation, action, task, self.config.hidden)
+        self.motion_model = MotionModel(observation, ACTION_HISTORY * action, task)
+        self.parameters = [*self.encoder.parameters(), *self.motion_model.parameters()]
+        self.optimizer = torch.optim.Adam(self.parameters, lr=self.config.learning_rate)
+        self.policy, self.critic = _on_belief(teacher, task)
+        self.ppo = PPO(self.policy, self.critic, self.config.policy)
+        self.iteration = 0
+        steps, robots = self.config.horizon, self.config.robots
+        known = observation + action + 2 * task
+        self._rollout = Rollout(steps, robots, known, known + task, action)
+        self._heard = torch.zeros(steps, robots, observation + action + 1)
+        self._memory = torch.zeros(robots, self.encoder.memory)
+        self._memory_before = torch.zeros(robots, self.encoder.memory)
+        self._sizes = (observation, action, task)
+
+    def set_progress(self, fraction: float) -> None:
+        """How much of the training is behind us, in [0, 1]: sets the learning rates."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * (1 - 0.9 * fraction)
+        self.ppo.set_progress(fraction)
+
+    @torch.no_grad()
+    def collect(self) -> int:
+        """One stretch of all trials, acting on the present belief; returns the control steps taken.
+
+        Trials begin at the beginning of stretches only: `TrialVecEnv.stagger(horizon)` sees to it.
+        """
+        env, cut = self.env, {}
+        self._memory[np.flatnonzero(env.elapsed == 0)] = 0.0
+        self._memory_before.copy_(self._memory)
+        for t in range(self.config.horizon):
+            known, inputs, self._memory = self._listen(self._heard[t])
+            action, log_prob = self.policy.sample(known)
+            transition = env.step(action.numpy())
+            self._rollout.record(t, known, inputs, action, log_prob, transition)
+            if transition.done.any():
+                cut[t] = self._listen()[1]
+                env.reset(np.flatnonzero(transition.done))
+        self._rollout.evaluate(self.critic, self._listen()[1], cut)
+        return self.config.horizon * self.config.robots
+
+    def update(self) -> dict[str, float]:
+        """Belief, then policy, on the stretch that was collected; returns mean losses."""
+        config = self.config
+        rounds = -(-config.updates * config.batch // config.robots)
+        trials = torch.cat([torch.randperm(config.robots) for _ in range(rounds)])
+        batches = trials[: config.updates * config.batch].split(config.batch)
+        losses = [self._step(self._stretch(batch), self._memory_before[batch]) for batch in batches]
+        metrics = {name: float(np.mean([loss[name] for loss in losses])) for name in losses[0]}
+        self.iteration += 1
+        if self.iteration > config.warm_up:
+            return metrics | self.ppo.update(self._rollout)
+        return metrics | {"reward": float(self._rollout.rewards.mean())}
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a later `restore` needs to go on exactly from here."""
+        return {
+            "policy": self.policy.state_dict(),
+            "critic": self.critic.state_dict(),
+            "policy_optimizer": optimizer_state(self.ppo.optimizer),
+            "encoder": self.encoder.state_dict(),
+            "motion_model": self.motion_model.state_dict(),
+            "optimizer": optimizer_state(self.optimizer),
+            "env": self.env.state(),
+            "memory": self._memory,
+            "iteration": self.iteration,
+            "torch_rng": torch.get_rng_state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Inverse of `state`."""
+        self.policy.load_state_dict(state["policy"])
+        self.critic.load_state_dict(state["critic"])
+        restore_optimizer(self.ppo.optimizer, state.get("policy_optimizer", {}))
+        self.encoder.load_state_dict(state["encoder"])
+        self.motion_model.load_state_dict(state["motion_model"])
+        restore_optimizer(self.optimizer, state["optimizer"])
+        self.env.restore(state["env"])
+        self._memory.copy_(state["memory"])
+        self.iteration = state["iteration"]
+        torch.set_rng_state(state["torch_rng"])
+
+    def _listen(self, heard: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What policy and critic know now, and the memory after it; writes the encoder's inputs to `heard`."""
+        env = self.env
+        observation, action = torch.from_numpy(env.observation), torch.from_numpy(env.previous_action)
+        flag = torch.from_numpy(env.new_episode)[:, None]
+        inputs = torch.cat([observation, action, flag], dim=-1, out=heard)
+        belief, memory = self.encoder(inputs[None], self._memory)
+        known = torch.cat([observation, action, belief[0]], dim=-1)
+        return known, torch.cat([known, torch.from_numpy(env.context)], dim=-1), memory
+
+    def _step(self, stretch: Stretch, memory: torch.Tensor) -> dict[str, float]:
+        weights = self.config.objective
+        belief, _ = self.encoder(stretch.heard, memory)
+        told = belief if "state" in weights else belief.detach()
+        terms = {
+            "privileged": objectives.privileged(belief, stretch.task),
+            "kl": objectives.kl(belief),
+            "state": objectives.state(self.motion_model, told, stretch),
+        }
+        # The motion model always learns to predict; whether the belief learns from it is the objective's choice.
+        loss = sum(weights.get(name, float(name == "state")) * term for name, term in terms.items())
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
+        self.optimizer.step()
+        return {name: term.item() for name, term in terms.items()}
+
+    def _stretch(self, trials: torch.Tensor) -> Stretch:
+        observation, action, task = self._sizes
+        return Stretch(
+            self._heard[:, trials], self._rollout.critic_inputs[:, trials, -task:], observation, action
+        )
+
+
+def _on_belief(teacher: tuple[GaussianPolicy, Critic], task: int) -> tuple[GaussianPolicy, Critic]:
+    """The teacher's policy on (mean, log std) in place of the task; its critic on both.
+
+    Inputs are (observation, previous action, mean, log std) for the policy, and the task after them for the critic.
+    """
+    policy, critic = (copy.deepcopy(module) for module in teacher)
+    policy.body = widen(policy.body, task)
+    policy.context_size = 2 * task
+    critic.body = widen(critic.body, 2 * task)
+    first = critic.body[0]
+    assert isinstance(first, nn.Linear)
+    known = first.in_features - 3 * task
+    order = [*range(known), *range(known + task, known + 3 * task), *range(known, known + task)]
+    first.weight = nn.Parameter(first.weight.detach()[:, order])
+    return policy, critic

@@ -1,0 +1,75 @@
+"""What a belief is trained on: named terms, summed with weights. The exchangeable part of the belief learner.
+
+`privileged`            log-likelihood of the simulator's true parameters (as in RMA, arXiv:2107.04034, with a
+                        posterior in place of a point estimate);
+`state` + `kl`          VariBAD's evidence lower bound with a state decoder (arXiv:1910.08348): reward-free;
+all three               both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+ACTION_HISTORY = 3
+"""Sent actions that the motion model sees, newest first: an action delay reaches over two control periods."""
+PRIOR_SHARE = 0.1
+"""Share of motion-model samples that see the prior instead of a belief, so that both predict honestly."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """T consecutive steps of N trials, as the encoder heard them."""
+
+    heard: torch.Tensor
+    """Observation, previous action, episode flag. Shape (T, N, O + A + 1)."""
+    task: torch.Tensor
+    """True task in the belief's coordinates. Shape (T, N, Q)."""
+    observation_size: int
+    action_size: int
+
+    @property
+    def observation(self) -> torch.Tensor:
+        return self.heard[..., : self.observation_size]
+
+    @property
+    def previous_action(self) -> torch.Tensor:
+        return self.heard[..., self.observation_size : self.observation_size + self.action_size]
+
+    @property
+    def new_episode(self) -> torch.Tensor:
+        return self.heard[..., -1]
+
+
+def privileged(belief: torch.Tensor, task: torch.Tensor) -> torch.Tensor:
+    """-log q(task | history) per dimension, without its constant. Belief (..., 2 Q), task (..., Q)."""
+    mean, log_std = belief.chunk(2, dim=-1)
+    return (0.5 * ((task - mean) * torch.exp(-log_std)).square() + log_std).mean()
+
+
+def kl(belief: torch.Tensor) -> torch.Tensor:
+    """KL(q || N(0, 1)) per dimension. Belief (..., 2 L)."""
+    mean, log_std = belief.chunk(2, dim=-1)
+    return (0.5 * (mean.square() + torch.exp(2 * log_std) - 1) - log_std).mean()
+
+
+def state(motion_model: nn.Module, belief: torch.Tensor, stretch: Stretch) -> torch.Tensor:
+    """Squared error of the forecast of the next observation, in its own units.
+
+    Steps whose action history or next observation crosses an episode's beginning are left out.
+    """
+    steps = len(stretch.observation)
+    first, last = ACTION_HISTORY - 1, steps - 1
+    actions = torch.cat(
+        [stretch.previous_action[first + 1 - lag : steps - lag] for lag in range(ACTION_HISTORY)], dim=-1
+    )
+    fresh = stretch.new_episode
+    crossed = sum(fresh[first + 1 - lag : steps - lag] for lag in range(ACTION_HISTORY))
+    told = belief[first:last]
+    told = torch.where(torch.rand(told.shape[:2])[..., None] < PRIOR_SHARE, torch.zeros_like(told), told)
+    predicted = motion_model(stretch.observation[first:last], actions, told)
+    error = (predicted - stretch.observation[first + 1 :]).square().mean(dim=-1)
+    keep = (crossed == 0).float()
+    return (error * keep).sum() / keep.sum().clamp(min=1.0)

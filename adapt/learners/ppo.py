@@ -1,0 +1,162 @@
+"""Proximal policy optimisation (Schulman et al. 2017, arXiv:1707.06347), shared by all learners with a policy.
+
+Generalised advantages: arXiv:1506.02438. T steps of N simulations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from adapt.networks.policy import Critic, GaussianPolicy
+from sim_tasks.trial_env import Transition
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """Hyperparameters; the defaults were chosen on `pendulum_swingup`."""
+
+    robots: int = 1024
+    """Simulations side by side, N."""
+    horizon: int = 32
+    """Control steps per simulation and update, T."""
+    gamma: float = 0.99
+    """Discount per control step."""
+    gae_lambda: float = 0.95
+    epochs: int = 4
+    minibatches: int = 8
+    learning_rate: float = 1e-3
+    """Adam's at the start; falls linearly to a tenth."""
+    clip: float = 0.2
+    entropy: float = 1e-3
+    max_grad_norm: float = 0.5
+    hidden: tuple[int, ...] = (64, 64)
+
+
+class Rollout:
+    """What the policy did, preallocated: T steps of N simulations."""
+
+    def __init__(self, steps: int, robots: int, policy_inputs: int, critic_inputs: int, action: int):
+        self.steps = steps
+        self.policy_inputs = torch.zeros(steps, robots, policy_inputs)
+        self.critic_inputs = torch.zeros(steps, robots, critic_inputs)
+        self.actions = torch.zeros(steps, robots, action)
+        self.log_probs = torch.zeros(steps, robots)
+        self.rewards = torch.zeros(steps, robots)
+        self.values = torch.zeros(steps, robots)
+        self.next_values = torch.zeros(steps, robots)
+        self.done = torch.zeros(steps, robots)
+        self.terminated = torch.zeros(steps, robots)
+
+    def record(
+        self,
+        t: int,
+        policy_inputs: torch.Tensor,
+        critic_inputs: torch.Tensor,
+        action: torch.Tensor,
+        log_prob: torch.Tensor,
+        transition: Transition,
+    ) -> None:
+        """Step t: what was known, what was done, shape (N, ...) each, and what came of it."""
+        self.policy_inputs[t], self.critic_inputs[t] = policy_inputs, critic_inputs
+        self.actions[t], self.log_probs[t] = action, log_prob
+        self.rewards[t] = torch.from_numpy(transition.reward)
+        self.done[t] = torch.from_numpy(transition.done.astype(np.float32))
+        self.terminated[t] = torch.from_numpy(transition.terminated.astype(np.float32))
+
+    @torch.no_grad()
+    def evaluate(self, critic: Critic, last_inputs: torch.Tensor, cut: dict[int, torch.Tensor]) -> None:
+        """Fills in the values of all states.
+
+        Args:
+            critic: the state value.
+            last_inputs: critic inputs after step T, shape (N, ...).
+            cut: critic inputs, shape (N, ...), after those steps at which trials ended, before their reset.
+        """
+        self.values[:] = critic(self.critic_inputs)
+        self.next_values[:-1] = self.values[1:]
+        self.next_values[-1] = critic(last_inputs)
+        for t, inputs in cut.items():
+            ended = self.done[t] > 0
+            self.next_values[t, ended] = critic(inputs[ended]) * (1 - self.terminated[t, ended])
+
+    def advantages(self, gamma: float, gae_lambda: float) -> torch.Tensor:
+        """A_t = delta_t + gamma lambda (1 - done_t) A_{t+1}; a time limit bootstraps from the state it cut off.
+
+        Values are discounted means, (1 - gamma) times the discounted sum: of the reward's own size, so that the
+        critic's gradient does not drown the policy's.
+        """
+        delta = (1 - gamma) * self.rewards + gamma * self.next_values - self.values
+        advantages = torch.empty_like(delta)
+        running = torch.zeros_like(delta[0])
+        for t in reversed(range(self.steps)):
+            running = delta[t] + gamma * gae_lambda * (1 - self.done[t]) * running
+            advantages[t] = running
+        return advantages
+
+
+class PPO:
+    """The update of a policy and its critic on one rollout."""
+
+    def __init__(self, policy: GaussianPolicy, critic: Critic, config: PPOConfig):
+        self.policy = policy
+        self.critic = critic
+        self.config = config
+        self.parameters = [*policy.parameters(), *critic.parameters()]
+        self.optimizer = torch.optim.Adam(self.parameters, lr=config.learning_rate, eps=1e-5)
+
+    def set_progress(self, fraction: float) -> None:
+        """How much of the training is behind us, in [0, 1]: sets the learning rate."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * (1 - 0.9 * fraction)
+
+    def update(self, rollout: Rollout) -> dict[str, float]:
+        """Several epochs of minibatches over the rollout; returns mean losses."""
+        config = self.config
+        advantages = rollout.advantages(config.gamma, config.gae_lambda)
+        data = (
+            rollout.policy_inputs.flatten(0, 1),
+            rollout.critic_inputs.flatten(0, 1),
+            rollout.actions.flatten(0, 1),
+            rollout.log_probs.flatten(),
+            advantages.flatten(),
+            (advantages + rollout.values).flatten(),
+        )
+        size = -(-len(data[0]) // config.minibatches)
+        losses = [
+            self._step(*(array[batch] for array in data))
+            for _ in range(config.epochs)
+            for batch in torch.randperm(len(data[0])).split(size)
+        ]
+        policy_loss, value_loss = np.mean(losses, axis=0)
+        return {
+            "policy_loss": float(policy_loss),
+            "value_loss": float(value_loss),
+            "reward": float(rollout.rewards.mean()),
+            "action_std": float(torch.exp(self.policy.log_std.detach()).mean()),
+        }
+
+    def _step(
+        self,
+        policy_inputs: torch.Tensor,
+        critic_inputs: torch.Tensor,
+        actions: torch.Tensor,
+        log_probs: torch.Tensor,
+        advantages: torch.Tensor,
+        returns: torch.Tensor,
+    ) -> tuple[float, float]:
+        config = self.config
+        advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        ratio = torch.exp(self.policy.log_prob(self.policy(policy_inputs), actions) - log_probs)
+        clipped = torch.clamp(ratio, 1 - config.clip, 1 + config.clip)
+        policy_loss = -torch.min(ratio * advantages, clipped * advantages).mean()
+        value_loss = (self.critic(critic_inputs) - returns).square().mean()
+        loss = policy_loss + 0.5 * value_loss - config.entropy * self.policy.entropy()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters, config.max_grad_norm)
+        self.optimizer.step()
+        return policy_loss.item(), value_loss.item()

@@ -1,0 +1,108 @@
+"""Adapters that run a bundle's step graph with onnxruntime."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime
+
+from adapt.bundle import PolicyBundle
+from adapt.types import Belief, OnlineAdapter
+
+
+def make_adapter(bundle: PolicyBundle, robots: int = 1) -> OnlineAdapter:
+    """The adapter of the bundle's kind, for `robots` robots side by side."""
+    kinds = {"belief": BeliefAdapter, "none": FixedAdapter}
+    return kinds[bundle.manifest["adapter"]["kind"]](bundle, robots)
+
+
+def open_session(graph: bytes) -> onnxruntime.InferenceSession:
+    """A single-threaded session: a step is microseconds of work, and a robot's other cores are not ours."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+class FixedAdapter:
+    """A policy without memory: no adaptation."""
+
+    def __init__(self, bundle: PolicyBundle, robots: int = 1):
+        self._session = open_session(bundle.graph("step.onnx"))
+
+    def reset(self, ids: np.ndarray | slice = slice(None)) -> None:
+        """Nothing to forget."""
+
+    def act(
+        self,
+        observation: np.ndarray,
+        previous_action: np.ndarray,
+        previous_reward: np.ndarray,
+        new_episode: np.ndarray,
+        listen: np.ndarray,
+    ) -> np.ndarray:
+        feed = {"observation": observation, "previous_action": previous_action}
+        return self._session.run(["action"], feed)[0]
+
+    def belief(self) -> None:
+        return None
+
+
+class BeliefAdapter:
+    """A recurrent belief over the task and a policy on it. The memory is the GRU's hidden state, shape (N, H)."""
+
+    def __init__(self, bundle: PolicyBundle, robots: int = 1):
+        self._session = open_session(bundle.graph("step.onnx"))
+        adapter = bundle.manifest["adapter"]
+        latent, quantities = adapter["latent"], len(bundle.manifest["family"]["belief_names"])
+        self._hidden = np.zeros((robots, adapter["hidden"]), np.float32)
+        self._belief = Belief(
+            np.zeros((robots, latent), np.float32),
+            np.zeros((robots, latent), np.float32),
+            np.full((robots, quantities), np.nan, np.float32),
+            np.full((robots, quantities), np.nan, np.float32),
+        )
+
+    def reset(self, ids: np.ndarray | slice = slice(None)) -> None:
+        self._hidden[ids] = 0.0
+
+    def act(
+        self,
+        observation: np.ndarray,
+        previous_action: np.ndarray,
+        previous_reward: np.ndarray,
+        new_episode: np.ndarray,
+        listen: np.ndarray,
+    ) -> np.ndarray:
+        feed = {
+            "observation": observation,
+            "previous_action": previous_action,
+            "new_episode": new_episode,
+            "hidden": self._hidden,
+        }
+        outputs = ["action", "belief", "parameters", "parameter_std", "next_hidden"]
+        action, belief, parameters, parameter_std, hidden = self._session.run(outputs, feed)
+        trusted = listen & np.isfinite(hidden).all(axis=1)
+        self._hidden = np.where(trusted[:, None], hidden, self._hidden)
+        if trusted.all():
+            mean, log_std = np.split(belief, 2, axis=1)
+            self._belief = Belief(mean, log_std, parameters, parameter_std)
+        return action
+
+    def belief(self) -> Belief:
+        return self._belief
+
+
+class MotionPredictor:
+    """The belief's own forecast of the next observation: how well the robot is understood, on any recording."""
+
+    def __init__(self, bundle: PolicyBundle):
+        self._session = open_session(bundle.graph("predict.onnx"))
+
+    def __call__(
+        self, observation: np.ndarray, actions: np.ndarray, mean: np.ndarray, log_std: np.ndarray
+    ) -> np.ndarray:
+        """Observation (N, O), sent and earlier action (N, 2 A), belief (N, L) twice, to the next (N, O)."""
+        belief = np.concatenate([mean, log_std], axis=1).astype(np.float32)
+        feed = {"observation": observation, "actions": actions, "belief": belief}
+        return self._session.run(["next_observation"], feed)[0]

@@ -1,0 +1,84 @@
+"""`AdaptiveController`: observe, adapt, act, certify. Evaluation and the ROS node run this same class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from adapt.types import Belief, OnlineAdapter
+from robots import RobotSpec, SensorFrame
+from robots.action import ActionLayout
+from robots.observation import ObservationLayout
+from robots.safety import SafetyFilter
+
+
+@dataclass(frozen=True)
+class ControlStep:
+    """What one control step decided, for N robots."""
+
+    command: np.ndarray
+    """Certified: finite, within all limits, in [command unit]. Shape (N, J)."""
+    requested: np.ndarray
+    """What the policy asked for, in [command unit]; may be non-finite. Shape (N, J)."""
+    reasons: np.ndarray
+    """Bit mask of `robots.safety.Reason` per robot. Shape (N,), int."""
+    belief: Belief | None
+
+
+class AdaptiveController:
+    """Bundle's adapter + safety filter for N robots of one kind."""
+
+    def __init__(
+        self, spec: RobotSpec, observation: ObservationLayout, adapter: OnlineAdapter, robots: int = 1
+    ):
+        self.spec = spec
+        self.observation = observation
+        self.adapter = adapter
+        self.action = ActionLayout(spec)
+        self.safety = SafetyFilter(spec, robots)
+        self._sent = np.zeros((robots, self.action.size), np.float32)
+        self._no_reward = np.zeros((robots, 1), np.float32)
+        self._new_episode = np.ones((robots, 1), np.float32)
+        self._observation = np.zeros((robots, observation.size), np.float32)
+
+    def reset(self, ids: np.ndarray | slice = slice(None), position: np.ndarray | None = None) -> None:
+        """A new trial: the belief is forgotten, the command starts soft from the measured `position` [rad]."""
+        self.adapter.reset(ids)
+        self.begin_episode(ids, position)
+
+    def begin_episode(self, ids: np.ndarray | slice = slice(None), position: np.ndarray | None = None) -> None:
+        """The same robot starts again: what is believed of it is kept."""
+        self.safety.reset(ids, position)
+        self._sent[ids] = 0.0
+        self._new_episode[ids] = 1.0
+
+    def step(
+        self, frame: SensorFrame, age: np.ndarray | float = 0.0, sent: np.ndarray | None = None
+    ) -> ControlStep:
+        """One control period.
+
+        Args:
+            frame: newest sensor reading of all N robots; non-finite readings put a robot into safe mode.
+            age: how old the reading is, in [s].
+            sent: for shadow mode: the command, shape (N, J), that somebody else has sent since the last step.
+        """
+        if sent is not None:
+            self._sent[:] = self.action.to_action(sent)
+        fresh = frame.finite & (np.broadcast_to(age, frame.stamp.shape) <= self.spec.safety.stale_after)
+        built = self.observation.build(frame)
+        self._observation[fresh] = built[fresh]
+        action = self.adapter.act(
+            self._observation, self._sent, self._no_reward, self._new_episode, listen=fresh
+        )
+        self._new_episode[fresh] = 0.0
+        requested = self.action.to_command(action)
+        certified = self.safety.certify(requested, frame, age)
+        self._sent[:] = self.action.to_action(certified.command)
+        return ControlStep(certified.command, requested, certified.reasons, self.adapter.belief())
+
+    def stop(self) -> np.ndarray:
+        """The safe-mode command for a robot that can no longer be controlled. Shape (N, J)."""
+        command = self.safety.stop().command
+        self._sent[:] = self.action.to_action(command)
+        return command

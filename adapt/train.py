@@ -1,0 +1,248 @@
+"""Training runs: one folder each, with config, metrics, TensorBoard, and a checkpoint that resumes exactly.
+
+    config.json             learner, family, seed, iterations, hyperparameters, versions, commit
+    metrics.jsonl           one line per iteration
+    tensorboard/
+    checkpoint.safetensors  the newest good state, written atomically
+    result.json             steps, seconds, steps per second
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+from adapt import provenance
+from adapt.checkpoint import load_checkpoint, save_checkpoint
+from adapt.errors import AdaptError, RunError
+from adapt.learners import Learner, Teacher, learner_kind
+from adapt.learners.bounds import BoundLearner
+from sim_tasks.families import load_family
+
+CHECKPOINT_EVERY = 25
+"""Iterations between checkpoints."""
+
+Progress = Callable[[dict[str, Any]], None]
+"""Called after every iteration with its metrics."""
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What to train, where to, and for how long."""
+
+    learner: str
+    family: str
+    out: Path
+    seed: int = 0
+    iterations: int | None = None
+    """None for the learner's default."""
+    threads: int = 0
+    """Of simulation and torch; 0 for all cores."""
+    teacher: Path | None = None
+    """Oracle run, for learners that need one."""
+    resume: bool = False
+
+
+def train(request: TrainRequest, progress: Progress | None = None) -> dict[str, Any]:
+    """Trains, or goes on with a run that was stopped; returns `result.json`'s content.
+
+    Raises:
+        AdaptError: unknown learner or family, a run that is in the way or cannot be resumed, a missing teacher.
+        RunError: a loss stopped being finite; the last good checkpoint stays.
+    """
+    kind = learner_kind(request.learner)
+    family = load_family(request.family)
+    iterations = kind.iterations if request.iterations is None else request.iterations
+    if iterations < 1:
+        raise AdaptError(f"iterations: expected at least 1, got {iterations}")
+    threads = request.threads or os.cpu_count() or 1
+    torch.set_num_threads(threads)
+    teacher = _load_teacher(request) if kind.needs_teacher else None
+    config = _config(request, kind.config, iterations)
+    done, seconds, steps = _prepare(request, config), 0.0, 0
+    learner = kind.build(family, request.seed, threads, teacher)
+    checkpoint = request.out / "checkpoint.safetensors"
+    if done:
+        state = load_checkpoint(checkpoint)
+        learner.restore(state["learner"])
+        done, seconds, steps = state["iteration"], state["seconds"], state["steps"]
+    with _Log(request.out, done) as log, _stop_flag() as stopped:
+        for iteration in range(done, iterations):
+            begin = time.monotonic()
+            learner.set_progress(iteration / iterations)
+            steps += learner.collect()
+            metrics = learner.update()
+            seconds += time.monotonic() - begin
+            _check_finite(metrics, checkpoint)
+            row = {"iteration": iteration + 1, "iterations": iterations, "steps": steps, "seconds": seconds}
+            log.write(row | metrics)
+            if progress is not None:
+                progress(row | metrics)
+            last = iteration + 1 == iterations
+            if last or stopped() or (iteration + 1) % CHECKPOINT_EVERY == 0:
+                _save(checkpoint, learner, iteration + 1, seconds, steps)
+            if stopped() and not last:
+                raise RunError(
+                    f"stopped after iteration {iteration + 1} of {iterations}; go on with: "
+                    f"adapt train {request.learner} {request.family} --out {request.out} --resume"
+                )
+    result = {
+        "steps": steps,
+        "seconds": seconds,
+        "steps_per_s": steps / seconds,
+        "diverged": learner.env.sim.diverged,
+        "seed": request.seed,
+        "commit": config["commit"],
+        "versions": config["versions"],
+    }
+    _write_json(request.out / "result.json", result)
+    return result
+
+
+def read_run(run: Path) -> dict[str, Any]:
+    """A run's `config.json`.
+
+    Raises:
+        RunError: the folder is not a training run.
+    """
+    path = run / "config.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise RunError(f"{run}: not a training run (no readable config.json)") from error
+
+
+def load_learner(run: Path) -> Learner:
+    """Builds a run's learner and restores its newest checkpoint.
+
+    Raises:
+        RunError: the run or its checkpoint cannot be read.
+    """
+    config = read_run(run)
+    kind = learner_kind(config["learner"])
+    state = load_checkpoint(run / "checkpoint.safetensors")["learner"]
+    teacher = _read_teacher(Path(config["teacher"])) if kind.needs_teacher else None
+    learner = kind.build(load_family(config["family"]), config["seed"], 0, teacher)
+    learner.restore(state)
+    return learner
+
+
+def _load_teacher(request: TrainRequest) -> Teacher:
+    if request.teacher is None:
+        raise AdaptError(f"{request.learner}: needs --teacher, the folder of an oracle run")
+    config = read_run(request.teacher)
+    if config["learner"] != "oracle" or config["family"] != request.family:
+        raise AdaptError(
+            f"--teacher {request.teacher}: a run of {config['learner']} on {config['family']}; "
+            f"expected oracle on {request.family}"
+        )
+    return _read_teacher(request.teacher)
+
+
+def _read_teacher(run: Path) -> Teacher:
+    learner = load_learner(run)
+    assert isinstance(learner, BoundLearner)
+    return learner.policy, learner.critic
+
+
+def _config(request: TrainRequest, hyperparameters: Any, iterations: int) -> dict[str, Any]:
+    return {
+        "learner": request.learner,
+        "family": request.family,
+        "seed": request.seed,
+        "iterations": iterations,
+        "hyperparameters": dataclasses.asdict(hyperparameters),
+        "teacher": str(request.teacher) if request.teacher else None,
+        "versions": provenance.versions(),
+        "commit": provenance.commit(),
+        "machine": provenance.machine(),
+    }
+
+
+def _prepare(request: TrainRequest, config: dict[str, Any]) -> bool:
+    """Makes the run's folder; returns whether there is a checkpoint to go on from."""
+    path = request.out / "config.json"
+    exists = (request.out / "checkpoint.safetensors").is_file()
+    if exists and not request.resume:
+        raise RunError(f"{request.out}: holds a run already; add --resume, or choose another --out")
+    if exists:
+        recorded = read_run(request.out)
+        for field in ("learner", "family", "seed", "iterations", "hyperparameters"):
+            if json.dumps(recorded[field]) != json.dumps(config[field]):
+                raise RunError(f"{path}: {field} was {recorded[field]!r}, now {config[field]!r}")
+        return True
+    request.out.mkdir(parents=True, exist_ok=True)
+    _write_json(path, config)
+    return False
+
+
+def _save(path: Path, learner: Learner, iteration: int, seconds: float, steps: int) -> None:
+    state = {"learner": learner.state(), "iteration": iteration, "seconds": seconds, "steps": steps}
+    save_checkpoint(path, state)
+
+
+def _check_finite(metrics: dict[str, float], checkpoint: Path) -> None:
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            kept = f"the last good state is in {checkpoint}" if checkpoint.is_file() else "no checkpoint yet"
+            raise RunError(f"{name} is {value}: training stopped; {kept}")
+
+
+def _write_json(path: Path, data: dict[str, Any]) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+@contextmanager
+def _stop_flag() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and SIGTERM ask for a stop after the present iteration, so that what is saved is whole."""
+    asked = False
+
+    def ask(*_: object) -> None:
+        nonlocal asked
+        asked = True
+
+    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+class _Log:
+    """Metrics as JSON lines and for TensorBoard; lines past the checkpoint that is resumed are dropped."""
+
+    def __init__(self, out: Path, done: int):
+        path = out / "metrics.jsonl"
+        kept = path.read_text(encoding="utf-8").splitlines()[:done] if done and path.is_file() else []
+        self._file = path.open("w", encoding="utf-8")
+        self._file.writelines(line + "\n" for line in kept)
+        self._board = SummaryWriter(str(out / "tensorboard"), purge_step=done or None)
+
+    def write(self, row: dict[str, Any]) -> None:
+        self._file.write(json.dumps(row) + "\n")
+        self._file.flush()
+        for name, value in row.items():
+            if isinstance(value, float):
+                self._board.add_scalar(name, value, row["iteration"])
+
+    def __enter__(self) -> _Log:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._board.close()

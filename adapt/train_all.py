@@ -1,0 +1,112 @@
+"""Trains a belief learner and both of its bounds: DR and oracle side by side on a core each, then the belief."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from adapt.errors import RunError
+
+Progress = Callable[[str, dict[str, Any]], None]
+"""Called with the learner's name and its metrics after each of its iterations."""
+
+
+def train_all(
+    family: str,
+    out: Path,
+    *,
+    seed: int = 0,
+    scale: float = 1.0,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Trains `dr`, `oracle` and `belief` into folders of these names under `out`.
+
+    Args:
+        family: task family.
+        out: folder of the three runs.
+        seed: of all three.
+        scale: of the default number of iterations; below 1 for a quick look.
+        resume: go on with what is there.
+        progress: called after every iteration.
+
+    Returns:
+        steps, seconds and steps_per_s of the three together, wall-clock, and each run's `result.json`.
+
+    Raises:
+        RunError: one of the trainings failed; its message is passed on.
+    """
+    begin = time.monotonic()
+    together = [_Training(name, family, out, seed, scale, resume, threads=1) for name in ("dr", "oracle")]
+    _watch(together, progress)
+    belief = _Training("belief", family, out, seed, scale, resume, threads=os.cpu_count() or 1)
+    _watch([belief], progress)
+    seconds = time.monotonic() - begin
+    results = {name: json.loads((out / name / "result.json").read_text()) for name in ("dr", "oracle", "belief")}
+    steps = sum(result["steps"] for result in results.values())
+    return {"steps": steps, "seconds": seconds, "steps_per_s": steps / seconds, "runs": results}
+
+
+class _Training:
+    """One training in a process of its own, whose metrics arrive as JSON lines."""
+
+    def __init__(
+        self, learner: str, family: str, out: Path, seed: int, scale: float, resume: bool, threads: int
+    ):
+        from adapt.learners import learner_kind
+
+        iterations = max(1, round(scale * learner_kind(learner).iterations))
+        self.learner = learner
+        command = [sys.executable, "-m", "adapt.cli", "train", learner, family, "--json"]
+        command += ["--out", str(out / learner), "--seed", str(seed), "--threads", str(threads)]
+        command += ["--iterations", str(iterations)]
+        command += ["--teacher", str(out / "oracle")] if learner == "belief" else []
+        command += ["--resume"] if resume else []
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
+
+    def read(self, progress: Progress | None) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            row = json.loads(line)
+            if progress is not None and "iteration" in row:
+                progress(self.learner, row)
+
+    def close(self) -> str:
+        """Waits for the end; returns what it complained of, or nothing."""
+        assert self.process.stderr is not None
+        complaint = self.process.stderr.read()
+        return complaint if self.process.wait() else ""
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()  # it finishes its iteration and saves
+            try:
+                self.process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def _watch(trainings: list[_Training], progress: Progress | None) -> None:
+    readers = [threading.Thread(target=t.read, args=(progress,), daemon=True) for t in trainings]
+    try:
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+        for training in trainings:
+            if complaint := training.close():
+                raise RunError(f"training {training.learner} failed:\n{complaint.strip()}")
+    finally:
+        for training in trainings:
+            training.stop()

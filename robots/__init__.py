@@ -1,0 +1,18 @@
+"""What a robot is: its description, sensors, observations, actions and safety limits.
+
+Imports numpy and pyyaml only, so that a robot's computer can use all of it.
+"""
+
+from robots.errors import RobotError, RobotSpecError, UnknownRobotError
+from robots.frame import SensorFrame
+from robots.spec import RobotSpec, load_robot, robot_names
+
+__all__ = [
+    "RobotError",
+    "RobotSpec",
+    "RobotSpecError",
+    "SensorFrame",
+    "UnknownRobotError",
+    "load_robot",
+    "robot_names",
+]

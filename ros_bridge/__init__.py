@@ -1,0 +1,1 @@
+"""The ROS 2 side: message conversions, the adaptation node, a simulated robot, recording, replay and HIL."""

@@ -1,0 +1,152 @@
+"""Between ROS messages and arrays. Pure functions: no node, no clock, no state. J joints, Q named quantities."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray, MultiArrayDimension, MultiArrayLayout
+
+from adapt.types import Belief
+from robots import RobotSpec, SensorFrame
+from ros_bridge.errors import BridgeError
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One JointState in the robot's joint order."""
+
+    frame: SensorFrame
+    """Of N = 1 robot; NaN wherever the message says nothing usable."""
+    problem: str | None
+    """What is wrong with the message, in words; None if nothing is."""
+
+
+@dataclass(frozen=True)
+class BeliefReading:
+    """A belief message in arrays."""
+
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    mean: np.ndarray
+    """In the units that `units` names. Shape (Q,)."""
+    std: np.ndarray
+    """Standard deviation in the same units. Shape (Q,)."""
+
+
+def to_seconds(stamp: Time) -> float:
+    """A stamp in [s] since its clock's epoch."""
+    return stamp.sec + 1e-9 * stamp.nanosec
+
+
+def to_stamp(seconds: float) -> Time:
+    """Seconds since the epoch, to the nanosecond that a float of this size resolves."""
+    whole = math.floor(seconds)
+    return Time(sec=whole, nanosec=min(round((seconds - whole) * 1e9), 999_999_999))
+
+
+def to_reading(message: JointState, spec: RobotSpec) -> Reading:
+    """Maps joints by name: their order in the message is free, other joints are ignored.
+
+    Whatever is missing or not finite stays NaN in the frame, which puts the safety filter into safe mode.
+    """
+    joints = len(spec.joints)
+    position, velocity = np.full(joints, np.nan), np.full(joints, np.nan)
+    problems = [] if message.header.stamp.sec or message.header.stamp.nanosec else ["header.stamp is not set"]
+    names = list(message.name)
+    for index, joint in enumerate(spec.joint_names):
+        if names.count(joint) != 1:
+            problems.append(f"joint {joint!r} stands in `name` {names.count(joint)} times")
+            continue
+        place = names.index(joint)
+        for field, values, target in (
+            ("position", message.position, position),
+            ("velocity", message.velocity, velocity),
+        ):
+            if len(values) != len(names):
+                problems.append(f"`{field}` has {len(values)} numbers for {len(names)} names")
+            elif not math.isfinite(values[place]):
+                problems.append(f"{field} of {joint!r} is {values[place]}")
+            else:
+                target[index] = values[place]
+    stamp = np.array([to_seconds(message.header.stamp)])
+    frame = SensorFrame(stamp, position[None], velocity[None])
+    return Reading(frame, "; ".join(dict.fromkeys(problems)) or None)
+
+
+def joint_state_message(frame: SensorFrame, effort: np.ndarray, spec: RobotSpec) -> JointState:
+    """One robot's reading, with the effort [N m] last applied, shape (J,), as a robot publishes it."""
+    message = JointState()
+    message.header.stamp = to_stamp(float(frame.stamp[0]))
+    message.header.frame_id = spec.ros.frame
+    message.name = list(spec.joint_names)
+    message.position = _doubles(frame.position[0])
+    message.velocity = _doubles(frame.velocity[0])
+    message.effort = _doubles(effort)
+    return message
+
+
+def command_message(command: np.ndarray) -> Float64MultiArray:
+    """A command in [command unit] in the robot's joint order, shape (J,), as ros2_control takes it."""
+    return Float64MultiArray(data=_doubles(command))
+
+
+def requested_message(requested: np.ndarray, reasons: int, joint_names: Sequence[str]) -> Float64MultiArray:
+    """What the policy asked for in [command unit], shape (J,), then the bit mask of `robots.safety.Reason`."""
+    labels = ",".join((*joint_names, "reasons"))
+    return _labelled(np.append(requested, reasons)[None], ("requested", labels))
+
+
+def read_requested(message: Float64MultiArray) -> tuple[np.ndarray, int]:
+    """The request, shape (J,), and the reasons of a `requested_message`.
+
+    Raises:
+        BridgeError: the message is empty or its reasons are no bit mask.
+    """
+    data = np.array(message.data)
+    if len(data) < 2 or not math.isfinite(data[-1]):
+        raise BridgeError(f"requested: expected numbers per joint and a bit mask, got {data.tolist()}")
+    return data[:-1], int(data[-1])
+
+
+def belief_message(belief: Belief, names: Sequence[str], units: Sequence[str]) -> Float64MultiArray:
+    """One robot's quantities: rows mean and standard deviation, a column per quantity, labelled with its unit."""
+    rows = np.concatenate([belief.parameters, belief.parameter_std])
+    labels = ",".join(f"{name} [{unit}]" for name, unit in zip(names, units, strict=True))
+    return _labelled(rows, ("mean,std", labels))
+
+
+def read_belief(message: Float64MultiArray) -> BeliefReading:
+    """Takes a `belief_message` apart.
+
+    Raises:
+        BridgeError: its layout and its data disagree.
+    """
+    dims = message.layout.dim
+    labels = dims[1].label.split(",") if len(dims) == 2 else []
+    if not labels or len(message.data) != 2 * len(labels):
+        raise BridgeError(f"belief: {len(message.data)} numbers for two rows of {len(labels)} labels")
+    mean, std = np.array(message.data).reshape(2, -1)
+    parts = [label.removesuffix("]").split(" [", 1) for label in labels]
+    return BeliefReading(
+        names=tuple(part[0] for part in parts), units=tuple(part[-1] for part in parts), mean=mean, std=std
+    )
+
+
+def _labelled(rows: np.ndarray, labels: tuple[str, str]) -> Float64MultiArray:
+    """A matrix, shape (R, C), row by row, with a label per axis."""
+    count, width = rows.shape
+    dims = [
+        MultiArrayDimension(label=labels[0], size=count, stride=count * width),
+        MultiArrayDimension(label=labels[1], size=width, stride=width),
+    ]
+    return Float64MultiArray(layout=MultiArrayLayout(dim=dims), data=_doubles(rows.ravel()))
+
+
+def _doubles(values: np.ndarray) -> array:
+    return array("d", values.tolist())

@@ -1,0 +1,115 @@
+"""What the adaptation node tells `/diagnostics`: from its control loop's counters to diagnostic messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+
+from adapt.types import Belief
+from robots.safety import SAFE_MODE, reason_names
+from ros_bridge.control_loop import ControlLoop
+from ros_bridge.latency import LatencyMeter
+
+SLOW_SHARE = 0.5
+"""Share of the control period beyond which a step's p99 latency is worth a warning."""
+RATE_TOLERANCE = 0.1
+"""Relative deviation of the control rate that is worth a warning."""
+
+
+@dataclass(frozen=True)
+class Health:
+    """An active node's condition since its last report."""
+
+    period: float
+    """Control period in [s]."""
+    rate: float
+    """Control steps per second, in [1/s]."""
+    p99: float
+    """Latency of a step in [ms]."""
+    latest: int = 0
+    """Bit mask of `robots.safety.Reason` of the newest command."""
+    seen: int = 0
+    """The same of all commands since the last report."""
+    problem: str | None = None
+    """What is wrong with the newest reading."""
+
+
+def judge(health: Health) -> tuple[bytes, str]:
+    """The level of a condition, and the condition in words."""
+    if health.latest & SAFE_MODE:
+        detail = f" ({health.problem})" if health.problem else ""
+        return DiagnosticStatus.ERROR, f"safe mode: {_words(health.latest)}{detail}"
+    if health.seen & SAFE_MODE:
+        return DiagnosticStatus.WARN, f"was in safe mode: {_words(health.seen)}"
+    if health.p99 > SLOW_SHARE * 1e3 * health.period:
+        return DiagnosticStatus.WARN, f"slow: a step takes {health.p99:.1f} ms (p99)"
+    if abs(health.rate * health.period - 1) > RATE_TOLERANCE:
+        return DiagnosticStatus.WARN, f"{health.rate:.1f} steps/s instead of {1 / health.period:.1f}"
+    return DiagnosticStatus.OK, "in control"
+
+
+def belief_in_words(family: Mapping[str, Any], belief: Belief) -> dict[str, str]:
+    """What is believed of one robot, by quantity: `payload_mass: 0.61 +- 0.05 kg`."""
+    columns = zip(
+        family["belief_names"],
+        family["belief_units"],
+        belief.parameters[0],
+        belief.parameter_std[0],
+        strict=True,
+    )
+    return {name: f"{mean:.3g} +- {std:.2g} {unit}" for name, unit, mean, std in columns}
+
+
+class Reporter:
+    """Reports on one node, interval by interval."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.begin(None, {})
+
+    def begin(self, loop: ControlLoop | None, family: Mapping[str, Any]) -> None:
+        """From now on about this control loop, of the bundle with this `family`; None while there is none."""
+        self._loop, self._family = loop, family
+        self.latency = LatencyMeter()
+        """From a reading's arrival to its command's publication."""
+        self._since, self._steps = float("nan"), 0
+
+    def report(self, state: str, fault: str | None, now: float) -> list[DiagnosticStatus]:
+        """The node's condition, with all counts, and its belief. `now` is monotonic, in [s]."""
+        loop = self._loop
+        if loop is None:
+            level = DiagnosticStatus.ERROR if fault else DiagnosticStatus.OK
+            return [_status(f"{self.name}: control", "", level, fault or state, {"state": state})]
+        health = self._health(loop, now)
+        level, message = judge(health) if state == "active" else (DiagnosticStatus.OK, state)
+        if fault:
+            level, message = DiagnosticStatus.ERROR, fault
+        values = {"state": state, "control rate": f"{health.rate:.1f} Hz"}
+        values |= {f"latency {name}": f"{ms:.3f} ms" for name, ms in self.latency.summary().items()}
+        values |= {f"commands {name}": str(count) for name, count in loop.counts.items()}
+        values |= {f"readings {name.value}": str(count) for name, count in loop.intake.counts.items()}
+        reports = [_status(f"{self.name}: control", loop.spec.name, level, message, values)]
+        if loop.belief is not None:
+            words = belief_in_words(self._family, loop.belief)
+            reports.append(_status(f"{self.name}: belief", loop.spec.name, DiagnosticStatus.OK, "", words))
+        return reports
+
+    def _health(self, loop: ControlLoop, now: float) -> Health:
+        rate = (loop.steps - self._steps) / max(now - self._since, 1e-3)
+        self._since, self._steps = now, loop.steps
+        seen, loop.seen = loop.seen, 0
+        return Health(loop.spec.period, rate, self.latency.summary()["p99"], loop.latest, seen, loop.problem)
+
+
+def _words(reasons: int) -> str:
+    return ", ".join(reason_names(reasons & SAFE_MODE))
+
+
+def _status(
+    name: str, hardware: str, level: bytes, message: str, values: Mapping[str, str]
+) -> DiagnosticStatus:
+    pairs = [KeyValue(key=key, value=value) for key, value in values.items()]
+    return DiagnosticStatus(name=name, hardware_id=hardware, level=level, message=message, values=pairs)

@@ -1,0 +1,47 @@
+"""How a process of this package lives: its own signal handling, one executor, and an orderly end."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+import rclpy
+from rclpy.signals import SignalHandlerOptions
+
+POLL = 0.1
+"""Longest wait in [s]: Python sees a signal only between two waits of the middleware."""
+
+
+class StopFlag:
+    """Raised by SIGINT and SIGTERM while the context is open."""
+
+    def __init__(self) -> None:
+        self.raised = False
+
+    def __enter__(self) -> StopFlag:
+        self._before = {number: signal.signal(number, self._raise) for number in _SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _raise(self, number: int, frame: FrameType | None) -> None:
+        self.raised = True
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def ros(ros_args: Sequence[str] = ()) -> Iterator[StopFlag]:
+    """ROS, with signals that end the process in an orderly way: rclpy's own handlers would end the context first,
+    and with it the last command."""
+    with StopFlag() as stop:
+        rclpy.init(args=["", *ros_args], signal_handler_options=SignalHandlerOptions.NO)
+        try:
+            yield stop
+        finally:
+            rclpy.try_shutdown()

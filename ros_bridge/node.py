@@ -1,0 +1,190 @@
+"""`AdaptationNode`: a bundle drives a robot, as a ROS 2 lifecycle node. Control is driven by the robot's sensors."""
+
+from __future__ import annotations
+
+import time
+import traceback
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+
+from adapt.bundle import PolicyBundle, load_bundle
+from adapt.errors import AdaptError
+from adapt.online.adapters import make_adapter
+from adapt.online.controller import AdaptiveController
+from robots import RobotError, RobotSpec, load_robot
+from ros_bridge import conversions, topics
+from ros_bridge.control_loop import ControlLoop
+from ros_bridge.diagnostics import Reporter
+from ros_bridge.ports import STEADY, Ports
+
+_SETTINGS = {
+    "bundle": "Folder of the policy bundle. May be set while the node is unconfigured.",
+    "robot": "Registered name of the robot or path of its robot.yaml; empty: the robot that the bundle names. "
+    "May be set while the node is unconfigured.",
+}
+
+
+def open_bundle(bundle: str, robot: str) -> tuple[PolicyBundle, RobotSpec]:
+    """Reads a bundle and the robot it is to drive, which must be the one it was made for.
+
+    Raises:
+        AdaptError, RobotError: names the field and what is wrong with it.
+    """
+    name = robot or load_bundle(bundle).manifest["robot"].get("robot", "")
+    spec = load_robot(name)
+    return load_bundle(bundle, spec), spec
+
+
+class AdaptationNode(LifecycleNode):
+    """Configured, it listens; active, it answers every due reading with a certified command."""
+
+    def __init__(self, bundle: str = "", robot: str = "", namespace: str = ""):
+        super().__init__(topics.NODE_NAME, namespace=namespace)
+        for name, default in (("bundle", bundle), ("robot", robot)):
+            self.declare_parameter(name, default, ParameterDescriptor(description=_SETTINGS[name]))
+        descriptor = ParameterDescriptor(description="Time between diagnostics in [s].", read_only=True)
+        period = self.declare_parameter("diagnostics_period", 1.0, descriptor)
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self.loop: ControlLoop | None = None
+        self.fault: str | None = None
+        """Why the node could not be configured, or gave up."""
+        self._reporter = Reporter(self.get_fully_qualified_name().lstrip("/"))
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self.create_timer(float(period.value), self._report, clock=STEADY)
+
+    @property
+    def state(self) -> str:
+        """The lifecycle state's label."""
+        return self._state_machine.current_state[1]
+
+    def refusal(self) -> str | None:
+        """Why the node cannot be activated now, or None."""
+        return "not configured" if self.loop is None else self.loop.refusal(time.monotonic())
+
+    def close(self) -> None:
+        """Ends control, if it runs, with the safe command, and shuts the node down."""
+        if self.state in ("unconfigured", "inactive", "active"):
+            self.trigger_shutdown()
+
+    # rclpy swallows what a transition raises, so each says itself what is wrong.
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        path = self.get_parameter("bundle").value
+        try:
+            bundle, spec = open_bundle(path, self.get_parameter("robot").value)
+            loop = ControlLoop(spec, AdaptiveController(spec, bundle.observation, make_adapter(bundle)))
+            loop.rehearse()
+        except (AdaptError, RobotError) as error:
+            self.fault = f"not configured: {error}"
+            self.get_logger().error(self.fault)
+            return TransitionCallbackReturn.FAILURE
+        except Exception as error:
+            self.fault = f"not configured: {path}: {error}"
+            self.get_logger().error(f"{self.fault}\n{traceback.format_exc()}")
+            return TransitionCallbackReturn.FAILURE
+        self.fault = None
+        self.loop = loop
+        self._reporter.begin(loop, bundle.manifest["family"])
+        self._ports = Ports(
+            self,
+            spec,
+            bundle.manifest["family"],
+            on_joint_states=self._on_joint_states,
+            on_watch=self._on_watch,
+            services={"stop": self._on_stop, "reset_belief": self._on_reset_belief},
+        )
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        refusal = self.refusal()
+        if self.loop is None or refusal is not None:
+            self.get_logger().error(f"not activated: {refusal}")
+            return TransitionCallbackReturn.FAILURE
+        self.fault = None
+        self.loop.start()
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._end()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._close()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._close()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._close()
+        return super().on_error(state)
+
+    def _on_joint_states(self, message: JointState) -> None:
+        began = time.monotonic()
+        if self.loop is None:
+            return
+        try:
+            reading = conversions.to_reading(message, self.loop.spec)
+            output = self.loop.hear(reading, self.get_clock().now().nanoseconds * 1e-9, began)
+            if output is not None:
+                self._ports.command(output)
+                self._reporter.latency.add(time.monotonic() - began)
+                self._ports.tell(output)
+        except Exception as error:
+            self.fault = f"gave up: {type(error).__name__}: {error}"
+            self.get_logger().error(f"{self.fault}\n{traceback.format_exc()}")
+            if self.state == "active":
+                self.trigger_deactivate()
+
+    def _on_watch(self) -> None:
+        output = None if self.loop is None else self.loop.watch(time.monotonic())
+        if output is not None:
+            self._ports.command(output)
+            self._ports.tell(output)
+
+    def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success = self.loop is not None and self.loop.running
+        response.message = "safe command until the next activation" if response.success else self.state
+        if self.loop is not None and self.loop.running:
+            output = self.loop.halt()
+            self._ports.command(output)
+            self._ports.tell(output)
+        self.get_logger().warning(f"stop: {response.message}")
+        return response
+
+    def _on_reset_belief(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        if self.loop is not None:
+            self.loop.forget()
+        response.success, response.message = True, "belief reset"
+        return response
+
+    def _check_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
+        fixed = [parameter.name for parameter in parameters if parameter.name in _SETTINGS]
+        if fixed and self.loop is not None:
+            reason = f"{fixed[0]}: clean the node up first (it is {self.state})"
+            return SetParametersResult(successful=False, reason=reason)
+        return SetParametersResult(successful=True)
+
+    def _end(self) -> None:
+        """Before silence: the safe command, delivered."""
+        if self.loop is not None and self.loop.running:
+            self._ports.command(self.loop.end())
+            self._ports.flush()
+
+    def _close(self) -> None:
+        self._end()
+        if self.loop is not None:
+            self.loop = None
+            self._reporter.begin(None, {})
+            self._ports.close()
+
+    def _report(self) -> None:
+        message = DiagnosticArray(status=self._reporter.report(self.state, self.fault, time.monotonic()))
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)

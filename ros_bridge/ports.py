@@ -1,0 +1,81 @@
+"""`Ports`: the topics, services and watchdog that a configured adaptation node holds open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.duration import Duration
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import Trigger
+
+from robots import RobotSpec
+from ros_bridge import conversions, topics
+from ros_bridge.control_loop import Output
+
+STEADY = Clock(clock_type=ClockType.STEADY_TIME)
+"""For timers that must go on when ROS time stands still."""
+LAST_WORD = Duration(nanoseconds=100_000_000)
+"""How long the last command may take to be acknowledged."""
+Service = Callable[[Trigger.Request, Trigger.Response], Trigger.Response]
+
+
+class Ports:
+    """Sensors in; commands, and what is said about them, out. The publishers are silent until activation."""
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        spec: RobotSpec,
+        family: dict[str, Any],
+        *,
+        on_joint_states: Callable[[JointState], None],
+        on_watch: Callable[[], None],
+        services: dict[str, Service],
+    ):
+        overridable = QoSOverridingOptions.with_default_policies()
+        self._node = node
+        self._joints = spec.joint_names
+        self._labels = family.get("belief_names", []), family.get("belief_units", [])
+        self._commands = node.create_lifecycle_publisher(
+            Float64MultiArray, spec.ros.commands, topics.COMMAND_QOS, qos_overriding_options=overridable
+        )
+        self._requested = node.create_lifecycle_publisher(Float64MultiArray, "~/requested", topics.COMMAND_QOS)
+        self._belief = node.create_lifecycle_publisher(Float64MultiArray, "~/belief", topics.COMMAND_QOS)
+        self._sensors = node.create_subscription(
+            JointState,
+            spec.ros.joint_states,
+            on_joint_states,
+            topics.SENSOR_QOS,
+            qos_overriding_options=overridable,
+        )
+        self._watchdog = node.create_timer(spec.safety.stale_after / 2, on_watch, clock=STEADY)
+        self._services = [node.create_service(Trigger, f"~/{name}", serve) for name, serve in services.items()]
+
+    def command(self, output: Output) -> None:
+        """Sends the command; nothing comes before it."""
+        self._commands.publish(conversions.command_message(output.command))
+
+    def tell(self, output: Output) -> None:
+        """Publishes what the policy asked for and believes."""
+        message = conversions.requested_message(output.requested, output.reasons, self._joints)
+        self._requested.publish(message)
+        if output.belief is not None:
+            self._belief.publish(conversions.belief_message(output.belief, *self._labels))
+
+    def flush(self) -> None:
+        """Waits until the last command has arrived, but not for a robot that is gone."""
+        self._commands.wait_for_all_acked(LAST_WORD)
+
+    def close(self) -> None:
+        self._node.destroy_timer(self._watchdog)
+        self._node.destroy_subscription(self._sensors)
+        for service in self._services:
+            self._node.destroy_service(service)
+        for publisher in (self._commands, self._requested, self._belief):
+            self._node.destroy_lifecycle_publisher(publisher)

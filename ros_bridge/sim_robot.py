@@ -1,0 +1,202 @@
+"""`SimRobot`: a simulated robot in real time behind a real one's topics: `python -m ros_bridge.sim_robot FAMILY`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+
+from ros_bridge import conversions, topics
+from ros_bridge.drive import Drive
+from ros_bridge.lifetime import StopFlag, ros
+from ros_bridge.pace import Pace
+from ros_bridge.run_record import RunRecord, write_json
+from sim_tasks.batch_sim import BatchSim
+from sim_tasks.families import load_family
+from sim_tasks.family import TaskFamily
+
+TASKS = 64
+"""Tasks of a split are numbered from 0 to this, exclusive; a draw depends on how many are drawn."""
+SILENCE = 2.0
+"""Time without commands after which the node counts as gone, in [s]."""
+JUDGED = 1.0
+"""The robot must have been where the task wants it for so long, in [s]."""
+OK, NO_COMMAND, NODE_GONE = 0, 2, 3
+"""Exit codes."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """The physics change in mid-run, and the robot is knocked."""
+
+    time: float
+    """Since the first command, in [s]."""
+    values: np.ndarray
+    """The physical parameters from then on, in SI units. Shape (P,)."""
+    knock: np.ndarray
+    """Added to the joint velocities, in [rad/s]. Shape (J,)."""
+
+
+@dataclass(frozen=True)
+class HiddenTask:
+    """A robot whose physics nobody is told. P parameters."""
+
+    name: str
+    values: np.ndarray
+    """Physical parameters in SI units. Shape (P,)."""
+    start: np.ndarray
+    """True joint positions at rest, in [rad]. Shape (J,)."""
+    seed: int
+    """Of the sensors' noise."""
+    change: Change | None = None
+
+
+class SimRobot(Node):
+    """Physics, sensors and drives of one robot. It rests in its start pose until the first command."""
+
+    def __init__(self, family: TaskFamily, task: HiddenTask, seconds: float, stop: StopFlag, namespace: str = ""):
+        super().__init__("sim_robot", namespace=namespace, start_parameter_services=False)
+        self.family, self.task, self.spec = family, task, family.robot
+        self.sim = BatchSim(self.spec, family.parameters, 1, threads=1)
+        self.drive = Drive(self.spec)
+        self.record = RunRecord(self.spec, round(seconds / self.spec.period))
+        self._rng = np.random.default_rng([task.seed, 23])
+        self._effort = np.zeros(len(self.spec.joints))
+        self._published = float("nan")
+        self._answered = True
+        self._changed = False
+        self._stop = stop
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self)
+        self._pace = Pace(self._executor, stop, patience=self.spec.period)
+        self._ids = np.zeros(1, dtype=int)
+        self.sim.set_parameters(self._ids, task.values[None])
+        self.sim.reset(self._ids, task.start[None], np.zeros_like(task.start[None]))
+        self._sensors = self.create_publisher(JointState, self.spec.ros.joint_states, topics.COMMAND_QOS)
+        for topic, callback in (
+            (self.spec.ros.commands, self._on_command),
+            (topics.REQUESTED, self._on_requested),
+            (topics.BELIEF, self._on_belief),
+        ):
+            self.create_subscription(Float64MultiArray, topic, callback, topics.COMMAND_QOS)
+
+    def run(self, wait: float) -> int:
+        """Waits for the first command for at most `wait` [s], then lives for as long as the record is.
+
+        Returns:
+            Exit code: `OK`, also when told to stop; `NO_COMMAND`; `NODE_GONE`.
+        """
+        if not self._rest(wait):
+            return OK if self._stop.raised else NO_COMMAND
+        self._epoch = self.get_clock().now().nanoseconds * 1e-9
+        self.get_logger().info("first command: running")
+        self._pace.restart()
+        self.drive.heard = 0.0
+        period, step = self.spec.period, self.sim.model.opt.timestep
+        for k in range(len(self.record.time)):
+            self._pace.until(k * period)
+            self._change(k * period)
+            self._sense(k * period, record=True)
+            for substep in range(self.sim.substeps):
+                # In the middle of each time step: a command acts from the step that it reaches nearest.
+                self._pace.until(k * period + (substep + 0.5) * step)
+                self._act()
+            if self._stop.raised:
+                break
+            self.record.applied(self._effort)
+            if self._pace.now() - self.drive.heard > SILENCE:
+                self.get_logger().error(f"no command for {SILENCE} s: is the node gone?")
+                return NODE_GONE
+        return OK
+
+    def summary(self) -> dict[str, Any]:
+        """The record as it goes to file."""
+        change = self.task.change if self._changed else None
+        truth = [(0.0, self.task.values)] + ([(change.time, change.values)] if change else [])
+        planned = self.task.change.time if self.task.change else len(self.record.time) * self.spec.period
+        return {
+            "name": self.task.name,
+            "change_time": self.task.change.time if self.task.change else None,
+            "truth": [{"time": when, "values": self._named(values)} for when, values in truth],
+            "upright_first": self._successful(planned),
+            "recovered": self._successful(len(self.record.time) * self.spec.period) if change else None,
+            **self.record.to_json(),
+            "rejected_commands": self.drive.rejected,
+            "command_timeouts": self.drive.timeouts,
+            "slips": self._pace.slips,
+            "diverged": self.sim.diverged,
+        }
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self.destroy_node()
+
+    def _rest(self, wait: float) -> bool:
+        """Switched on, at rest, until a command arrives."""
+        self.get_logger().info(f"waiting for a command on {self.resolve_topic_name(self.spec.ros.commands)}")
+        self._pace.restart()
+        k = 0
+        while not np.isfinite(self.drive.heard) and not self._stop.raised:
+            if k * self.spec.period > wait:
+                self.get_logger().error(f"no command within {wait} s: is the adaptation node running?")
+                return False
+            self._epoch = self.get_clock().now().nanoseconds * 1e-9 - k * self.spec.period
+            self._sense(k * self.spec.period)
+            k += 1
+            self._pace.until(k * self.spec.period)
+        return not self._stop.raised
+
+    def _sense(self, now: float, record: bool = False) -> None:
+        frame = self.sim.sense(self._rng)
+        frame.stamp[:] = self._epoch + now + self._pace.slipped
+        if record:
+            self.record.sensed(now, self.sim.position[0], frame.position[0], self.sim.velocity[0])
+        self._published, self._answered = time.monotonic(), False
+        self._sensors.publish(conversions.joint_state_message(frame, self._effort, self.spec))
+
+    def _act(self) -> None:
+        self._effort = self.drive.applied(self._pace.now(), self.sim.position[0]).copy()
+        if self.sim.step(self._effort[None], substeps=1).any():
+            self.get_logger().error("the simulation diverged and was reset")
+
+    def _change(self, now: float) -> None:
+        change = self.task.change
+        if change is None or self._changed or now < change.time:
+            return
+        self._changed = True
+        self.sim.set_parameters(self._ids, change.values[None])
+        self.sim.push(self._ids, change.knock[None])
+
+    def _on_command(self, message: Float64MultiArray) -> None:
+        if not self._answered:
+            self._answered = True
+            self.record.answered(time.monotonic() - self._published)
+        if not self.drive.accept(np.array(message.data), self._pace.now()):
+            self.get_logger().error(f"rejected command {list(message.data)}")
+
+    def _on_requested(self, message: Float64MultiArray) -> None:
+        self.record.requested(*conversions.read_requested(message))
+
+    def _on_belief(self, message: Float64MultiArray) -> None:
+        self.record.believed(conversions.read_belief(message))
+
+    def _named(self, values: np.ndarray) -> dict[str, float]:
+        return {name: float(value[0]) for name, value in self.family.named(values[None]).items()}
+
+    def _successful(self, end: float) -> bool:
+        """Whether the robot was where the task wants it for the whole last second before `end` [s]."""
+        time = self.record.time[: self.record.steps]
+        judged = (time >= end - JUDGED) & (time < end)
+        whole = judged.sum() >= round(JUDGED / self.spec.period) - 1
+        angle = self.record.columns["angle"][: self.record.steps]
+        return bool(whole and self.family.success(angle[judged]).all())

@@ -1,0 +1,1 @@
+"""Which tasks: families of randomised robots and their batched simulation."""
