@@ -1,9 +1,9 @@
 """`PolicyBundle`: the folder that leaves training and enters a robot. Loading reads data and runs no code.
 
-    manifest.json   what the bundle is and for which robot; sha256 of every other file
-    step.onnx       one control step
-    predict.onnx    the belief's forecast of the next observation (belief bundles)
-    MODEL_CARD.md   what it was trained on and how it scored
+manifest.json   what the bundle is and for which robot; sha256 of every other file
+step.onnx       one control step
+predict.onnx    the belief's forecast of the next observation (belief bundles)
+MODEL_CARD.md   what it was trained on and how it scored
 """
 
 from __future__ import annotations
@@ -151,7 +151,9 @@ def _read_file(folder: Path, name: str, digest: Any) -> bytes:
         raise BundleError(f"{folder}: manifest.json: files: {name!r} is not a plain file name")
     content = _bounded(folder / name)
     if hashlib.sha256(content).hexdigest() != digest:
-        raise BundleError(f"{folder}: {name}: sha256 differs from the manifest's: the file was changed or damaged")
+        raise BundleError(
+            f"{folder}: {name}: sha256 differs from the manifest's: the file was changed or damaged"
+        )
     return content
 
 

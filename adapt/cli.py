@@ -85,7 +85,14 @@ class Evaluate:
         from adapt.runs import evaluate_run
 
         return evaluate_run(
-            self.run_folder, self.dr, self.oracle, self.tasks, self.seed, self.split, self.out, quiet=self.json
+            self.run_folder,
+            self.dr,
+            self.oracle,
+            self.tasks,
+            self.seed,
+            self.split,
+            self.out,
+            quiet=self.json,
         )
 
 
@@ -168,8 +175,9 @@ class Replay:
     json: bool = False
 
     def run(self) -> dict[str, Any]:
-        from adapt.console import say
         from ros_bridge.replay import replay_files
+
+        from adapt.console import say
 
         result = replay_files(self.bundle, self.recordings)
         if self.out is not None:
@@ -268,11 +276,16 @@ _COMMANDS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a subcommand; errors that the user can mend are one line and exit code 2."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] in (["deploy"], ["sim-robot"]):
+        from ros_bridge.lifetime import split_ros_arguments
+
+        given, _ = split_ros_arguments(given)
     command = tyro.extras.subcommand_cli_from_dict(
         _COMMANDS,
         prog="adapt",
         description="Meta-train on a family of simulated robots; deploy a policy that adapts on the robot.",
-        args=arguments,
+        args=given,
     )
     try:
         result = command.run()

@@ -45,9 +45,7 @@ class TrainingProgress:
             self._tasks[learner] = self._progress.add_task(
                 learner, total=row["iterations"], reward=reward, speed=speed
             )
-        self._progress.update(
-            self._tasks[learner], completed=row["iteration"], reward=reward, speed=speed
-        )
+        self._progress.update(self._tasks[learner], completed=row["iteration"], reward=reward, speed=speed)
 
     def _plain(self, learner: str, row: dict[str, Any], reward: float, speed: float) -> None:
         """A line at most every 15 s: what a log file can bear."""

@@ -103,9 +103,7 @@ class Forecast(nn.Module):
         super().__init__()
         self.motion_model = motion_model
 
-    def forward(
-        self, observation: torch.Tensor, actions: torch.Tensor, belief: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(self, observation: torch.Tensor, actions: torch.Tensor, belief: torch.Tensor) -> torch.Tensor:
         """See `MotionModel.forward`."""
         return self.motion_model(observation, actions, belief)
 
@@ -252,4 +250,6 @@ def _check(bundle: PolicyBundle, family: TaskFamily, step: nn.Module) -> None:
             wanted = step(*tensors[:2])
         worst = max(worst, float(np.abs(got - wanted.numpy()).max()))
     if not worst <= TOLERANCE:
-        raise AdaptError(f"export: the graph differs from the learner by {worst:.2g}, allowed {TOLERANCE:.0e}")
+        raise AdaptError(
+            f"export: the graph differs from the learner by {worst:.2g}, allowed {TOLERANCE:.0e}"
+        )

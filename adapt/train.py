@@ -1,10 +1,10 @@
 """Training runs: one folder each, with config, metrics, TensorBoard, and a checkpoint that resumes exactly.
 
-    config.json             learner, family, seed, iterations, hyperparameters, versions, commit
-    metrics.jsonl           one line per iteration
-    tensorboard/
-    checkpoint.safetensors  the newest good state, written atomically
-    result.json             steps, seconds, steps per second
+config.json             learner, family, seed, iterations, hyperparameters, versions, commit
+metrics.jsonl           one line per iteration
+tensorboard/
+checkpoint.safetensors  the newest good state, written atomically
+result.json             steps, seconds, steps per second
 """
 
 from __future__ import annotations

@@ -49,7 +49,9 @@ def train_all(
     belief = _Training("belief", family, out, seed, scale, resume, threads=os.cpu_count() or 1)
     _watch([belief], progress)
     seconds = time.monotonic() - begin
-    results = {name: json.loads((out / name / "result.json").read_text()) for name in ("dr", "oracle", "belief")}
+    results = {
+        name: json.loads((out / name / "result.json").read_text()) for name in ("dr", "oracle", "belief")
+    }
     steps = sum(result["steps"] for result in results.values())
     return {"steps": steps, "seconds": seconds, "steps_per_s": steps / seconds, "runs": results}
 

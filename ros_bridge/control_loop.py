@@ -88,7 +88,9 @@ class ControlLoop:
             self.problem = reading.problem
             self._usable = None if reading.problem else reading.frame
         elif verdict is Verdict.STALE:
-            self.problem = reading.problem or f"the newest reading is {now - reading.frame.stamp[0]:.3g} s old"
+            self.problem = (
+                reading.problem or f"the newest reading is {now - reading.frame.stamp[0]:.3g} s old"
+            )
         if not self.running:
             return None
         if verdict is Verdict.STALE:

@@ -1,14 +1,11 @@
-"""The adaptation node as a process: `python -m ros_bridge.deploy BUNDLE`."""
+"""The adaptation node as a process: `adapt deploy BUNDLE`."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Sequence
+from pathlib import Path
 
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
-from rclpy.utilities import remove_ros_args
 
 from ros_bridge.lifetime import POLL, StopFlag, ros
 from ros_bridge.node import AdaptationNode
@@ -41,28 +38,22 @@ class AutoStart:
             self._node.get_logger().info(f"inactive, waiting: {refusal}")
 
 
-def main(
-    bundle: str,
-    robot: str = "",
-    *,
-    auto_start: bool = True,
-    namespace: str = "",
-    ros_args: Sequence[str] = (),
+def deploy(
+    bundle: str | Path, robot: str | None = None, *, namespace: str = "", auto_start: bool = True
 ) -> int:
     """Runs the node until SIGINT or SIGTERM; the safe command is the last one it sends.
 
     Args:
         bundle: folder of the policy bundle.
-        robot: registered name or robot.yaml; empty for the robot that the bundle names.
-        auto_start: configure and activate without being told; otherwise a lifecycle manager does.
+        robot: registered name or robot.yaml; None for the robot that the bundle names.
         namespace: of the node and all its topics but `/diagnostics`.
-        ros_args: such as `["--ros-args", "-r", "joint_states:=/arm/joint_states"]`.
+        auto_start: configure and activate without being told; otherwise a lifecycle manager does.
 
     Returns:
         Exit code: 0, or `NOT_CONFIGURED` where `auto_start` meets a bundle or robot that cannot be used.
     """
-    with ros(ros_args) as stop:
-        node = AdaptationNode(bundle, robot, namespace)
+    with ros() as stop:
+        node = AdaptationNode(str(bundle), robot or "", namespace)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         try:
@@ -84,24 +75,3 @@ def _run(node: AdaptationNode, executor: SingleThreadedExecutor, stop: StopFlag,
             starter.poll()
     node.get_logger().info("stopping: safe command")
     return 0
-
-
-def cli(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
-    """`main` from a command line; ROS arguments follow `--ros-args`."""
-    parser = argparse.ArgumentParser(prog="ros_bridge.deploy", description=__doc__)
-    parser.add_argument("bundle")
-    parser.add_argument("--robot", default="", help="name or robot.yaml (default: the one the bundle names)")
-    parser.add_argument("--namespace", default="")
-    parser.add_argument("--managed", action="store_true", help="wait for lifecycle transitions from outside")
-    known = parser.parse_args(remove_ros_args(["", *arguments])[1:])
-    return main(
-        known.bundle,
-        known.robot,
-        auto_start=not known.managed,
-        namespace=known.namespace,
-        ros_args=arguments if "--ros-args" in arguments else (),
-    )
-
-
-if __name__ == "__main__":
-    sys.exit(cli())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -35,12 +36,19 @@ class StopFlag:
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+def split_ros_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """A command line before `--ros-args`, and from there on."""
+    where = arguments.index("--ros-args") if "--ros-args" in arguments else len(arguments)
+    return arguments[:where], arguments[where:]
+
+
 @contextmanager
-def ros(ros_args: Sequence[str] = ()) -> Iterator[StopFlag]:
-    """ROS, with signals that end the process in an orderly way: rclpy's own handlers would end the context first,
-    and with it the last command."""
+def ros() -> Iterator[StopFlag]:
+    """ROS, with the command line's `--ros-args`, and with signals that end the process in an orderly way: rclpy's
+    own handlers would end the context first, and with it the last command."""
     with StopFlag() as stop:
-        rclpy.init(args=["", *ros_args], signal_handler_options=SignalHandlerOptions.NO)
+        arguments = split_ros_arguments(sys.argv)[1]
+        rclpy.init(args=["", *arguments], signal_handler_options=SignalHandlerOptions.NO)
         try:
             yield stop
         finally:

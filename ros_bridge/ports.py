@@ -45,7 +45,9 @@ class Ports:
         self._commands = node.create_lifecycle_publisher(
             Float64MultiArray, spec.ros.commands, topics.COMMAND_QOS, qos_overriding_options=overridable
         )
-        self._requested = node.create_lifecycle_publisher(Float64MultiArray, "~/requested", topics.COMMAND_QOS)
+        self._requested = node.create_lifecycle_publisher(
+            Float64MultiArray, "~/requested", topics.COMMAND_QOS
+        )
         self._belief = node.create_lifecycle_publisher(Float64MultiArray, "~/belief", topics.COMMAND_QOS)
         self._sensors = node.create_subscription(
             JointState,
@@ -55,7 +57,9 @@ class Ports:
             qos_overriding_options=overridable,
         )
         self._watchdog = node.create_timer(spec.safety.stale_after / 2, on_watch, clock=STEADY)
-        self._services = [node.create_service(Trigger, f"~/{name}", serve) for name, serve in services.items()]
+        self._services = [
+            node.create_service(Trigger, f"~/{name}", serve) for name, serve in services.items()
+        ]
 
     def command(self, output: Output) -> None:
         """Sends the command; nothing comes before it."""

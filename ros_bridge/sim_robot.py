@@ -1,12 +1,8 @@
-"""`SimRobot`: a simulated robot in real time behind a real one's topics: `python -m ros_bridge.sim_robot FAMILY`."""
+"""`SimRobot`: a simulated robot in real time behind a real one's topics: `adapt sim-robot FAMILY`."""
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +18,11 @@ from ros_bridge.lifetime import StopFlag, ros
 from ros_bridge.pace import Pace
 from ros_bridge.run_record import RunRecord, write_json
 from sim_tasks.batch_sim import BatchSim
+from sim_tasks.errors import TaskError
 from sim_tasks.families import load_family
 from sim_tasks.family import TaskFamily
+from sim_tasks.hidden_task import HiddenTask, hidden_task
 
-TASKS = 64
-"""Tasks of a split are numbered from 0 to this, exclusive; a draw depends on how many are drawn."""
 SILENCE = 2.0
 """Time without commands after which the node counts as gone, in [s]."""
 JUDGED = 1.0
@@ -35,36 +31,12 @@ OK, NO_COMMAND, NODE_GONE = 0, 2, 3
 """Exit codes."""
 
 
-@dataclass(frozen=True)
-class Change:
-    """The physics change in mid-run, and the robot is knocked."""
-
-    time: float
-    """Since the first command, in [s]."""
-    values: np.ndarray
-    """The physical parameters from then on, in SI units. Shape (P,)."""
-    knock: np.ndarray
-    """Added to the joint velocities, in [rad/s]. Shape (J,)."""
-
-
-@dataclass(frozen=True)
-class HiddenTask:
-    """A robot whose physics nobody is told. P parameters."""
-
-    name: str
-    values: np.ndarray
-    """Physical parameters in SI units. Shape (P,)."""
-    start: np.ndarray
-    """True joint positions at rest, in [rad]. Shape (J,)."""
-    seed: int
-    """Of the sensors' noise."""
-    change: Change | None = None
-
-
 class SimRobot(Node):
     """Physics, sensors and drives of one robot. It rests in its start pose until the first command."""
 
-    def __init__(self, family: TaskFamily, task: HiddenTask, seconds: float, stop: StopFlag, namespace: str = ""):
+    def __init__(
+        self, family: TaskFamily, task: HiddenTask, seconds: float, stop: StopFlag, namespace: str = ""
+    ):
         super().__init__("sim_robot", namespace=namespace, start_parameter_services=False)
         self.family, self.task, self.spec = family, task, family.robot
         self.sim = BatchSim(self.spec, family.parameters, 1, threads=1)
@@ -98,7 +70,6 @@ class SimRobot(Node):
         """
         if not self._rest(wait):
             return OK if self._stop.raised else NO_COMMAND
-        self._epoch = self.get_clock().now().nanoseconds * 1e-9
         self.get_logger().info("first command: running")
         self._pace.restart()
         self.drive.heard = 0.0
@@ -150,7 +121,6 @@ class SimRobot(Node):
             if k * self.spec.period > wait:
                 self.get_logger().error(f"no command within {wait} s: is the adaptation node running?")
                 return False
-            self._epoch = self.get_clock().now().nanoseconds * 1e-9 - k * self.spec.period
             self._sense(k * self.spec.period)
             k += 1
             self._pace.until(k * self.spec.period)
@@ -158,7 +128,7 @@ class SimRobot(Node):
 
     def _sense(self, now: float, record: bool = False) -> None:
         frame = self.sim.sense(self._rng)
-        frame.stamp[:] = self._epoch + now + self._pace.slipped
+        frame.stamp[:] = self.get_clock().now().nanoseconds * 1e-9
         if record:
             self.record.sensed(now, self.sim.position[0], frame.position[0], self.sim.velocity[0])
         self._published, self._answered = time.monotonic(), False
@@ -200,3 +170,48 @@ class SimRobot(Node):
         whole = judged.sum() >= round(JUDGED / self.spec.period) - 1
         angle = self.record.columns["angle"][: self.record.steps]
         return bool(whole and self.family.success(angle[judged]).all())
+
+
+def run_sim_robot(
+    family: str,
+    *,
+    task: int = 0,
+    seed: int = 0,
+    seconds: float = 12.0,
+    change_time: float | None = None,
+    namespace: str = "",
+    record: Path | None = None,
+    wait: float = 30.0,
+) -> int:
+    """Runs held-out task `task` of `seed` in real time; ends `seconds` after the first command, or when told to.
+
+    Args:
+        family: name of the task family.
+        task: index of the held-out task.
+        seed: of the tasks.
+        seconds: length of the run from the first command on.
+        change_time: when the physics change and the robot is knocked, in [s]; None for never.
+        namespace: of the robot's topics.
+        record: where to keep what happened, as JSON; written also when the run ends early.
+        wait: how long to wait for the first command, in [s].
+
+    Returns:
+        Exit code: `OK`, `NO_COMMAND` or `NODE_GONE`.
+
+    Raises:
+        TaskError: unknown family, or a task index, length or time that makes no sense.
+    """
+    built = load_family(family)
+    if not seconds >= JUDGED:
+        raise TaskError(f"seconds {seconds}: expected at least {JUDGED}")
+    if change_time is not None and not change_time < seconds:
+        raise TaskError(f"change time {change_time}: expected less than the run's {seconds} s")
+    hidden = hidden_task(built, task, seed, change_time)
+    with ros() as stop:
+        robot = SimRobot(built, hidden, seconds, stop, namespace)
+        try:
+            return robot.run(wait)
+        finally:
+            if record is not None and robot.record.steps:
+                write_json(record, robot.summary())
+            robot.close()

@@ -112,9 +112,7 @@ class BatchSim:
         shape = (2, self.robots, len(self._qpos))
         noise = rng.standard_normal(shape)
         position = (
-            self.position
-            + self._sensing["position_offset"]
-            + self._sensing["position_noise"] * noise[0]
+            self.position + self._sensing["position_offset"] + self._sensing["position_noise"] * noise[0]
         )
         velocity = self.velocity + self._sensing["velocity_noise"] * noise[1]
         return SensorFrame(self.time.copy(), position, velocity)

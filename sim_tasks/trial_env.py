@@ -13,7 +13,6 @@ from robots.safety import SafetyFilter
 from sim_tasks.batch_sim import BatchSim
 from sim_tasks.family import Motion, TaskFamily
 
-
 _STATE = ("elapsed", "change_step", "observation", "previous_action", "context")
 
 
@@ -148,7 +147,9 @@ class TrialVecEnv:
         if not len(ids):
             return
         values = self.sim.values[ids]
-        values[:, self._change_column] = self.family.draw(self.rng, len(ids), self.split)[:, self._change_column]
+        values[:, self._change_column] = self.family.draw(self.rng, len(ids), self.split)[
+            :, self._change_column
+        ]
         self._set_task(ids, values)
         knock = self.family.change.knock
         self.sim.push(ids, self.rng.uniform(-knock, knock, (len(ids), self.action.size)))

@@ -14,7 +14,6 @@ from adapt.networks.policy import Critic, GaussianPolicy
 from sim_tasks.family import TaskFamily
 from sim_tasks.trial_env import TrialVecEnv
 
-
 Teacher = tuple[GaussianPolicy, Critic]
 """Policy and critic of an oracle."""
 
@@ -58,9 +57,7 @@ def _build_ppo(told_task: bool, stream: int) -> Callable[..., BoundLearner]:
     return build
 
 
-def _build_belief(
-    family: TaskFamily, seed: int, threads: int, teacher: Teacher | None
-) -> BeliefLearner:
+def _build_belief(family: TaskFamily, seed: int, threads: int, teacher: Teacher | None) -> BeliefLearner:
     if teacher is None:
         raise AdaptError("belief: needs a teacher, policy and critic of an oracle run")
     config = BeliefConfig()
@@ -71,11 +68,11 @@ def _build_belief(
 
 LEARNERS: dict[str, LearnerKind] = {
     "dr": LearnerKind(
-        _build_ppo(told_task=False, stream=0), PPOConfig(), 230,
+        _build_ppo(told_task=False, stream=0), PPOConfig(), 180,
         about="PPO under domain randomisation, no adaptation: the lower bound",
     ),
     "oracle": LearnerKind(
-        _build_ppo(told_task=True, stream=1), PPOConfig(), 230,
+        _build_ppo(told_task=True, stream=1), PPOConfig(), 180,
         about="PPO that is told the task: the upper bound, and the belief's teacher",
     ),
     "belief": LearnerKind(

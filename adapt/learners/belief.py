@@ -37,11 +37,11 @@ class BeliefConfig:
     """Control steps per stretch, T: gradients reach this far back, memory further."""
     updates: int = 16
     """Gradient steps of the belief per stretch."""
-    batch: int = 128
+    batch: int = 96
     """Trials per gradient step."""
-    learning_rate: float = 3e-3
+    learning_rate: float = 5e-3
     """Adam's at the start; falls linearly to a tenth."""
-    hidden: int = 64
+    hidden: int = 48
     warm_up: int = 15
     """Iterations before the policy learns on the belief."""
     max_grad_norm: float = 1.0

@@ -84,12 +84,8 @@ class Rollout:
             self.next_values[t, ended] = critic(inputs[ended]) * (1 - self.terminated[t, ended])
 
     def advantages(self, gamma: float, gae_lambda: float) -> torch.Tensor:
-        """A_t = delta_t + gamma lambda (1 - done_t) A_{t+1}; a time limit bootstraps from the state it cut off.
-
-        Values are discounted means, (1 - gamma) times the discounted sum: of the reward's own size, so that the
-        critic's gradient does not drown the policy's.
-        """
-        delta = (1 - gamma) * self.rewards + gamma * self.next_values - self.values
+        """A_t = delta_t + gamma lambda (1 - done_t) A_{t+1}; a time limit bootstraps from the state it cut off."""
+        delta = self.rewards + gamma * self.next_values - self.values
         advantages = torch.empty_like(delta)
         running = torch.zeros_like(delta[0])
         for t in reversed(range(self.steps)):
@@ -105,8 +101,8 @@ class PPO:
         self.policy = policy
         self.critic = critic
         self.config = config
-        self.parameters = [*policy.parameters(), *critic.parameters()]
-        self.optimizer = torch.optim.Adam(self.parameters, lr=config.learning_rate, eps=1e-5)
+        parameters = [*policy.parameters(), *critic.parameters()]
+        self.optimizer = torch.optim.Adam(parameters, lr=config.learning_rate, eps=1e-5)
 
     def set_progress(self, fraction: float) -> None:
         """How much of the training is behind us, in [0, 1]: sets the learning rate."""
@@ -157,6 +153,7 @@ class PPO:
         loss = policy_loss + 0.5 * value_loss - config.entropy * self.policy.entropy()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.parameters, config.max_grad_norm)
+        for network in (self.policy, self.critic):
+            nn.utils.clip_grad_norm_(network.parameters(), config.max_grad_norm)
         self.optimizer.step()
         return policy_loss.item(), value_loss.item()

@@ -71,8 +71,6 @@ class MotionModel(nn.Module):
         super().__init__()
         self.body = mlp((observation + actions + 2 * latent, hidden, hidden, observation), output_gain=0.1)
 
-    def forward(
-        self, observation: torch.Tensor, actions: torch.Tensor, belief: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(self, observation: torch.Tensor, actions: torch.Tensor, belief: torch.Tensor) -> torch.Tensor:
         """Observation (..., O), actions newest first (..., actions), belief (..., 2 L) to the next (..., O)."""
         return observation + self.body(torch.cat([observation, actions, belief], dim=-1))

@@ -47,7 +47,9 @@ class AdaptiveController:
         self.adapter.reset(ids)
         self.begin_episode(ids, position)
 
-    def begin_episode(self, ids: np.ndarray | slice = slice(None), position: np.ndarray | None = None) -> None:
+    def begin_episode(
+        self, ids: np.ndarray | slice = slice(None), position: np.ndarray | None = None
+    ) -> None:
         """The same robot starts again: what is believed of it is kept."""
         self.safety.reset(ids, position)
         self._sent[ids] = 0.0

@@ -54,8 +54,8 @@ PARAMETERS = (
         source="fits of the recordings give 0.4-0.7 of the measured torque at the joint",
     ),
     Parameter(
-        "action_delay", "s", ActionDelay("pivot"), 0.005, 0.045, "abs", "uniform", "high",
-        source="one simulation step up to two control periods; the measured torque lags by 20 ms",
+        "action_delay", "s", ActionDelay("pivot"), 0.01, 0.04, "abs", "uniform", "high",
+        source="half a control period up to two; the measured torque lags by 20 ms",
     ),
     Parameter(
         "encoder_offset", "rad", Sensing(0, "position_offset"), -0.3, 0.3, "abs", "uniform",

@@ -1,0 +1,72 @@
+"""`HiddenTask`: one robot whose physics nobody is told, and what happens to it in mid-run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim_tasks.errors import TaskError
+from sim_tasks.family import TaskFamily
+
+TASKS = 64
+"""Hidden tasks of a seed are numbered from 0 to this, exclusive."""
+CHANGE = 1.2
+"""Smallest factor by which the changing parameter changes."""
+_CANDIDATES = 256
+
+
+@dataclass(frozen=True)
+class HiddenChange:
+    """The physics change in mid-run, and the robot is knocked."""
+
+    time: float
+    """Since the first command, in [s]."""
+    values: np.ndarray
+    """Physical parameters from then on, in SI units. Shape (P,)."""
+    knock: np.ndarray
+    """Added to the joint velocities, in [rad/s]. Shape (J,)."""
+
+
+@dataclass(frozen=True)
+class HiddenTask:
+    """Physics, start and change of one held-out robot. P parameters, J joints."""
+
+    name: str
+    values: np.ndarray
+    """Physical parameters in SI units. Shape (P,)."""
+    start: np.ndarray
+    """True joint positions at rest, in [rad]. Shape (J,)."""
+    seed: int
+    """Of the sensors' noise."""
+    change: HiddenChange | None = None
+
+
+def hidden_task(family: TaskFamily, index: int, seed: int, change_time: float | None = None) -> HiddenTask:
+    """Held-out task `index` of a seed; with `change_time` [s], the family's change happens then.
+
+    The changing parameter grows (a payload is added) by at least a factor `CHANGE`, or shrinks where the range ends.
+
+    Raises:
+        TaskError: the index is not one of `TASKS`, or the time is not positive.
+    """
+    if not 0 <= index < TASKS:
+        raise TaskError(f"task {index}: valid: 0 to {TASKS - 1}")
+    if change_time is not None and not change_time > 0:
+        raise TaskError(f"change time {change_time}: expected more than 0 s")
+    values = family.sample("test", TASKS, seed)[index]
+    rng = np.random.default_rng([seed, 31, index])
+    start = family.start(rng, 1)[0][0]
+    change = None if change_time is None else _change(family, values, change_time, rng)
+    return HiddenTask(f"{family.name} {seed}/{index}", values, start, int(rng.integers(2**31)), change)
+
+
+def _change(family: TaskFamily, values: np.ndarray, time: float, rng: np.random.Generator) -> HiddenChange:
+    column = family.parameter_index(family.change.parameter)
+    candidates = family.draw(rng, _CANDIDATES, "test")[:, column]
+    more = candidates[candidates > CHANGE * values[column]]
+    less = candidates[candidates < values[column] / CHANGE]
+    changed = values.copy()
+    changed[column] = (more if len(more) else less)[0]
+    knock = family.change.knock * rng.choice([-1.0, 1.0], len(family.robot.joints))
+    return HiddenChange(time, changed, knock)
