@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from adapt.errors import BundleError
-from robots import RobotError, RobotSpec
+from robots import RobotError, RobotSpec, load_robot
 from robots.observation import ObservationLayout
 
 SCHEMA = 1
@@ -96,6 +96,19 @@ def load_bundle(path: str | Path, robot: RobotSpec | None = None) -> PolicyBundl
     if robot is not None:
         bundle.check_robot(robot)
     return bundle
+
+
+def open_bundle(bundle: str | Path, robot: str = "") -> tuple[PolicyBundle, RobotSpec]:
+    """Reads a bundle and the robot it is to drive, which must be the one it was made for.
+
+    `robot` is a registered name or the path of a robot.yaml; empty: the robot that the bundle names.
+
+    Raises:
+        BundleError, RobotError: names the field and what is wrong with it.
+    """
+    name = robot or load_bundle(bundle).manifest["robot"].get("robot", "")
+    spec = load_robot(name)
+    return load_bundle(bundle, spec), spec
 
 
 def save_bundle(path: Path, manifest: dict[str, Any], files: Mapping[str, bytes]) -> PolicyBundle:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from dataclasses import dataclass, field
@@ -11,8 +10,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from adapt.errors import AdaptError
-from robots import RobotError
+from robots.errors import UserError
 
 Positional = tyro.conf.Positional
 
@@ -164,6 +162,20 @@ class SimRobot:
 
 
 @dataclass
+class Echo:
+    """Answer a robot's readings with zero commands: what the middleware alone costs."""
+
+    robot: Positional[str] = "pendulum"
+    """Robot name or path of a robot.yaml."""
+    namespace: str = ""
+
+    def run(self) -> int:
+        from ros_bridge.echo import echo
+
+        return echo(self.robot, self.namespace)
+
+
+@dataclass
 class Replay:
     """Feed recordings of a real robot through the controller in shadow mode: nothing is commanded."""
 
@@ -175,9 +187,8 @@ class Replay:
     json: bool = False
 
     def run(self) -> dict[str, Any]:
-        from ros_bridge.replay import replay_files
-
         from adapt.console import say
+        from ros_bridge.replay import replay_files
 
         result = replay_files(self.bundle, self.recordings)
         if self.out is not None:
@@ -266,6 +277,7 @@ _COMMANDS = {
     "export": Export,
     "deploy": Deploy,
     "sim-robot": SimRobot,
+    "echo": Echo,
     "replay": Replay,
     "demo": Demo,
     "bench": Bench,
@@ -277,7 +289,7 @@ _COMMANDS = {
 def main(arguments: list[str] | None = None) -> int:
     """Runs a subcommand; errors that the user can mend are one line and exit code 2."""
     given = sys.argv[1:] if arguments is None else arguments
-    if given[:1] in (["deploy"], ["sim-robot"]):
+    if given[:1] in (["deploy"], ["sim-robot"], ["echo"]):
         from ros_bridge.lifetime import split_ros_arguments
 
         given, _ = split_ros_arguments(given)
@@ -289,27 +301,14 @@ def main(arguments: list[str] | None = None) -> int:
     )
     try:
         result = command.run()
-    except (AdaptError, RobotError) as error:
-        return _complain(error)
-    except ValueError as error:
-        # Errors of rooms that a robot does not install; anything else is a bug and keeps its traceback.
-        if importlib.util.find_spec("mujoco") is None:
-            raise
-        from sim_tasks.errors import TaskError
-
-        if not isinstance(error, TaskError):
-            raise
-        return _complain(error)
+    except UserError as error:
+        print(f"adapt: {error}", file=sys.stderr)
+        return 2
     if isinstance(result, int):
         return result
     if result is not None and getattr(command, "json", False):
         _print_json(result)
     return 0
-
-
-def _complain(error: Exception) -> int:
-    print(f"adapt: {error}", file=sys.stderr)
-    return 2
 
 
 def _print_json(row: dict[str, Any]) -> None:

@@ -1,8 +1,10 @@
 """One exception base for everything that is wrong with a bundle, a run or a request to this package."""
 
+from robots.errors import UserError
 
-class AdaptError(ValueError):
-    """Something that the user can mend; the message says what and how."""
+
+class AdaptError(UserError):
+    """A bundle, run or request that cannot be used."""
 
 
 class BundleError(AdaptError):

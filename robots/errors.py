@@ -1,7 +1,11 @@
-"""One exception base for everything that is wrong with a robot's description."""
+"""One exception base for what a user can mend, in all rooms, and this room's own."""
 
 
-class RobotError(ValueError):
+class UserError(ValueError):
+    """Something that the user can mend; the message says what and how, in one line."""
+
+
+class RobotError(UserError):
     """A robot description, sensor frame or command that cannot be used."""
 
 

@@ -53,6 +53,18 @@ class ObservationLayout:
             out[:, columns] = np.clip(value, -term.clip, term.clip)
         return out
 
+    def columns(self, term: str) -> tuple[slice, float]:
+        """Where a term stands in the observation, and its scale.
+
+        Raises:
+            RobotError: the layout has no such term.
+        """
+        names = [item.name for item in self.terms]
+        if term not in names:
+            raise RobotError(f"no observation term {term!r}; this layout has {', '.join(names)}")
+        index = names.index(term)
+        return slice(index * self.joints, (index + 1) * self.joints), self.terms[index].scale
+
     def manifest(self) -> list[dict[str, Any]]:
         """What a bundle records of this layout."""
         return [

@@ -127,7 +127,7 @@ def read_belief(message: Float64MultiArray) -> BeliefReading:
     Raises:
         BridgeError: its layout and its data disagree.
     """
-    dims = message.layout.dim
+    dims = list(message.layout.dim)
     labels = dims[1].label.split(",") if len(dims) == 2 else []
     if not labels or len(message.data) != 2 * len(labels):
         raise BridgeError(f"belief: {len(message.data)} numbers for two rows of {len(labels)} labels")

@@ -1,8 +1,10 @@
 """One exception base for what can go wrong between ROS, recordings and processes."""
 
+from robots.errors import UserError
 
-class BridgeError(ValueError):
-    """Something that the user can mend; the message says what and how."""
+
+class BridgeError(UserError):
+    """A message, recording or process that cannot be used."""
 
 
 class RecordingError(BridgeError):

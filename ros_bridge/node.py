@@ -12,11 +12,11 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
-from adapt.bundle import PolicyBundle, load_bundle
+from adapt.bundle import open_bundle
 from adapt.errors import AdaptError
 from adapt.online.adapters import make_adapter
 from adapt.online.controller import AdaptiveController
-from robots import RobotError, RobotSpec, load_robot
+from robots import RobotError
 from ros_bridge import conversions, topics
 from ros_bridge.control_loop import ControlLoop
 from ros_bridge.diagnostics import Reporter
@@ -27,17 +27,6 @@ _SETTINGS = {
     "robot": "Registered name of the robot or path of its robot.yaml; empty: the robot that the bundle names. "
     "May be set while the node is unconfigured.",
 }
-
-
-def open_bundle(bundle: str, robot: str) -> tuple[PolicyBundle, RobotSpec]:
-    """Reads a bundle and the robot it is to drive, which must be the one it was made for.
-
-    Raises:
-        AdaptError, RobotError: names the field and what is wrong with it.
-    """
-    name = robot or load_bundle(bundle).manifest["robot"].get("robot", "")
-    spec = load_robot(name)
-    return load_bundle(bundle, spec), spec
 
 
 class AdaptationNode(LifecycleNode):

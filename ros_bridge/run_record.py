@@ -98,4 +98,4 @@ def _squeezed(values: np.ndarray) -> np.ndarray:
 
 def _listed(values: np.ndarray) -> list[Any]:
     rounded = np.round(values, 6)
-    return np.where(np.isfinite(rounded), rounded.astype(object), None).tolist()
+    return np.where(np.isfinite(rounded), rounded.astype(object), np.array(None)).tolist()

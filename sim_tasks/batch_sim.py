@@ -101,7 +101,8 @@ class BatchSim:
         self._state["ctrl"][:, self._ctrl] = command
         self._batch.step(nstep=substeps or self.substeps)
         speed = self._state["qvel"]
-        bad = ~(np.abs(speed) < DIVERGED).all(axis=1) | ~np.isfinite(self._state["qpos"]).all(axis=1)
+        sound = (np.abs(speed) < DIVERGED) & np.isfinite(speed)
+        bad = np.logical_not(np.all(sound, axis=1) & np.all(np.isfinite(self._state["qpos"]), axis=1))
         if bad.any():
             self.diverged += int(bad.sum())
             self._batch.reset(np.flatnonzero(bad))

@@ -172,7 +172,9 @@ class BeliefLearner:
             "state": objectives.state(self.motion_model, told, stretch),
         }
         # The motion model always learns to predict; whether the belief learns from it is the objective's choice.
-        loss = sum(weights.get(name, float(name == "state")) * term for name, term in terms.items())
+        loss = torch.stack(
+            [weights.get(name, float(name == "state")) * term for name, term in terms.items()]
+        ).sum()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
@@ -191,7 +193,7 @@ def _on_belief(teacher: tuple[GaussianPolicy, Critic], task: int) -> tuple[Gauss
 
     Inputs are (observation, previous action, mean, log std) for the policy, and the task after them for the critic.
     """
-    policy, critic = (copy.deepcopy(module) for module in teacher)
+    policy, critic = copy.deepcopy(teacher[0]), copy.deepcopy(teacher[1])
     policy.body = widen(policy.body, task)
     policy.context_size = 2 * task
     critic.body = widen(critic.body, 2 * task)

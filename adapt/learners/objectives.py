@@ -66,7 +66,7 @@ def state(motion_model: nn.Module, belief: torch.Tensor, stretch: Stretch) -> to
         [stretch.previous_action[first + 1 - lag : steps - lag] for lag in range(ACTION_HISTORY)], dim=-1
     )
     fresh = stretch.new_episode
-    crossed = sum(fresh[first + 1 - lag : steps - lag] for lag in range(ACTION_HISTORY))
+    crossed = torch.stack([fresh[first + 1 - lag : steps - lag] for lag in range(ACTION_HISTORY)]).sum(dim=0)
     told = belief[first:last]
     told = torch.where(torch.rand(told.shape[:2])[..., None] < PRIOR_SHARE, torch.zeros_like(told), told)
     predicted = motion_model(stretch.observation[first:last], actions, told)

@@ -16,6 +16,8 @@ _LOG_2PI = math.log(2 * math.pi)
 class GaussianPolicy(nn.Module):
     """Diagonal Gaussian with a state-independent standard deviation over actions in [-1, 1]."""
 
+    context_size: int
+
     def __init__(self, observation: int, action: int, context: int, hidden: tuple[int, ...]):
         super().__init__()
         self.context_size = context

@@ -24,6 +24,12 @@ def open_session(graph: bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
+def _run(
+    session: onnxruntime.InferenceSession, outputs: list[str], feed: dict[str, np.ndarray]
+) -> list[np.ndarray]:
+    return [np.asarray(output) for output in session.run(outputs, feed)]
+
+
 class FixedAdapter:
     """A policy without memory: no adaptation."""
 
@@ -42,7 +48,7 @@ class FixedAdapter:
         listen: np.ndarray,
     ) -> np.ndarray:
         feed = {"observation": observation, "previous_action": previous_action}
-        return self._session.run(["action"], feed)[0]
+        return _run(self._session, ["action"], feed)[0]
 
     def belief(self) -> None:
         return None
@@ -81,12 +87,17 @@ class BeliefAdapter:
             "hidden": self._hidden,
         }
         outputs = ["action", "belief", "parameters", "parameter_std", "next_hidden"]
-        action, belief, parameters, parameter_std, hidden = self._session.run(outputs, feed)
-        trusted = listen & np.isfinite(hidden).all(axis=1)
-        self._hidden = np.where(trusted[:, None], hidden, self._hidden)
-        if trusted.all():
-            mean, log_std = np.split(belief, 2, axis=1)
-            self._belief = Belief(mean, log_std, parameters, parameter_std)
+        action, belief, parameters, parameter_std, hidden = _run(self._session, outputs, feed)
+        trusted = (listen & np.isfinite(hidden).all(axis=1))[:, None]
+        self._hidden = np.where(trusted, hidden, self._hidden)
+        mean, log_std = np.split(belief, 2, axis=1)
+        held = self._belief
+        self._belief = Belief(
+            np.where(trusted, mean, held.mean),
+            np.where(trusted, log_std, held.log_std),
+            np.where(trusted, parameters, held.parameters),
+            np.where(trusted, parameter_std, held.parameter_std),
+        )
         return action
 
     def belief(self) -> Belief:
@@ -102,7 +113,7 @@ class MotionPredictor:
     def __call__(
         self, observation: np.ndarray, actions: np.ndarray, mean: np.ndarray, log_std: np.ndarray
     ) -> np.ndarray:
-        """Observation (N, O), sent and earlier action (N, 2 A), belief (N, L) twice, to the next (N, O)."""
+        """Observation (N, O), sent actions, newest first (N, H A), belief (N, L) twice, to the next (N, O)."""
         belief = np.concatenate([mean, log_std], axis=1).astype(np.float32)
         feed = {"observation": observation, "actions": actions, "belief": belief}
-        return self._session.run(["next_observation"], feed)[0]
+        return _run(self._session, ["next_observation"], feed)[0]

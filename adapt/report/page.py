@@ -98,7 +98,7 @@ def _figures(data: RunData) -> dict[str, go.Figure]:
 
 def _figure_json(figure: go.Figure) -> dict[str, Any]:
     """A figure as plain JSON, rounded."""
-    return compact(json.loads(figure.to_json(validate=False)))
+    return compact(json.loads(str(figure.to_json(validate=False))))
 
 
 def _inline_json(content: Any) -> str:

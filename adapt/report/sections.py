@@ -137,7 +137,8 @@ _ABOUT = {"dr": "cannot adapt", "learner": "adapts", "oracle": "is told the phys
 
 def _policy_table(policies: dict[str, Any]) -> str:
     rows = "".join(
-        f'<tr><th scope=row class="{key}">{POLICY_NAMES[key]}<small>{_ABOUT[key]}</small></th><td class=num>{number(policy["mean"], 4)}</td>'
+        f'<tr><th scope=row class="{key}">{POLICY_NAMES[key]}<small>{_ABOUT[key]}</small></th>'
+        f"<td class=num>{number(policy['mean'], 4)}</td>"
         f"<td class=num>{number(policy['interval'][0], 4)} to {number(policy['interval'][1], 4)}</td>"
         f"<td class=num>{number(policy['cvar5'], 4)}</td></tr>"
         for key, policy in ((key, policies[key]) for key in POLICIES)

@@ -105,12 +105,12 @@ def _upright(motion: Motion) -> np.ndarray:
 
 
 def _steady(motion: Motion) -> np.ndarray:
-    return (1 + rewards.tolerance(motion.velocity[:, 0], margin=4.0)) / 2
+    return (1 + np.asarray(rewards.tolerance(motion.velocity[:, 0], margin=4.0))) / 2
 
 
 def _small_control(motion: Motion) -> np.ndarray:
     effort = rewards.tolerance(motion.action[:, 0], margin=1.0, value_at_margin=0.0, sigmoid="quadratic")
-    return (9 + effort) / 10
+    return (9 + np.asarray(effort)) / 10
 
 
 def _start(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -191,7 +191,8 @@ def _without_plotly(page: Path) -> str:
 
 def test_page_loads_nothing(page: Path) -> None:
     text = _without_plotly(page)
-    assert "http://" not in text and "https://" not in text
+    assert "http://" not in text
+    assert "https://" not in text
     assert not re.search(r"<(script|img|iframe)[^>]*\ssrc=|<link|@import|url\(", text)
     assert "default-src 'none'" in text
 
@@ -205,11 +206,18 @@ def test_every_section_is_there(page: Path) -> None:
 
 def test_numbers_come_from_the_files(page: Path) -> None:
     text = _without_plotly(page)
-    assert ">0.873<" in text and "0.841 to 0.902" in text
-    assert "11<small>/12" in text and "9<small>/12" in text
-    assert "23 min" in text and "12.6 million steps" in text  # 1372.4 s / 60 = 22.9; 12 583 000 steps
-    assert "0.912<small> ms" in text and "p99 1.73 ms" in text and "0.644 ms, p99 1.21 ms" in text
-    assert "7301" in text and "4f1c9d27ab" in text and "3.17.0" in text
+    assert ">0.873<" in text
+    assert "0.841 to 0.902" in text
+    assert "11<small>/12" in text
+    assert "9<small>/12" in text
+    assert "23 min" in text
+    assert "12.6 million steps" in text
+    assert "0.912<small> ms" in text
+    assert "p99 1.73 ms" in text
+    assert "0.644 ms, p99 1.21 ms" in text
+    assert "7301" in text
+    assert "4f1c9d27ab" in text
+    assert "3.17.0" in text
     assert "adapt train belief_ppo pendulum_swingup --seed 7301" in text
 
 
@@ -220,7 +228,8 @@ def test_page_is_small_enough_for_a_mail(tmp_path: Path) -> None:
 def test_text_from_files_is_escaped(page: Path) -> None:
     text = _without_plotly(page)
     assert "alert(1)" in text, "the robot's name is shown"
-    assert "<img" not in text and "<script>alert" not in text
+    assert "<img" not in text
+    assert "<script>alert" not in text
     assert "free_fall_<b>" not in text
 
 
@@ -280,7 +289,7 @@ def test_numbers_are_written_for_readers() -> None:
         "1 234",
         "-2.00",
         "0",
-        "–",
+        "\u2013",
     ]
     assert [duration(x) for x in (42.4, 1372.4, 3900)] == ["42 s", "23 min", "1 h 5 min"]
     assert [count(x) for x in (950, 12_583_000)] == ["950", "12.6 million"]
@@ -314,7 +323,8 @@ def _facts(dom: str) -> dict[str, str]:
 def test_page_draws_without_trouble(page: Path) -> None:
     dom = dump_dom(page)
     facts = _facts(dom)
-    assert "trouble" not in facts and "pwned" not in facts
+    assert "trouble" not in facts
+    assert "pwned" not in facts
     plots = len(re.findall(r'class="plot[ "]', dom))
     assert plots == 5 + 2 + len(NAMES) + 3 - 1
     assert dom.count('class="main-svg"') >= plots
@@ -329,7 +339,8 @@ def test_the_picked_robot_is_the_one_shown(page: Path) -> None:
         mass = robots[index - 1]["truth"][0]["values"]["payload_mass"]
         readout = re.search(r'<tbody id="readout">.*?</tbody>', dom, re.DOTALL)
         assert f'data-robot="{index}"' in dom
-        assert readout and f"<td>{mass:.3f}</td>" in readout[0]
+        assert readout
+        assert f"<td>{mass:.3f}</td>" in readout[0]
         assert re.search(r'<output id="clock"[^>]*>2.0 s<', dom)
 
 
