@@ -82,16 +82,10 @@ class Evaluate:
     def run(self) -> dict[str, Any]:
         from adapt.runs import evaluate_run
 
-        return evaluate_run(
-            self.run_folder,
-            self.dr,
-            self.oracle,
-            self.tasks,
-            self.seed,
-            self.split,
-            self.out,
-            quiet=self.json,
-        )
+        bounds, quiet = (self.dr, self.oracle), self.json
+        result = evaluate_run(self.run_folder, *bounds, self.tasks, self.seed, self.split, self.out, quiet)
+        returns = {name: policy["mean"] for name, policy in result["policies"].items()}
+        return {"score": result["score"], "oracle_over_dr": result["oracle_over_dr"], "returns": returns}
 
 
 @dataclass
@@ -181,19 +175,19 @@ class Replay:
 
     recordings: Positional[list[Path]]
     """CSV files with the columns time [s], position [rad], velocity [rad/s], torque [N m]."""
-    bundle: Path = Path("runs/demo/bundle")
+    bundle: Path = Path("runs/demo/belief/bundle")
     out: Path | None = None
     """Where to keep the result, as JSON."""
     json: bool = False
 
     def run(self) -> dict[str, Any]:
         from adapt.console import say
+        from adapt.files import write_json
         from ros_bridge.replay import replay_files
 
         result = replay_files(self.bundle, self.recordings)
         if self.out is not None:
-            self.out.parent.mkdir(parents=True, exist_ok=True)
-            self.out.write_text(json.dumps(result) + "\n", encoding="utf-8")
+            write_json(self.out, result)
         for file in result["files"]:
             say(
                 f"{file['name']}: one-step error {file['prior_error']:.4f} {result['error_unit']} on the prior, "
@@ -213,13 +207,13 @@ class Demo:
     """Recordings of the real robot to replay; CSV files."""
     robots: int = 12
     """Hidden robots driven over ROS 2."""
-    resume: bool = False
-    """Keep what an earlier demo in --out has trained."""
+    open: bool = True
+    """Show the report in a browser, if there is a screen."""
 
     def run(self) -> None:
         from adapt.demo import demo
 
-        demo(self.out, self.seed, self.recordings, self.robots, resume=self.resume)
+        demo(self.out, self.seed, self.recordings, self.robots, show=self.open)
 
 
 @dataclass
@@ -304,6 +298,9 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"adapt: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("adapt: interrupted", file=sys.stderr)
+        return 130
     if isinstance(result, int):
         return result
     if result is not None and getattr(command, "json", False):

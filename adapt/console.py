@@ -60,6 +60,38 @@ class TrainingProgress:
         )
 
 
+class StepProgress:
+    """One bar for a number of like things, with the name of the newest that is done."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._progress = Progress(
+            TextColumn("{task.description:>7}"),
+            BarColumn(bar_width=32),
+            TextColumn("{task.completed}/{task.total}  {task.fields[newest]}"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> StepProgress:
+        if console.is_terminal:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if console.is_terminal:
+            self._progress.stop()
+
+    def __call__(self, newest: str, done: int, total: int) -> None:
+        if not console.is_terminal:
+            say(f"{self._what:>7} {done}/{total}  {newest}")
+            return
+        if self._task is None:
+            self._task = self._progress.add_task(self._what, total=total, newest=newest)
+        self._progress.update(self._task, completed=done, total=total, newest=newest)
+
+
 def say(message: str) -> None:
     """A line for the user, on standard error."""
     console.print(message, markup=False)

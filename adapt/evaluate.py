@@ -5,7 +5,6 @@ Score = (learner - DR) / (oracle - DR), all three on the same tasks, starts and 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,9 +213,3 @@ def _policy_summary(trial: Trials) -> dict[str, Any]:
         "returns": trial.returns.round(3).tolist(),
         "interventions": trial.interventions,
     }
-
-
-def write_evaluation(path: Path, evaluation: dict[str, Any]) -> None:
-    """Keeps an evaluation as JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(evaluation) + "\n", encoding="utf-8")

@@ -8,8 +8,9 @@ from typing import Any
 
 from adapt.bundle import PolicyBundle
 from adapt.errors import RunError
-from adapt.evaluate import evaluate, write_evaluation
+from adapt.evaluate import evaluate
 from adapt.export import export_belief, export_policy
+from adapt.files import write_json
 from adapt.learners.belief import BeliefLearner
 from adapt.learners.bounds import BoundLearner
 from adapt.train import load_learner, read_run
@@ -77,13 +78,11 @@ def evaluate_run(
         split=split,
         progress=None if quiet else lambda name, _, __: say(f"{name}: {tasks} held-out tasks"),
     )
-    write_evaluation(out or run / "evaluation.json", result)
+    write_json(out or run / "evaluation.json", result)
     policies, low_high = result["policies"], result["score"]["interval"]
     for name, policy in policies.items() if not quiet else ():
         low, high = policy["interval"]
         say(f"{name:>8}  return {policy['mean']:.1f} [{low:.1f}, {high:.1f}]  CVaR5% {policy['cvar5']:.1f}")
     if not quiet:
         say(f"   score  {result['score']['mean']:.3f} [{low_high[0]:.3f}, {low_high[1]:.3f}]")
-    return {"score": result["score"], "oracle_over_dr": result["oracle_over_dr"]} | {
-        name: policy["mean"] for name, policy in policies.items()
-    }
+    return result

@@ -13,6 +13,7 @@ import dataclasses
 import json
 import math
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from torch.utils.tensorboard import SummaryWriter
 from adapt import provenance
 from adapt.checkpoint import load_checkpoint, save_checkpoint
 from adapt.errors import AdaptError, RunError
+from adapt.files import write_json
 from adapt.learners import Learner, Teacher, learner_kind
 from adapt.learners.bounds import BoundLearner
 from sim_tasks.families import load_family
@@ -102,12 +104,13 @@ def train(request: TrainRequest, progress: Progress | None = None) -> dict[str, 
         "steps": steps,
         "seconds": seconds,
         "steps_per_s": steps / seconds,
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "diverged": learner.env.sim.diverged,
         "seed": request.seed,
         "commit": config["commit"],
         "versions": config["versions"],
     }
-    _write_json(request.out / "result.json", result)
+    write_json(request.out / "result.json", result, indent=2)
     return result
 
 
@@ -184,7 +187,7 @@ def _prepare(request: TrainRequest, config: dict[str, Any]) -> bool:
                 raise RunError(f"{path}: {field} was {recorded[field]!r}, now {config[field]!r}")
         return True
     request.out.mkdir(parents=True, exist_ok=True)
-    _write_json(path, config)
+    write_json(path, config, indent=2)
     return False
 
 
@@ -198,12 +201,6 @@ def _check_finite(metrics: dict[str, float], checkpoint: Path) -> None:
         if not math.isfinite(value):
             kept = f"the last good state is in {checkpoint}" if checkpoint.is_file() else "no checkpoint yet"
             raise RunError(f"{name} is {value}: training stopped; {kept}")
-
-
-def _write_json(path: Path, data: dict[str, Any]) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
 
 
 @contextmanager

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from adapt.errors import RunError
+from adapt.files import write_json
+
+LEARNERS_IN_ORDER = ("dr", "oracle", "belief")
 
 Progress = Callable[[str, dict[str, Any]], None]
 """Called with the learner's name and its metrics after each of its iterations."""
@@ -38,22 +41,35 @@ def train_all(
         progress: called after every iteration.
 
     Returns:
-        steps, seconds and steps_per_s of the three together, wall-clock, and each run's `result.json`.
+        steps, seconds (wall-clock), steps_per_s and peak_memory_mib of the three together, and each run's
+        `result.json`; kept in `train.json`.
 
     Raises:
         RunError: one of the trainings failed; its message is passed on.
     """
-    begin = time.monotonic()
+    begin, record = time.monotonic(), out / "train.json"
+    before = json.loads(record.read_text(encoding="utf-8"))["seconds"] if resume and record.is_file() else 0.0
     together = [_Training(name, family, out, seed, scale, resume, threads=1) for name in ("dr", "oracle")]
     _watch(together, progress)
     belief = _Training("belief", family, out, seed, scale, resume, threads=os.cpu_count() or 1)
     _watch([belief], progress)
-    seconds = time.monotonic() - begin
-    results = {
-        name: json.loads((out / name / "result.json").read_text()) for name in ("dr", "oracle", "belief")
-    }
+    results = {name: json.loads((out / name / "result.json").read_text()) for name in LEARNERS_IN_ORDER}
+    dr, oracle, adaptive = results.values()
+    # What a killed attempt took is not in `record`; what its checkpoints took is in the results.
+    trained = max(dr["seconds"], oracle["seconds"]) + adaptive["seconds"]
+    seconds = before if before >= trained else max(before + time.monotonic() - begin, trained)
     steps = sum(result["steps"] for result in results.values())
-    return {"steps": steps, "seconds": seconds, "steps_per_s": steps / seconds, "runs": results}
+    training = {
+        "steps": steps,
+        "seconds": seconds,
+        "steps_per_s": steps / seconds,
+        "peak_memory_mib": max(
+            dr["peak_memory_mib"] + oracle["peak_memory_mib"], adaptive["peak_memory_mib"]
+        ),
+        "runs": results,
+    }
+    write_json(record, training, indent=2)
+    return training
 
 
 class _Training:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,14 +79,6 @@ class RunRecord:
             },
             "latency_ms": _listed(1e3 * self.latency[end][np.isfinite(self.latency[end])]),
         }
-
-
-def write_json(path: Path, data: dict[str, Any]) -> None:
-    """Writes a file that is either whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(data, allow_nan=False), encoding="utf-8")
-    os.replace(temporary, path)
 
 
 def _squeezed(values: np.ndarray) -> np.ndarray:

@@ -12,11 +12,12 @@ from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 
+from adapt.files import write_json
 from ros_bridge import conversions, topics
 from ros_bridge.drive import Drive
 from ros_bridge.lifetime import StopFlag, ros
 from ros_bridge.pace import Pace
-from ros_bridge.run_record import RunRecord, write_json
+from ros_bridge.run_record import RunRecord
 from sim_tasks.batch_sim import BatchSim
 from sim_tasks.errors import TaskError
 from sim_tasks.families import load_family

@@ -20,6 +20,7 @@ from torch import nn
 
 from adapt.checkpoint import optimizer_state, restore_optimizer
 from adapt.learners import objectives
+from adapt.learners.excitation import Excitation
 from adapt.learners.objectives import ACTION_HISTORY, Stretch
 from adapt.learners.ppo import PPO, PPOConfig, Rollout
 from adapt.networks.belief import BeliefEncoder, MotionModel
@@ -42,6 +43,8 @@ class BeliefConfig:
     learning_rate: float = 5e-3
     """Adam's at the start; falls linearly to a tenth."""
     hidden: int = 48
+    excited: int = 64
+    """Robots that act unlike the policy, see `Excitation`; the policy does not learn from them."""
     warm_up: int = 15
     """Iterations before the policy learns on the belief."""
     max_grad_norm: float = 1.0
@@ -80,6 +83,7 @@ class BeliefLearner:
         steps, robots = self.config.horizon, self.config.robots
         known = observation + action + 2 * task
         self._rollout = Rollout(steps, robots, known, known + task, action)
+        self._excitation = Excitation(self.config.excited, action)
         self._heard = torch.zeros(steps, robots, observation + action + 1)
         self._memory = torch.zeros(robots, self.encoder.memory)
         self._memory_before = torch.zeros(robots, self.encoder.memory)
@@ -97,12 +101,13 @@ class BeliefLearner:
 
         Trials begin at the beginning of stretches only: `TrialVecEnv.stagger(horizon)` sees to it.
         """
-        env, cut = self.env, {}
+        env, cut, excited = self.env, {}, self.config.excited
         self._memory[np.flatnonzero(env.elapsed == 0)] = 0.0
         self._memory_before.copy_(self._memory)
         for t in range(self.config.horizon):
             known, inputs, self._memory = self._listen(self._heard[t])
             action, log_prob = self.policy.sample(known)
+            action[:excited] = self._excitation(action[:excited])
             transition = env.step(action.numpy())
             self._rollout.record(t, known, inputs, action, log_prob, transition)
             if transition.done.any():
@@ -120,9 +125,10 @@ class BeliefLearner:
         losses = [self._step(self._stretch(batch), self._memory_before[batch]) for batch in batches]
         metrics = {name: float(np.mean([loss[name] for loss in losses])) for name in losses[0]}
         self.iteration += 1
+        judged = self._rollout.without(config.excited)
         if self.iteration > config.warm_up:
-            return metrics | self.ppo.update(self._rollout)
-        return metrics | {"reward": float(self._rollout.rewards.mean())}
+            return metrics | self.ppo.update(judged)
+        return metrics | {"reward": float(judged.rewards.mean())}
 
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""
@@ -135,6 +141,7 @@ class BeliefLearner:
             "optimizer": optimizer_state(self.optimizer),
             "env": self.env.state(),
             "memory": self._memory,
+            "excitation": self._excitation.held,
             "iteration": self.iteration,
             "torch_rng": torch.get_rng_state(),
         }
@@ -149,6 +156,7 @@ class BeliefLearner:
         restore_optimizer(self.optimizer, state["optimizer"])
         self.env.restore(state["env"])
         self._memory.copy_(state["memory"])
+        self._excitation.held.copy_(state["excitation"])
         self.iteration = state["iteration"]
         torch.set_rng_state(state["torch_rng"])
 

@@ -5,6 +5,7 @@ Generalised advantages: arXiv:1506.02438. T steps of N simulations.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +83,14 @@ class Rollout:
         for t, inputs in cut.items():
             ended = self.done[t] > 0
             self.next_values[t, ended] = critic(inputs[ended]) * (1 - self.terminated[t, ended])
+
+    def without(self, first: int) -> Rollout:
+        """A view on all but the first robots."""
+        view = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, torch.Tensor):
+                setattr(view, name, value[:, first:])
+        return view
 
     def advantages(self, gamma: float, gae_lambda: float) -> torch.Tensor:
         """A_t = delta_t + gamma lambda (1 - done_t) A_{t+1}; a time limit bootstraps from the state it cut off."""

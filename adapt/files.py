@@ -1,0 +1,16 @@
+"""Files that are either whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+def write_json(path: Path, data: Any, indent: int | None = None) -> None:
+    """Writes JSON beside its place, then moves it there. Numbers that are not finite are errors."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(data, indent=indent, allow_nan=False) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
