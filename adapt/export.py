@@ -96,16 +96,18 @@ class BeliefStep(nn.Module):
 class Forecast(nn.Module):
     """The belief's forecast of the next observation."""
 
-    inputs = ("observation", "actions", "belief")
+    inputs = ("observation", "before", "actions", "belief")
     outputs = ("next_observation",)
 
     def __init__(self, motion_model: MotionModel):
         super().__init__()
         self.motion_model = motion_model
 
-    def forward(self, observation: torch.Tensor, actions: torch.Tensor, belief: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, observation: torch.Tensor, before: torch.Tensor, actions: torch.Tensor, belief: torch.Tensor
+    ) -> torch.Tensor:
         """See `MotionModel.forward`."""
-        return self.motion_model(observation, actions, belief)
+        return self.motion_model(observation, before, actions, belief)
 
 
 def export_policy(
@@ -137,7 +139,7 @@ def export_belief(
     actions = torch.zeros(2, ACTION_HISTORY * example[1].shape[1])
     files = {
         "step.onnx": to_onnx(step, (*example, torch.ones(2, 1), hidden)),
-        "predict.onnx": to_onnx(Forecast(motion_model).eval(), (example[0], actions, belief)),
+        "predict.onnx": to_onnx(Forecast(motion_model).eval(), (example[0], example[0], actions, belief)),
     }
     adapter = {
         "kind": "belief",

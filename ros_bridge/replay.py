@@ -132,7 +132,8 @@ def _forecast_errors(
     history = bundle.manifest["adapter"]["action_history"]
     lagged = [np.pad(actions, ((lag, 0), (0, 0)))[: len(actions)] for lag in range(history)]
     mean, log_std = np.split(latent[:-1].astype(np.float32), 2, axis=1)
-    forecast = predict(observation[:-1], np.concatenate(lagged, axis=1), mean, log_std)
+    before = np.concatenate([observation[:1], observation[:-2]])
+    forecast = predict(observation[:-1], before, np.concatenate(lagged, axis=1), mean, log_std)
     columns, scale = bundle.observation.columns("velocity")
     return (observation[1:, columns] - forecast[:, columns]) / scale
 

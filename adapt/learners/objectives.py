@@ -69,7 +69,8 @@ def state(motion_model: nn.Module, belief: torch.Tensor, stretch: Stretch) -> to
     crossed = torch.stack([fresh[first + 1 - lag : steps - lag] for lag in range(ACTION_HISTORY)]).sum(dim=0)
     told = belief[first:last]
     told = torch.where(torch.rand(told.shape[:2])[..., None] < PRIOR_SHARE, torch.zeros_like(told), told)
-    predicted = motion_model(stretch.observation[first:last], actions, told)
+    now, before = stretch.observation[first:last], stretch.observation[first - 1 : last - 1]
+    predicted = motion_model(now, before, actions, told)
     error = (predicted - stretch.observation[first + 1 :]).square().mean(dim=-1)
     keep = (crossed == 0).float()
     return (error * keep).sum() / keep.sum().clamp(min=1.0)

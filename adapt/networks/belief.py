@@ -65,12 +65,23 @@ class BeliefEncoder(nn.Module):
 
 
 class MotionModel(nn.Module):
-    """Mean of p(next observation | observation, newest sent actions, belief), as a change of the observation."""
+    """Mean of p(next observation | last two observations, newest sent actions, belief), as a change of the newest.
+
+    Two observations, because the way between two positions is a second, often better, measurement of velocity.
+    """
 
     def __init__(self, observation: int, actions: int, latent: int, hidden: int = 64):
         super().__init__()
-        self.body = mlp((observation + actions + 2 * latent, hidden, hidden, observation), output_gain=0.1)
+        self.body = mlp(
+            (2 * observation + actions + 2 * latent, hidden, hidden, observation), output_gain=0.1
+        )
 
-    def forward(self, observation: torch.Tensor, actions: torch.Tensor, belief: torch.Tensor) -> torch.Tensor:
-        """Observation (..., O), actions newest first (..., actions), belief (..., 2 L) to the next (..., O)."""
-        return observation + self.body(torch.cat([observation, actions, belief], dim=-1))
+    def forward(
+        self, observation: torch.Tensor, before: torch.Tensor, actions: torch.Tensor, belief: torch.Tensor
+    ) -> torch.Tensor:
+        """Observation and the one before (..., O), actions newest first (..., actions), belief (..., 2 L).
+
+        Returns the next observation, shape (..., O).
+        """
+        change = CHANGE_SCALE * (observation - before)
+        return observation + self.body(torch.cat([observation, change, actions, belief], dim=-1))

@@ -111,9 +111,22 @@ class MotionPredictor:
         self._session = open_session(bundle.graph("predict.onnx"))
 
     def __call__(
-        self, observation: np.ndarray, actions: np.ndarray, mean: np.ndarray, log_std: np.ndarray
+        self,
+        observation: np.ndarray,
+        before: np.ndarray,
+        actions: np.ndarray,
+        mean: np.ndarray,
+        log_std: np.ndarray,
     ) -> np.ndarray:
-        """Observation (N, O), sent actions, newest first (N, H A), belief (N, L) twice, to the next (N, O)."""
+        """The next observation, shape (N, O).
+
+        Args:
+            observation: shape (N, O).
+            before: the observation one control step earlier, shape (N, O).
+            actions: those sent, newest first, shape (N, H A).
+            mean: of the belief, shape (N, L).
+            log_std: of the belief, shape (N, L).
+        """
         belief = np.concatenate([mean, log_std], axis=1).astype(np.float32)
-        feed = {"observation": observation, "actions": actions, "belief": belief}
+        feed = {"observation": observation, "before": before, "actions": actions, "belief": belief}
         return _run(self._session, ["next_observation"], feed)[0]

@@ -66,8 +66,12 @@ PARAMETERS = (
         source="from one count of the 12-bit encoder up to four times the backlash of 0.15 deg",
     ),
     Parameter(
-        "velocity_noise", "rad/s", Sensing(0, "velocity_noise"), 0.05, 0.4, "abs", "log_uniform",
-        source="the recordings have 0.11 to 0.20 rad/s",
+        "velocity_noise", "rad/s", Sensing(0, "velocity_noise"), 0.05, 0.3, "abs", "log_uniform",
+        source="the recordings have 0.10 to 0.14 rad/s at rest",
+    ),
+    Parameter(
+        "velocity_scatter", "1", Sensing(0, "velocity_scatter"), 0.01, 0.08, "abs", "log_uniform",
+        source="of the speed, added to the noise: the recordings have 0.22 rad/s at about 4 rad/s",
     ),
 )  # fmt: skip
 

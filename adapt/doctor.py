@@ -1,0 +1,138 @@
+"""`adapt doctor`: what is installed, what is missing, and the command that mends it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+PYTHON = (3, 11)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something that the stack stands on."""
+
+    name: str
+    purpose: str
+    check: Callable[[], str]
+    """Returns what was found; raises an exception that says what is wrong."""
+    mend: str
+    needed: bool = True
+    """Whether a robot's computer needs it too."""
+
+
+def _package(module: str, distribution: str) -> Callable[[], str]:
+    def check() -> str:
+        importlib.import_module(module)
+        return importlib.metadata.version(distribution)
+
+    return check
+
+
+def _python() -> str:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info[:2] < PYTHON:
+        raise RuntimeError(f"{version}; at least {'.'.join(map(str, PYTHON))} is needed")
+    return version
+
+
+def _ros() -> str:
+    rclpy = importlib.import_module("rclpy")
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    try:
+        node = rclpy.create_node("doctor", context=context, start_parameter_services=False)
+        node.destroy_node()
+    finally:
+        rclpy.try_shutdown(context=context)
+    middleware = importlib.import_module("rclpy.utilities").get_rmw_implementation_identifier()
+    return f"rclpy {importlib.metadata.version('ros-rclpy')} on {middleware}"
+
+
+def _shared_memory() -> str:
+    with tempfile.TemporaryFile(dir="/dev/shm"):
+        free = os.statvfs("/dev/shm")
+    return f"{free.f_bavail * free.f_frsize / 2**20:.0f} MiB free"
+
+
+def _browser() -> str:
+    from adapt.report.screenshot import BROWSERS, find_browser
+
+    found = find_browser()
+    if found is None:
+        raise RuntimeError(f"none of {', '.join(BROWSERS)} on PATH")
+    return found
+
+
+def _simulation() -> str:
+    from sim_tasks.families import family_names, load_family
+
+    return ", ".join(f"{name} ({load_family(name).model.nv} joints)" for name in family_names())
+
+
+def _robots() -> str:
+    from robots import load_robot, robot_names
+
+    return ", ".join(load_robot(name).name for name in robot_names())
+
+
+_ROBOT, _TRAIN, _DEV = (f"pip install -e '.[{e}]' -c constraints.txt" for e in ("robot", "train", "dev"))
+
+PARTS = (
+    Part("python", "everything", _python, "make PYTHON=/path/to/python3.11 install"),
+    Part("robots", "the robots' descriptions", _robots, "git checkout -- robots"),
+    Part("onnxruntime", "running a bundle", _package("onnxruntime", "onnxruntime"), _ROBOT),
+    Part("ROS 2", "talking to a robot", _ros, _ROBOT),
+    Part("/dev/shm", "DDS between processes", _shared_memory, "mount -t tmpfs tmpfs /dev/shm"),
+    Part("torch", "training", _package("torch", "torch"), _TRAIN, needed=False),
+    Part("onnxscript", "exporting a bundle", _package("onnxscript", "onnxscript"), _TRAIN, needed=False),
+    Part("mujoco", "simulation", _package("mujoco.batch", "mujoco"), _TRAIN, needed=False),
+    Part("dm_control", "rewards", _package("dm_control", "dm_control"), _TRAIN, needed=False),
+    Part("families", "the task families", _simulation, _TRAIN, needed=False),
+    Part("plotly", "the report", _package("plotly", "plotly"), _TRAIN, needed=False),
+    Part("tensorboard", "training curves", _package("tensorboard", "tensorboard"), _TRAIN, needed=False),
+    Part("pytest", "the tests", _package("pytest", "pytest"), _DEV, needed=False),
+    Part("chromium", "pictures of the report", _browser, "apt-get install chromium", needed=False),
+)
+
+
+def diagnose(parts: tuple[Part, ...] = PARTS) -> list[dict[str, Any]]:
+    """Checks every part; a check that fails in whatever way is a finding.
+
+    Returns:
+        Per part `name`, `purpose`, `ok`, `needed`, `found` (version, or what is wrong) and `mend`, a command.
+    """
+    findings = []
+    for part in parts:
+        try:
+            ok, found = True, part.check()
+        except Exception as error:  # a broken installation fails in every way there is
+            ok, found = False, (str(error).strip() or type(error).__name__).splitlines()[0]
+        findings.append(
+            {
+                "name": part.name,
+                "purpose": part.purpose,
+                "ok": ok,
+                "needed": part.needed,
+                "found": found,
+                "mend": "" if ok else part.mend,
+            }
+        )
+    return findings
+
+
+def print_findings(findings: list[dict[str, Any]]) -> None:
+    """A line per part, and under those that are missing the command that mends it."""
+    for finding in findings:
+        mark = "ok  " if finding["ok"] else "MISS" if finding["needed"] else "miss"
+        print(f"{mark}  {finding['name']:<12} {finding['purpose']:<26} {finding['found']}")
+        if not finding["ok"]:
+            print(f"      mend with: {finding['mend']}")
+    missing = [finding["name"] for finding in findings if not finding["ok"]]
+    print(f"missing: {', '.join(missing)}" if missing else "everything is there")
