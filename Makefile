@@ -5,6 +5,8 @@ VENV ?= .venv
 SEED ?= 0
 OUT ?= runs/demo
 ARGS ?=
+# Recordings of the real pendulum to replay, CSV files; none leaves that part of the demo out.
+RECORDINGS ?= $(wildcard ../shared/data/real/pendulum/*.csv)
 
 # python3.11 if it runs, else a python3 that is new enough; override with `make PYTHON=...`.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))
@@ -19,7 +21,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(INSTALLED) ## Train, deploy and report on the smallest robot (SEED=0 OUT=runs/demo)
-	$(BIN)/adapt demo --seed $(SEED) --out $(OUT)
+	$(BIN)/adapt demo --seed $(SEED) --out $(OUT) $(if $(RECORDINGS),--recordings $(RECORDINGS))
 
 test: $(INSTALLED) ## Run the quick tests (ARGS="-k name" is handed to pytest)
 	$(BIN)/pytest -q -m "not slow" $(ARGS)

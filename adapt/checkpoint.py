@@ -75,6 +75,6 @@ def _flatten(prefix: str, value: Any, tensors: dict[str, torch.Tensor], rest: di
     elif isinstance(value, torch.Tensor):
         tensors[prefix] = value.detach().contiguous().clone()
     elif isinstance(value, np.ndarray):
-        tensors[prefix] = torch.from_numpy(np.ascontiguousarray(value))
+        tensors[prefix] = torch.from_numpy(np.ascontiguousarray(value)).reshape(value.shape)
     else:
         rest[prefix] = value

@@ -125,6 +125,10 @@ def _summary(
         "versions": provenance.versions(),
         "machine": provenance.machine(),
         "config": {
+            "commands": [
+                f"git checkout {provenance.commit().removesuffix('-dirty')}",
+                f"make demo SEED={seed}",
+            ],
             "robot": spec.name,
             "family": FAMILY,
             "iterations": {learner: config["iterations"] for learner, config in configs.items()},
@@ -142,7 +146,7 @@ def _summary(
         "ros": {
             "robots": len(ros["robots"]),
             "upright_first_episode": sum(robot["upright_first"] for robot in ros["robots"]),
-            "recovered_after_change": sum(robot["recovered"] for robot in ros["robots"]),
+            "recovered_after_change": sum(bool(robot["recovered"]) for robot in ros["robots"]),
             "latency_ms": _percentiles(ros["latency_ms"]),
             "echo_latency_ms": _percentiles(ros["echo_latency_ms"]),
         },

@@ -82,7 +82,8 @@ class SafetyFilter:
         start = 0.0
         if self.spec.interface == "position":
             defaults = np.array([joint.default_position for joint in self.spec.joints])
-            start = np.clip(defaults if position is None else position, self.low, self.high)
+            measured = defaults if position is None else np.where(np.isfinite(position), position, defaults)
+            start = np.clip(measured, self.low, self.high)
         self._last[ids] = start
         self._measured[ids] = start
         self._speed[ids] = 0.0

@@ -12,7 +12,7 @@ from robots import RobotSpec, SensorFrame
 from sim_tasks.errors import TaskError
 from sim_tasks.randomisation import Parameter
 
-_SENSING = ("position_offset", "position_noise", "velocity_noise", "velocity_scatter")
+_SENSING = ("position_offset", "position_noise", "velocity_noise")
 _STATE = ("time", "qpos", "qvel", "ctrl", "history", "qacc_warmstart")
 DIVERGED = 1e4
 """Speed in [rad/s] beyond which a simulation counts as diverged."""
@@ -36,6 +36,8 @@ class BatchSim:
                 f"time step {self.model.opt.timestep} s"
             )
         self.substeps = round(substeps)
+        # MuJoCo would put a simulation with NaNs back to rest by itself, where `step` no longer sees it.
+        self.model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
         self.diverged = 0
         """How many simulations had to be reset because they diverged."""
         self._batch = Batch(self.model, robots, threads)
@@ -109,15 +111,13 @@ class BatchSim:
         return bad
 
     def sense(self, rng: np.random.Generator) -> SensorFrame:
-        """What the encoders say now: offset and noise included; a share of the velocity noise grows with speed."""
+        """What the encoders say now: offset and noise included."""
         shape = (2, self.robots, len(self._qpos))
         noise = rng.standard_normal(shape)
         position = (
             self.position + self._sensing["position_offset"] + self._sensing["position_noise"] * noise[0]
         )
-        velocity = self.velocity
-        scatter = self._sensing["velocity_noise"] + self._sensing["velocity_scatter"] * np.abs(velocity)
-        velocity = velocity + scatter * noise[1]
+        velocity = self.velocity + self._sensing["velocity_noise"] * noise[1]
         return SensorFrame(self.time.copy(), position, velocity)
 
     def state(self) -> dict[str, np.ndarray]:

@@ -189,7 +189,7 @@ class ActionDelay:
 
 @dataclass(frozen=True)
 class Sensing:
-    """A property of a joint's sensor: `position_offset`, `position_noise`, `velocity_noise` or `velocity_scatter`."""
+    """A property of a joint's sensor: `position_offset`, `position_noise` or `velocity_noise`."""
 
     joint: int
     name: str

@@ -45,6 +45,8 @@ class BeliefConfig:
     hidden: int = 48
     excited: int = 64
     """Robots that act unlike the policy, see `Excitation`; the policy does not learn from them."""
+    renewal: float = 0.5
+    """Chance that a trial ends after a stretch: a belief has most to learn in a trial's first seconds."""
     warm_up: int = 15
     """Iterations before the policy learns on the belief."""
     max_grad_norm: float = 1.0
@@ -102,6 +104,8 @@ class BeliefLearner:
         Trials begin at the beginning of stretches only: `TrialVecEnv.stagger(horizon)` sees to it.
         """
         env, cut, excited = self.env, {}, self.config.excited
+        renewed = np.flatnonzero(torch.rand(self.config.robots).numpy() < self.config.renewal)
+        env.reset(renewed)
         self._memory[np.flatnonzero(env.elapsed == 0)] = 0.0
         self._memory_before.copy_(self._memory)
         for t in range(self.config.horizon):

@@ -16,10 +16,10 @@ POLICY_NAMES = {"dr": "DR", "learner": "Learner", "oracle": "Oracle"}
 POLICY_LINES = {"dr": line(ORANGE), "learner": line(BLUE, 2.6), "oracle": line(SLATE, 2.0, "dash")}
 TAIL = 0.05
 """CVaR5% is the mean over this share of the trials, the worst."""
-GRAVITY = "gravity_stiffness"
+SHOWN = "drive_authority"
 """The physical quantity that is shown on recordings of real hardware."""
 REPLAY_POINTS = 120
-"""A recording's curves are drawn with about so many points, the errors as means between them."""
+"""A recording's curves are drawn with about so many points."""
 
 
 def adaptation(evaluation: dict[str, Any]) -> go.Figure:
@@ -142,44 +142,44 @@ def replay_errors(replay: dict[str, Any]) -> go.Figure:
 
 
 def replay_course(file: dict[str, Any], error_unit: str, common: list[float] | None) -> go.Figure:
-    """One recording: the error of prior and belief above, the belief over the gravity stiffness below."""
+    """One recording: the error of prior and belief above, the belief over one quantity below."""
     figure = _blank()
     names, time = file["belief"]["names"], np.asarray(file["time"], float)
+    step = _stride(len(time))
     for name, key, colour in (
         ("Prior", "prior_error_curve", ORANGE),
         ("Adapted belief", "adapted_error_curve", BLUE),
     ):
         figure.add_scatter(
-            x=_binned(time), y=_binned(np.asarray(file[key], float)), name=name, line=line(colour, 1.5),
+            x=time[::step].tolist(), y=file[key][::step], name=name, line=line(colour, 1.5),
             hovertemplate="%{y:.3g}",
         )  # fmt: skip
     _finish(figure, "Time [s]", f"Error [{chart_text(unit_label(error_unit))}]", rangemode="tozero")
-    if GRAVITY not in names:
+    if SHOWN not in names:
         return figure
-    q = names.index(GRAVITY)
+    q = names.index(SHOWN)
     mean, std = (np.array([row[q] for row in file["belief"][key]], float) for key in ("mean", "std"))
-    step = bin_size(len(time))
     low, high = (mean - 2 * std)[::step].tolist(), (mean + 2 * std)[::step].tolist()
     _band(figure, time[::step].tolist(), low, high, BLUE, "belief", yaxis="y2")
     figure.add_scatter(
         x=time[::step].tolist(), y=mean[::step].tolist(), line=line(BLUE), yaxis="y2", showlegend=False,
-        name=label(GRAVITY), hovertemplate="%{y:.4g}",
+        name=label(SHOWN), hovertemplate="%{y:.4g}",
     )  # fmt: skip
     unit = chart_text(unit_label(file["belief"]["units"][q]))
     return figure.update_layout(
         yaxis_domain=[0.58, 1],
-        yaxis2=axis(f"{label(GRAVITY)}<br>[{unit}]", domain=[0, 0.48], range=common),
+        yaxis2=axis(f"{label(SHOWN)}<br>[{unit}]", domain=[0, 0.48], range=common),
         xaxis_anchor="y2",
         margin={"l": 66, "r": 12, "t": 40, "b": 44},
     )
 
 
-def gravity_range(replay: dict[str, Any]) -> list[float] | None:
-    """One range for the gravity stiffness in all recordings, so that they can be compared."""
+def belief_range(replay: dict[str, Any]) -> list[float] | None:
+    """One range for the quantity that is shown in all recordings, so that they can be compared."""
     bounds = []
     for file in replay["files"]:
-        if GRAVITY in file["belief"]["names"]:
-            q = file["belief"]["names"].index(GRAVITY)
+        if SHOWN in file["belief"]["names"]:
+            q = file["belief"]["names"].index(SHOWN)
             mean, std = (np.array([row[q] for row in file["belief"][key]], float) for key in ("mean", "std"))
             bounds.extend(np.nanpercentile([mean - 2 * std, mean + 2 * std], (1, 99)).tolist())
     if not bounds:
@@ -188,20 +188,13 @@ def gravity_range(replay: dict[str, Any]) -> list[float] | None:
     return [min(bounds) - margin, max(bounds) + margin]
 
 
-def bin_size(samples: int) -> int:
-    """How many samples of a recording one drawn point stands for."""
+def _stride(samples: int) -> int:
+    """Every how many samples of a recording one is drawn."""
     return max(1, samples // REPLAY_POINTS)
 
 
 def _blank() -> go.Figure:
     return go.Figure(layout_template="none")
-
-
-def _binned(values: np.ndarray) -> list[float]:
-    """Means over stretches of equal length, at most about `REPLAY_POINTS` of them."""
-    size = bin_size(len(values))
-    whole = len(values) // size * size
-    return values[:whole].reshape(-1, size).mean(axis=1).tolist()
 
 
 def _short(name: str, length: int = 40) -> str:

@@ -90,7 +90,7 @@ def _figures(data: RunData) -> dict[str, go.Figure]:
         drawn["latency"] = figures.latency(ros["latency_ms"], ros["echo_latency_ms"], evaluation["period"])
     if replay:
         drawn["replay"] = figures.replay_errors(replay)
-        common = figures.gravity_range(replay)
+        common = figures.belief_range(replay)
         for index, file in enumerate(replay["files"]):
             drawn[f"replay-{index}"] = figures.replay_course(file, replay["error_unit"], common)
     return drawn

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from adapt.report.data import POLICIES, RunData
-from adapt.report.figures import POLICY_NAMES, bin_size
+from adapt.report.figures import POLICY_NAMES
 from adapt.report.robots import robots_table
 from adapt.report.text import count, duration, escape, label, number, quantity, unit_label
 
@@ -117,7 +117,7 @@ def adaptation_section(data: RunData) -> str:
     curves = chart(
         "adaptation", "Reward while the trial runs",
         "The earlier the learner leaves the policy that cannot adapt and joins the one that is told the physics, "
-        "the faster it has understood its robot; bands are 95 % bootstrap intervals.", 360,
+        "the faster it has understood its robot; bands are 95 % intervals of the mean.", 360,
     )  # fmt: skip
     spread = chart(
         "returns", "Every hidden task, sorted by return",
@@ -230,8 +230,8 @@ def replay_section(data: RunData) -> str:
 
 def _replay_card(index: int, file: dict[str, Any], unit: str) -> str:
     caption = (
-        f"{quantity(file['seconds'], 's')} at {quantity(file['rate_hz'], 'Hz')}, errors as means over "
-        f"{quantity(bin_size(len(file['time'])) / file['rate_hz'], 's', 2)}: {number(file['prior_error'])} "
+        f"{quantity(file['seconds'], 's')} at {quantity(file['rate_hz'], 'Hz')}, errors as root mean squares "
+        f"over the last second: in all {number(file['prior_error'])} "
         f"{escape(unit_label(unit))} with the prior, {number(file['adapted_error'])} with the adapted belief, "
         "whose ±2σ band should close and settle."
     )

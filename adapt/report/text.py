@@ -21,13 +21,13 @@ def chart_text(value: Any) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number with so many significant digits, without exponents: 0.0412, 8 930."""
+    """A number with so many significant digits, all of a whole part and no exponents: 0.0412, 8 934."""
     if value is None or not math.isfinite(value):
         return NOTHING
     if value == 0:
         return "0"
-    decimals = digits - 1 - math.floor(math.log10(abs(value)))
-    return f"{round(value, decimals):,.{max(decimals, 0)}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+    return f"{value:,.{decimals}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def count(value: int) -> str:

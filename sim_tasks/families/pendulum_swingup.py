@@ -46,7 +46,7 @@ PARAMETERS = (
         source="published identifications 0.05-0.35; fits of the recordings' free motion give 0.0-0.03",
     ),
     Parameter(
-        "coulomb_friction", "N m", JointField("pivot", "dof_frictionloss"), 0.03, 0.2, "abs", "uniform",
+        "coulomb_friction", "N m", JointField("pivot", "dof_frictionloss"), 0.03, 0.2, "abs", "uniform", "high",
         source="published identifications 0.03-0.2",
     ),
     Parameter(
@@ -62,16 +62,12 @@ PARAMETERS = (
         source="the zero is set by hand, on a base that is level by eye",
     ),
     Parameter(
-        "position_noise", "rad", Sensing(0, "position_noise"), 0.0015, 0.01, "abs", "log_uniform",
-        source="from one count of the 12-bit encoder up to four times the backlash of 0.15 deg",
+        "position_noise", "rad", Sensing(0, "position_noise"), 0.0005, 0.005, "abs", "log_uniform",
+        source="the recordings have 0.001 rad; up to twice the backlash of 0.15 deg",
     ),
     Parameter(
         "velocity_noise", "rad/s", Sensing(0, "velocity_noise"), 0.05, 0.3, "abs", "log_uniform",
-        source="the recordings have 0.10 to 0.14 rad/s at rest",
-    ),
-    Parameter(
-        "velocity_scatter", "1", Sensing(0, "velocity_scatter"), 0.01, 0.08, "abs", "log_uniform",
-        source="of the speed, added to the noise: the recordings have 0.22 rad/s at about 4 rad/s",
+        source="the recordings have 0.09 to 0.16 rad/s",
     ),
 )  # fmt: skip
 

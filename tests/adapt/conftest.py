@@ -1,0 +1,81 @@
+"""What many of these tests share: small learners, trained for a moment, and their bundles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from adapt.bundle import PolicyBundle
+from adapt.export import export_policy
+from adapt.learners import LEARNERS
+from adapt.learners.bounds import BoundLearner
+from adapt.train import train
+from robots import RobotSpec, SensorFrame, load_robot
+from sim_tasks.families import load_family
+from sim_tasks.family import TaskFamily
+from tests.adapt.small import build, request, shrink
+from tests.small_bundle import FAMILY, perturb, untrained_bundle
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Networks this small are many times slower on two threads while the machine is busy."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the registered learners small."""
+    shrink(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def family() -> TaskFamily:
+    return load_family(FAMILY)
+
+
+@pytest.fixture(scope="session")
+def robot() -> RobotSpec:
+    return load_robot("pendulum")
+
+
+@pytest.fixture(scope="session")
+def belief_bundle(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
+    """Not to be changed: copy its folder for that."""
+    return untrained_bundle(tmp_path_factory.mktemp("belief") / "bundle")
+
+
+@pytest.fixture(scope="session")
+def dr_bundle(tmp_path_factory: pytest.TempPathFactory, family: TaskFamily) -> PolicyBundle:
+    """A bundle without adaptation; not to be changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        learner = build("dr")
+    assert isinstance(learner, BoundLearner)
+    perturb(learner.policy)
+    path = tmp_path_factory.mktemp("dr") / "bundle"
+    return export_policy(path, family, learner.policy, {"learner": "dr"}, "untrained")
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folder with a short training of every registered learner; not to be changed."""
+    out = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        for name in sorted(LEARNERS, key=lambda name: LEARNERS[name].needs_teacher):
+            train(request(name, out / name))
+    yield out
+
+
+@pytest.fixture
+def frames() -> list[SensorFrame]:
+    """Readings of 5 robots over 40 control steps."""
+    rng = np.random.default_rng(3)
+    steps = 0.02 * np.arange(40)
+    draws = rng.uniform(-2, 2, (len(steps), 2, 5, 1))
+    return [SensorFrame(np.full(5, t), *draw) for t, draw in zip(steps, draws, strict=True)]

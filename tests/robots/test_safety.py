@@ -1,0 +1,389 @@
+"""`SafetyFilter`: whatever is asked and measured, what is sent is finite, in limits, smooth and accounted for.
+
+The arm's limits (`two_joints.py`), shoulder and elbow: +-3 and +-1.5 N m, +-4 and +-6 rad/s, [-2, 1.5] and [-1, 2.5]
+rad; 20 and 30 units/s at 50 Hz are 0.4 and 0.6 units per step; the soft start takes 0.08 s, four steps of 0.25.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from robots import SensorFrame, load_robot
+from robots.safety import SAFE_MODE, Certified, Reason, SafetyFilter, reason_names
+from tests.robots.two_joints import two_joints
+
+INTERFACES = ("effort", "velocity", "position")
+POSITION_LOW, POSITION_HIGH = np.array([-2.0, -1.0]), np.array([1.5, 2.5])
+SPEED = np.array([4.0, 6.0])
+LOW = {"effort": np.array([-3.0, -1.5]), "velocity": -SPEED, "position": POSITION_LOW}
+HIGH = {"effort": np.array([3.0, 1.5]), "velocity": SPEED, "position": POSITION_HIGH}
+STEP = np.array([0.4, 0.6])
+REST = {"effort": np.zeros(2), "velocity": np.zeros(2), "position": np.array([0.25, 0.5])}
+DAMPING = np.array([0.4, 0.2])
+AT_REST = np.array([0.25, 0.5])
+RAMP = np.array([0.25, 0.5, 0.75, 1.0])
+
+
+@pytest.fixture(params=INTERFACES)
+def interface(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def make(tmp_path, interface):
+    """A filter of the interface under test, for as many robots as wanted."""
+    spec = two_joints(tmp_path, interface)
+    return lambda robots=1: SafetyFilter(spec, robots)
+
+
+@pytest.fixture
+def effort(tmp_path) -> SafetyFilter:
+    return SafetyFilter(two_joints(tmp_path, "effort"))
+
+
+@pytest.fixture
+def hold(tmp_path) -> SafetyFilter:
+    return SafetyFilter(two_joints(tmp_path, "position"))
+
+
+def frame(position=AT_REST, velocity=(0.0, 0.0), robots: int = 1, stamp: float = 0.0) -> SensorFrame:
+    shape = (robots, 2)
+    return SensorFrame(
+        np.full(robots, stamp), np.broadcast_to(position, shape).copy(), np.broadcast_to(velocity, shape).copy()
+    )
+
+
+def awake(filter_: SafetyFilter, interface: str) -> SafetyFilter:
+    """After the soft start, the rest command sent last."""
+    for _ in range(len(RAMP) + 1):
+        out = filter_.certify(np.tile(REST[interface], (filter_.robots, 1)), frame(robots=filter_.robots))
+    assert out.reasons.tolist() == [0] * filter_.robots
+    return filter_
+
+
+class Storm:
+    """Requests, readings and ages of N robots: mostly sound, sometimes anything."""
+
+    def __init__(self, seed: int, interface: str, robots: int):
+        self.rng = np.random.default_rng(seed)
+        self.interface, self.robots = interface, robots
+
+    def spoil(self, values: np.ndarray, share: float, bad: tuple[float, ...]) -> np.ndarray:
+        mask = self.rng.random(values.shape) < share
+        return np.where(mask, self.rng.choice(bad, values.shape), values)
+
+    def gust(self) -> tuple[np.ndarray, SensorFrame, np.ndarray]:
+        rng, shape = self.rng, (self.robots, 2)
+        low, high = LOW[self.interface], HIGH[self.interface]
+        request = low + (high - low) * rng.uniform(-0.3, 1.3, shape)
+        request = self.spoil(request, 0.02, (np.nan, np.inf, -np.inf, 1e9, -1e9, 1e300, -1e300))
+        position = POSITION_LOW + (POSITION_HIGH - POSITION_LOW) * rng.uniform(-0.01, 1.01, shape)
+        position = self.spoil(position, 0.01, (np.nan, np.inf, -np.inf, 1e12, -9.0))
+        velocity = self.spoil(SPEED * rng.uniform(-1.01, 1.01, shape), 0.01, (np.nan, -np.inf, 1e12, -50.0))
+        stamp = self.spoil(np.full(self.robots, 1.0), 0.01, (np.nan, np.inf))
+        age = self.spoil(rng.uniform(0.0, 0.0602, self.robots), 0.02, (np.nan, np.inf, 0.0601, 3.0))
+        return request, SensorFrame(stamp, position, velocity), age
+
+
+def readings(reading: SensorFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return reading.position, reading.velocity, reading.stamp
+
+
+def causes(request: np.ndarray, reading: SensorFrame, age: np.ndarray) -> np.ndarray:
+    """The safe-mode reasons, robot by robot, said the slow way."""
+    out = []
+    for ask, p, v, t, old in zip(*(x.tolist() for x in (request, *readings(reading), age)), strict=True):
+        sane = all(map(math.isfinite, (*p, *v, t)))
+        slow = abs(v[0]) <= 4.0 and abs(v[1]) <= 6.0
+        inside = -2.0 <= p[0] <= 1.5 and -1.0 <= p[1] <= 2.5
+        bits = 0 if old <= 0.06 else int(Reason.SENSOR_STALE)
+        bits += 0 if sane else int(Reason.SENSOR_NOT_FINITE)
+        bits += 0 if all(map(math.isfinite, ask)) else int(Reason.POLICY_NOT_FINITE)
+        bits += 0 if slow or not sane else int(Reason.VELOCITY_LIMIT)
+        bits += 0 if inside or not sane else int(Reason.POSITION_LIMIT)
+        out.append(bits)
+    return np.array(out)
+
+
+def test_no_storm_gets_through(make, interface):
+    robots, steps = 16, 2000
+    storm, filter_ = Storm(0, interface, robots), make(robots)
+    last, seen = np.tile(REST[interface], (robots, 1)), 0
+    for _ in range(steps):
+        request, reading, age = storm.gust()
+        out = filter_.certify(request, reading, age)
+        assert ((out.command >= LOW[interface]) & (out.command <= HIGH[interface])).all()  # NaN is neither
+        assert (np.abs(out.command - last) <= STEP + 1e-12).all()
+        np.testing.assert_array_equal(out.reasons & SAFE_MODE, causes(request, reading, age))
+        last, seen = out.command, seen | int(np.bitwise_or.reduce(out.reasons))
+    assert reason_names(seen) == reason_names(511 & ~int(Reason.STOPPED))
+
+
+def test_stops_and_restarts_in_a_storm(make, interface):
+    robots = 6
+    storm, filter_ = Storm(2, interface, robots), make(robots)
+    last, rng = np.tile(REST[interface], (robots, 1)), np.random.default_rng(3)
+    for _ in range(1000):
+        event = rng.random()
+        if event < 0.03:
+            last = filter_.stop().command
+        elif event < 0.06:
+            ids = rng.permutation(robots)[:2]
+            filter_.reset(ids, np.where(rng.random((2, 2)) < 0.2, np.nan, rng.normal(0, 3, (2, 2))))
+            last = filter_.state()["last"]
+        assert np.isfinite(last).all()
+        assert ((last >= LOW[interface]) & (last <= HIGH[interface])).all()
+        command = filter_.certify(*storm.gust()).command
+        assert (np.abs(command - last) <= STEP + 1e-12).all()
+        last = command
+
+
+def test_counts_are_the_sum_of_the_reasons(make, interface):
+    storm, filter_ = Storm(4, interface, 8), make(8)
+    tally = dict.fromkeys(filter_.counts, 0)
+    for step in range(400):
+        out = filter_.stop() if step % 50 == 49 else filter_.certify(*storm.gust())
+        for bits, reason in itertools.product(out.reasons, tally):
+            tally[reason] += bool(bits & reason)
+    assert filter_.counts == tally
+    assert all(tally.values())
+
+
+def test_a_batch_is_its_robots_one_by_one(make, interface):
+    storm, together, alone = Storm(5, interface, 4), make(4), [make() for _ in range(4)]
+    for _ in range(300):
+        request, reading, age = storm.gust()
+        out = together.certify(request, reading, age)
+        for i, single in enumerate(alone):
+            part = slice(i, i + 1)
+            own = SensorFrame(reading.stamp[part], reading.position[part], reading.velocity[part])
+            result = single.certify(request[part], own, age[part])
+            np.testing.assert_array_equal(result.command[0], out.command[i])
+            assert result.reasons[0] == out.reasons[i]
+
+
+def test_a_restored_filter_goes_on_bit_by_bit(make, interface):
+    storm, first = Storm(6, interface, 5), make(5)
+    for _ in range(137):
+        first.certify(*storm.gust())
+    saved, second = first.state(), make(5)
+    second.restore(saved)
+    for _ in range(200):
+        gust = storm.gust()
+        one, two = first.certify(*gust), second.certify(*gust)
+        np.testing.assert_array_equal(one.command, two.command)
+        np.testing.assert_array_equal(one.reasons, two.reasons)
+
+
+def test_a_saved_state_does_not_change_with_the_filter(make, interface):
+    filter_ = make()
+    saved = filter_.state()
+    filter_.certify(np.array([[0.2, 0.4]]), frame((0.3, 0.3), (1.0, 1.0)))
+    assert saved["last"].tolist() == [REST[interface].tolist()]
+    assert saved["ramp"].tolist() == [0.0]
+
+
+CAUSES = {
+    "stale": (Reason.SENSOR_STALE, {"age": 0.0601}),
+    "age unknown": (Reason.SENSOR_STALE, {"age": np.nan}),
+    "position nan": (Reason.SENSOR_NOT_FINITE, {"position": (np.nan, 0.0)}),
+    "position inf": (Reason.SENSOR_NOT_FINITE, {"position": (0.0, np.inf)}),
+    "velocity nan": (Reason.SENSOR_NOT_FINITE, {"velocity": (0.0, np.nan)}),
+    "stamp nan": (Reason.SENSOR_NOT_FINITE, {"stamp": np.nan}),
+    "request nan": (Reason.POLICY_NOT_FINITE, {"request": (np.nan, 0.0)}),
+    "request inf": (Reason.POLICY_NOT_FINITE, {"request": (0.0, -np.inf)}),
+    "too fast": (Reason.VELOCITY_LIMIT, {"velocity": (0.0, 6.001)}),
+    "too fast backwards": (Reason.VELOCITY_LIMIT, {"velocity": (-4.001, 0.0)}),
+    "too far": (Reason.POSITION_LIMIT, {"position": (1.501, 0.0)}),
+    "too far back": (Reason.POSITION_LIMIT, {"position": (0.0, -1.001)}),
+    "just fresh": (Reason.OK, {"age": 0.06}),
+    "just slow": (Reason.OK, {"velocity": (-4.0, 6.0)}),
+    "just inside": (Reason.OK, {"position": (1.5, -1.0)}),
+    "a small request": (Reason.OK, {"request": (0.3, 0.6)}),
+}
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_each_safe_mode_reason_has_exactly_its_cause(make, interface, cause):
+    reason, what = CAUSES[cause]
+    filter_ = awake(make(3), interface)
+    before = dict(filter_.counts)
+    # Robot 1 of three; the others' rest command and reading are sound.
+    request, reading, age = np.tile(REST[interface], (3, 1)), frame(robots=3), np.zeros(3)
+    request[1] = what.get("request", REST[interface])
+    reading.position[1] = what.get("position", AT_REST)
+    reading.velocity[1] = what.get("velocity", (0.0, 0.0))
+    reading.stamp[1], age[1] = what.get("stamp", 0.0), what.get("age", 0.0)
+    out = filter_.certify(request, reading, age)
+    assert (out.reasons & ~int(Reason.RATE_LIMIT)).tolist() == [0, int(reason), 0]
+    raised = {key for key in before if filter_.counts[key] > before[key]} - {Reason.RATE_LIMIT}
+    assert raised == ({reason} if reason else set())
+
+
+def test_a_jump_raises_the_rate_limit_alone(make, interface):
+    filter_ = awake(make(), interface)
+    out = filter_.certify(REST[interface][None] + [[1.0, -0.7]], frame())
+    assert out.reasons.tolist() == [Reason.RATE_LIMIT]
+    np.testing.assert_allclose(out.command[0], REST[interface] + [0.4, -0.6], atol=1e-12)
+
+
+def test_a_request_beyond_the_limit_raises_the_command_limit_alone(make, interface):
+    filter_ = awake(make(), interface)
+    for _ in range(16):  # 6 rad/s at 0.6 per step take ten steps, 4 rad/s at 0.4 too
+        filter_.certify(HIGH[interface][None], frame())
+    out = filter_.certify(HIGH[interface][None] + [[0.0, 1e-6]], frame())
+    assert out.reasons.tolist() == [Reason.COMMAND_LIMIT]
+    assert out.command.tolist() == [HIGH[interface].tolist()]
+
+
+def test_a_sound_request_passes_as_it_is(make, interface):
+    filter_ = awake(make(), interface)
+    request = REST[interface][None] + [[0.1, -0.2]]
+    out = filter_.certify(request, frame((0.5, 0.1), (1.0, -1.0)))
+    assert out.reasons.tolist() == [Reason.OK]
+    np.testing.assert_allclose(out.command, request, atol=1e-15)
+
+
+def test_commands_ramp_in_softly(make, interface):
+    filter_, asked = make(), REST[interface] + [0.3, -0.2]
+    sent = [filter_.certify(asked[None], frame()) for _ in range(6)]
+    # From rest (position: from the measured 0.25 and 0.5 rad) in quarters: 0.075, 0.15, ... and -0.05, ...
+    way = np.outer([*RAMP, 1.0, 1.0], [0.3, -0.2])
+    np.testing.assert_allclose([out.command[0] for out in sent], REST[interface] + way, atol=1e-12)
+    soft = [out.reasons[0] for out in sent]
+    assert soft == [Reason.SOFT_START] * 3 + [Reason.OK] * 3
+    assert filter_.counts[Reason.SOFT_START] == 3
+
+
+def test_the_pendulum_ramps_in_over_a_fifth_of_a_second():
+    filter_ = SafetyFilter(load_robot("pendulum"))
+    hanging = SensorFrame(np.zeros(1), np.zeros((1, 1)), np.zeros((1, 1)))
+    sent = [filter_.certify(np.array([[2.5]]), hanging).command[0, 0] for _ in range(12)]
+    # 0.2 s at 50 Hz are ten steps of a tenth of 2.5 N m each; 125 N m/s would allow it all at once.
+    np.testing.assert_allclose(sent, np.minimum(np.arange(1, 13) * 0.25, 2.5), atol=1e-12)
+
+
+def test_safe_mode_damps_an_effort_robot(effort):
+    awake(effort, "effort")
+    velocity = np.array([-4.1, 2.0])  # the shoulder is too fast
+    sent = [effort.certify(np.array([[2.0, 2.0]]), frame(velocity=velocity)) for _ in range(6)]
+    # -0.4 * -4.1 = 1.64 N m, 0.4 at a time; -0.2 * 2.0 = -0.4 N m at once.
+    expected = [[0.4, -0.4], [0.8, -0.4], [1.2, -0.4], [1.6, -0.4], [1.64, -0.4], [1.64, -0.4]]
+    np.testing.assert_allclose([out.command[0] for out in sent], expected, atol=1e-12)
+    rate = [bool(out.reasons[0] & Reason.RATE_LIMIT) for out in sent]
+    assert rate == [True] * 4 + [False] * 2
+
+
+def test_damping_stays_within_the_effort_limit(effort):
+    awake(effort, "effort")
+    for _ in range(12):
+        out = effort.certify(np.zeros((1, 2)), frame(velocity=(100.0, -100.0)))
+    # -0.4 * 100 = -40 and 0.2 * 100 = 20 N m, cut to -3 and 1.5.
+    assert out.command.tolist() == [[-3.0, 1.5]]
+    assert out.reasons.tolist() == [Reason.VELOCITY_LIMIT]
+
+
+def test_without_a_speed_there_is_nothing_to_damp(effort):
+    awake(effort, "effort")
+    effort.certify(np.array([[0.3, 0.3]]), frame(velocity=(3.0, 3.0)))
+    out = effort.certify(np.array([[0.3, 0.3]]), frame(velocity=(np.nan, 3.0)))
+    assert out.command.tolist() == [[0.0, 0.0]]
+
+
+def test_safe_mode_stops_a_velocity_robot(tmp_path):
+    filter_ = awake(SafetyFilter(two_joints(tmp_path, "velocity")), "velocity")
+    for _ in range(3):
+        filter_.certify(np.array([[1.0, 1.0]]), frame())
+    sent = [filter_.certify(np.array([[1.0, 1.0]]), frame(), age=1.0).command[0] for _ in range(3)]
+    # From 1 rad/s down by 0.4 and 0.6 per step.
+    np.testing.assert_allclose(sent, [[0.6, 0.4], [0.2, 0.0], [0.0, 0.0]], atol=1e-12)
+
+
+def test_safe_mode_holds_a_position_robot_where_it_began(hold):
+    awake(hold, "position")
+    hold.certify(np.array([[0.3, 0.6]]), frame((0.3, 0.6)))
+    # The sensor dies, comes back elsewhere while the policy is broken, and dies again.
+    for position, asked in (((np.nan, 0.6), 0.0), ((0.9, 0.1), np.nan), ((1.1, 0.1), np.nan)):
+        out = hold.certify(np.array([[asked, asked]]), frame(position))
+        np.testing.assert_allclose(out.command, [[0.3, 0.6]], atol=1e-12)
+
+
+def test_a_position_robot_outside_its_limits_holds_the_limit(hold):
+    awake(hold, "position")
+    for _ in range(10):
+        out = hold.certify(np.array([[1.0, 1.0]]), frame((1.7, 0.5)))
+    np.testing.assert_allclose(out.command, [[1.5, 0.5]], atol=1e-12)
+    assert out.reasons.tolist() == [Reason.POSITION_LIMIT]
+
+
+def test_commands_come_back_softly_after_safe_mode(make, interface):
+    filter_, asked = awake(make(), interface), REST[interface] + [0.3, -0.2]
+    for _ in range(3):
+        filter_.certify(asked[None], frame(), age=1.0)
+    sent = [filter_.certify(asked[None], frame()) for _ in range(4)]
+    np.testing.assert_allclose(
+        [out.command[0] for out in sent], REST[interface] + np.outer(RAMP, [0.3, -0.2]), atol=1e-12
+    )
+    assert [out.reasons[0] for out in sent] == [Reason.SOFT_START] * 3 + [Reason.OK]
+
+
+def test_only_the_robot_in_trouble_starts_anew(make, interface):
+    filter_ = awake(make(2), interface)
+    asked = np.tile(REST[interface], (2, 1))
+    filter_.certify(asked, frame(robots=2), age=np.array([0.0, 1.0]))
+    assert filter_.certify(asked, frame(robots=2)).reasons.tolist() == [Reason.OK, Reason.SOFT_START]
+
+
+def test_stop_is_at_once_and_without_speed(make, interface):
+    filter_ = awake(make(), interface)
+    for _ in range(3):
+        filter_.certify(REST[interface][None] + [[1.0, -1.0]], frame((0.7, 0.8), (1.0, 1.0)))
+    out = filter_.stop()
+    # No torque, no speed; or the last measured place, at once although it is more than one rate step away.
+    expected = [0.7, 0.8] if interface == "position" else [0.0, 0.0]
+    assert out.command.tolist() == [expected]
+    assert out.reasons.tolist() == [Reason.STOPPED]
+    assert filter_.counts[Reason.STOPPED] == 1
+    assert filter_.certify(out.command, frame((0.7, 0.8))).reasons.tolist() == [Reason.SOFT_START]
+
+
+def test_what_is_handed_out_is_the_callers(make, interface):
+    filter_ = awake(make(), interface)
+    for out in (filter_.certify(REST[interface][None], frame()), filter_.stop()):
+        out.command[:] = 1e9
+    assert np.abs(filter_.state()["last"]).max() < 1.0
+
+
+def test_reset_starts_the_given_robots_alone(make, interface):
+    filter_ = awake(make(3), interface)
+    filter_.reset(np.array([1]))
+    reasons = filter_.certify(np.tile(REST[interface], (3, 1)), frame(robots=3)).reasons
+    assert reasons.tolist() == [Reason.OK, Reason.SOFT_START, Reason.OK]
+
+
+def test_a_position_robot_starts_where_it_is(hold):
+    hold.reset(position=np.array([[1.0, -0.4]]))
+    first: Certified = hold.certify(np.array([[1.2, 0.0]]), frame((1.0, -0.4)))
+    # A quarter of the way from 1.0 to 1.2 and from -0.4 to 0.0.
+    np.testing.assert_allclose(first.command, [[1.05, -0.3]], atol=1e-12)
+    hold.reset(position=np.array([[9.0, -9.0]]))
+    assert hold.stop().command.tolist() == [[1.5, -1.0]]
+
+
+def test_a_start_that_is_not_finite_falls_back_to_the_default(hold):
+    hold.reset(position=np.array([[np.nan, 2.0]]))
+    assert hold.stop().command.tolist() == [[0.25, 2.0]]
+    hold.reset(position=np.array([[np.inf, 2.0]]))
+    out = hold.certify(np.array([[0.0, 0.0]]), frame((np.nan, np.nan)))
+    assert out.command.tolist() == [[0.25, 2.0]]
+
+
+def test_reasons_have_names_and_a_fixed_numbering():
+    assert reason_names(0) == []
+    assert reason_names(2 | 8 | 256) == ["command_limit", "sensor_stale", "stopped"]
+    assert [int(reason) for reason in Reason if reason] == [1, 2, 4, 8, 16, 32, 64, 128, 256]
+    assert int(SAFE_MODE) == 8 + 16 + 32 + 64 + 128 + 256

@@ -1,0 +1,54 @@
+"""What the tests of the ROS side share: an own ROS domain, robots, and one untrained bundle."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adapt.bundle import PolicyBundle
+from robots import RobotSpec, load_robot
+from ros_bridge.processes import own_domain
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_ros_domain() -> Iterator[None]:
+    """Nobody else's nodes are heard, and these are heard by nobody else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("ROS_DOMAIN_ID", raising=False)
+        for name, value in own_domain().items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
+    """A belief bundle of an untrained learner for the pendulum."""
+    from tests.small_bundle import untrained_bundle
+
+    return untrained_bundle(tmp_path_factory.mktemp("bundle") / "untrained")
+
+
+@pytest.fixture(scope="session")
+def pendulum() -> RobotSpec:
+    return load_robot("pendulum")
+
+
+@pytest.fixture(scope="session")
+def arm(pendulum: RobotSpec) -> RobotSpec:
+    """A robot with two joints, 2.5 and 1.5 N m."""
+    shoulder = dataclasses.replace(pendulum.joints[0], name="shoulder")
+    elbow = dataclasses.replace(shoulder, name="elbow", effort=1.5)
+    safety = dataclasses.replace(pendulum.safety, damping=(0.15, 0.15))
+    return dataclasses.replace(pendulum, name="arm", joints=(shoulder, elbow), safety=safety)
+
+
+@pytest.fixture
+def recordings() -> list[Path]:
+    """Recordings of the real pendulum, which lie beside the repository."""
+    found = sorted((Path(__file__).parents[3] / "shared/data/real/pendulum").glob("*.csv"))
+    if not found:
+        pytest.skip("no recordings of the real pendulum in ../shared/data/real/pendulum")
+    return found

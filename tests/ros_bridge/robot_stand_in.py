@@ -1,0 +1,84 @@
+"""`RobotStandIn`: what the test says and hears on a robot's topics, as a DDS participant of its own."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+
+from robots import RobotSpec
+from ros_bridge import conversions, topics
+from tests.ros_bridge.stand_ins import joint_state
+
+_DEPTH = QoSProfile(depth=1000)
+
+
+class RobotStandIn:
+    """Keeps all that it hears. Namespaces are those of robots; the first is the one that it speaks in."""
+
+    def __init__(self, spec: RobotSpec, *namespaces: str):
+        self.context = rclpy.Context()
+        rclpy.init(args=[], context=self.context)
+        self.node = Node("stand_in", namespace=namespaces[0], context=self.context)
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self.node)
+        self._sensors = self.node.create_publisher(JointState, spec.ros.joint_states, 10)
+        self.commands: dict[str, list[np.ndarray]] = {name: [] for name in namespaces}
+        self.requests: dict[str, list[tuple[np.ndarray, int]]] = {name: [] for name in namespaces}
+        self.beliefs: dict[str, list[conversions.BeliefReading]] = {name: [] for name in namespaces}
+        self.health: dict[str, DiagnosticStatus] = {}
+        """The newest status by name."""
+        for name in namespaces:
+            self._listen(name, spec)
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, _DEPTH)
+
+    def say(self, message: JointState) -> None:
+        self._sensors.publish(message)
+
+    def say_fine(self, age: float = 0.0) -> None:
+        """A good reading, measured `age` [s] ago."""
+        self.say(joint_state(self.now() - age, position=(0.1,), velocity=(0.2,)))
+
+    def now(self) -> float:
+        """ROS time in [s]."""
+        return self.node.get_clock().now().nanoseconds * 1e-9
+
+    def turn(self, timeout: float = 0.005) -> None:
+        """Serves what has come."""
+        self._executor.spin_once(timeout_sec=timeout)
+
+    def listen(self, seconds: float) -> None:
+        """Serves for so long."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.turn()
+
+    def told(self, status: str) -> dict[str, str]:
+        """The values of a diagnostic status."""
+        return {pair.key: pair.value for pair in self.health[status].values}
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self.node.destroy_node()
+        self.context.try_shutdown()
+
+    def _listen(self, name: str, spec: RobotSpec) -> None:
+        def subscribe(topic: str, callback: Any) -> None:
+            self.node.create_subscription(Float64MultiArray, f"/{name}/{topic}", callback, _DEPTH)
+
+        subscribe(spec.ros.commands, lambda message: self.commands[name].append(np.array(message.data)))
+        subscribe(
+            topics.REQUESTED, lambda message: self.requests[name].append(conversions.read_requested(message))
+        )
+        subscribe(topics.BELIEF, lambda message: self.beliefs[name].append(conversions.read_belief(message)))
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        self.health |= {status.name: status for status in message.status}

@@ -1,0 +1,65 @@
+"""Stand-ins for what is too slow or too well-behaved for a test: adapters, messages, frames."""
+
+from __future__ import annotations
+
+import numpy as np
+from sensor_msgs.msg import JointState
+
+from adapt.online.controller import AdaptiveController
+from adapt.types import Belief
+from robots import RobotSpec, SensorFrame
+from robots.observation import ObservationLayout, ObservationTerm
+from ros_bridge import conversions
+
+FAMILY = {"belief_names": ["mass"], "belief_units": ["kg"]}
+
+
+class Steadfast:
+    """An adapter that always asks for the same action, and believes in the number of readings it has heard."""
+
+    def __init__(self, joints: int, action: float = 1.0):
+        self.action = np.full((1, joints), action, np.float32)
+        self.heard = 0
+        self.resets = 0
+        self.sent: list[np.ndarray] = []
+        """The previous actions that it was told of."""
+
+    def reset(self, ids: np.ndarray | slice = slice(None)) -> None:
+        self.heard = 0
+        self.resets += 1
+
+    def act(self, observation, previous_action, previous_reward, new_episode, listen) -> np.ndarray:
+        self.heard += int(listen[0])
+        self.sent.append(previous_action.copy())
+        return self.action
+
+    def belief(self) -> Belief:
+        count = np.full((1, 1), float(self.heard))
+        return Belief(count, count, count, np.full((1, 1), 0.5))
+
+
+def controller(spec: RobotSpec, adapter) -> AdaptiveController:
+    layout = ObservationLayout([ObservationTerm("velocity")], len(spec.joints))
+    return AdaptiveController(spec, layout, adapter)
+
+
+def frame(stamp: float, position: float = 0.0, velocity: float = 0.0, joints: int = 1) -> SensorFrame:
+    """One robot's reading, the same for all joints."""
+    return SensorFrame(np.array([stamp]), np.full((1, joints), position), np.full((1, joints), velocity))
+
+
+def reading(stamp: float, position: float = 0.0, velocity: float = 0.0) -> conversions.Reading:
+    made = frame(stamp, position, velocity)
+    return conversions.Reading(made, None if made.finite[0] else "not finite")
+
+
+def joint_state(
+    stamp: float,
+    names: tuple[str, ...] = ("pivot",),
+    position: tuple[float, ...] = (0.0,),
+    velocity: tuple[float, ...] = (0.0,),
+) -> JointState:
+    """Any message at all, also one that no robot should send."""
+    message = JointState(name=list(names), position=list(position), velocity=list(velocity))
+    message.header.stamp = conversions.to_stamp(stamp)
+    return message

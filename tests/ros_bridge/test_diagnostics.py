@@ -1,0 +1,118 @@
+"""What the node says of itself: the level, the words, and counts that are those of its control loop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from robots.safety import Reason
+from ros_bridge.control_loop import ControlLoop
+from ros_bridge.diagnostics import Health, Reporter, belief_in_words, judge
+from tests.ros_bridge.stand_ins import FAMILY, Steadfast, controller, reading
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+STALE = Reason.STOPPED | Reason.SENSOR_STALE
+
+
+def health(**changes) -> Health:
+    return Health(**({"period": 0.02, "rate": 50.0, "p99": 1.0} | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "level", "words"),
+    [
+        ({}, OK, "in control"),
+        ({"seen": Reason.SOFT_START | Reason.RATE_LIMIT}, OK, "in control"),
+        ({"latest": STALE, "seen": STALE}, ERROR, "safe mode: sensor_stale, stopped"),
+        ({"latest": STALE, "problem": "old"}, ERROR, "safe mode: sensor_stale, stopped (old)"),
+        ({"seen": Reason.SENSOR_NOT_FINITE}, WARN, "was in safe mode: sensor_not_finite"),
+        ({"p99": 10.5}, WARN, "slow: a step takes 10.5 ms (p99)"),  # more than half of 20 ms
+        ({"p99": 9.5}, OK, "in control"),
+        ({"rate": 44.0}, WARN, "44.0 steps/s instead of 50.0"),
+        ({"rate": 54.0}, OK, "in control"),
+        ({"rate": 56.0}, WARN, "56.0 steps/s instead of 50.0"),
+        ({"rate": np.nan, "p99": np.nan}, OK, "in control"),  # the first report: nothing measured yet
+    ],
+)
+def test_the_level_of_a_condition(changes, level, words):
+    assert judge(health(**changes)) == (level, words)
+
+
+@pytest.fixture
+def loop(pendulum) -> ControlLoop:
+    loop = ControlLoop(pendulum, controller(pendulum, Steadfast(joints=1)))
+    loop.hear(reading(1.0), 1.0, 1.0)
+    loop.start()
+    return loop
+
+
+def hear(loop: ControlLoop, first: int, last: int) -> None:
+    for k in range(first, last + 1):
+        loop.hear(reading(1.0 + 0.02 * k), 1.0 + 0.02 * k, 1.0 + 0.02 * k)
+
+
+def values(status: DiagnosticStatus) -> dict[str, str]:
+    return {pair.key: pair.value for pair in status.values}
+
+
+def test_a_report_by_hand(loop):
+    reporter = Reporter("arm/adaptation")
+    reporter.begin(loop, FAMILY)
+    reporter.report("active", None, 1.0)
+    hear(loop, 1, 40)
+    reporter.latency.add(0.002)
+    control, belief = reporter.report("active", None, 1.8)
+    assert (control.level, control.message) == (OK, "in control")
+    assert (control.name, control.hardware_id) == ("arm/adaptation: control", "pendulum")
+    told = values(control)
+    assert told["control rate"] == "50.0 Hz"  # 40 steps in 0.8 s
+    assert told["latency p99"] == "2.000 ms"
+    assert told["readings acted_upon"] == "41"  # with the one before the start
+    assert told["commands soft_start"] == str(loop.counts["soft_start"])
+    assert (belief.name, values(belief)) == ("arm/adaptation: belief", {"mass": "40 +- 0.5 kg"})
+
+
+def test_the_rate_is_that_of_the_interval(loop):
+    reporter = Reporter("node")
+    reporter.begin(loop, FAMILY)
+    hear(loop, 1, 30)
+    reporter.report("active", None, 1.6)
+    hear(loop, 31, 40)
+    report = reporter.report("active", None, 2.0)[0]
+    assert (report.level, report.message) == (WARN, "25.0 steps/s instead of 50.0")  # 10 in 0.4 s
+
+
+def test_safe_mode_is_an_error_while_it_lasts_and_a_warning_once(loop):
+    reporter = Reporter("node")
+    reporter.begin(loop, FAMILY)
+    reporter.report("active", None, 1.0)
+    hear(loop, 1, 5)
+    loop.watch(1.9)
+    assert reporter.report("active", None, 1.9)[0].message == "safe mode: sensor_stale, stopped"
+    loop.watch(2.0)
+    hear(loop, 51, 60)
+    report = reporter.report("active", None, 2.2)[0]
+    assert (report.level, report.message) == (WARN, "was in safe mode: sensor_stale, stopped")
+    hear(loop, 61, 70)
+    assert reporter.report("active", None, 2.4)[0].level == OK
+
+
+def test_before_and_after_a_loop_the_state_is_reported(loop):
+    reporter = Reporter("node")
+    (report,) = reporter.report("unconfigured", None, 1.0)
+    assert (report.level, report.message, values(report)) == (OK, "unconfigured", {"state": "unconfigured"})
+    (report,) = reporter.report("unconfigured", "not configured: why", 1.0)
+    assert (report.level, report.message) == (ERROR, "not configured: why")
+    reporter.begin(loop, FAMILY)
+    assert reporter.report("inactive", None, 1.0)[0].message == "inactive"
+    assert reporter.report("inactive", "gave up: why", 1.0)[0].level == ERROR
+    reporter.begin(None, {})
+    assert len(reporter.report("unconfigured", None, 1.0)) == 1
+
+
+def test_a_belief_in_words():
+    family = {"belief_names": ["mass", "gain"], "belief_units": ["kg", "1"]}
+    belief = Steadfast(joints=1).belief()
+    two = type(belief)(belief.mean, belief.log_std, np.array([[0.6149, 12.0]]), np.array([[0.0512, 3.0]]))
+    assert belief_in_words(family, two) == {"mass": "0.615 +- 0.051 kg", "gain": "12 +- 3 1"}

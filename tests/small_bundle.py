@@ -1,0 +1,50 @@
+"""A belief bundle of an untrained, seeded learner: every part of a real one, made in seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from adapt.bundle import PolicyBundle
+from adapt.export import export_belief
+from adapt.learners.belief import BeliefConfig, BeliefLearner
+from adapt.learners.bounds import BoundLearner
+from adapt.learners.ppo import PPOConfig
+from sim_tasks.families import load_family
+from sim_tasks.trial_env import TrialVecEnv
+
+FAMILY = "pendulum_swingup"
+
+
+def small_belief(robots: int = 8, seed: int = 0) -> BeliefLearner:
+    """An untrained belief learner with few robots, whose networks answer visibly to every one of their inputs."""
+    policy = PPOConfig(robots=robots, horizon=8, epochs=2, minibatches=2, hidden=(16, 16))
+    config = BeliefConfig(
+        robots=robots, horizon=10, updates=2, batch=robots, hidden=12, excited=2, warm_up=1, policy=policy
+    )
+    env = TrialVecEnv(load_family(FAMILY), robots, seed, stream=2, threads=1, episodes=2)
+    env.stagger(config.horizon)
+    oracle = BoundLearner(env, seed, told_task=True, config=policy)
+    learner = BeliefLearner(env, seed, (oracle.policy, oracle.critic), config)
+    for network in (learner.policy, learner.encoder, learner.motion_model):
+        perturb(network, seed)
+    return learner
+
+
+@torch.no_grad()
+def perturb(network: nn.Module, seed: int = 0, size: float = 0.2) -> None:
+    """Adds seeded noise to all parameters: fresh networks hardly answer to their inputs."""
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in network.parameters():
+        parameter += size * torch.randn(parameter.shape, generator=generator)
+
+
+def untrained_bundle(path: Path, seed: int = 0) -> PolicyBundle:
+    """Exports `small_belief` to a folder; the same bytes at every call with the same seed."""
+    learner = small_belief(seed=seed)
+    training = {"learner": "belief", "seed": seed, "iterations": 0}
+    return export_belief(
+        path, learner.env.family, learner.encoder, learner.motion_model, learner.policy, training, "untrained"
+    )
