@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,6 +52,7 @@ class PolicyBundle:
     def observation(self) -> ObservationLayout:
         joints = len(self.manifest["robot"]["joint_names"])
         try:
+            _check_terms(self.manifest["observation"])
             return ObservationLayout.from_manifest(self.manifest["observation"], joints)
         except (RobotError, KeyError, TypeError) as error:
             raise BundleError(f"{self.path}: manifest.json: observation: {error}") from error
@@ -133,10 +135,21 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     for field, kind in _FIELDS.items():
         if not isinstance(manifest.get(field), kind) or isinstance(manifest.get(field), bool):
             raise BundleError(f"{path}: {field}: expected {kind.__name__}, got {manifest.get(field)!r:.80}")
+    for field in manifest:
+        if field not in _FIELDS:
+            raise BundleError(f"{path}: unknown field {field!r}; valid: {', '.join(_FIELDS)}")
     if manifest["schema"] != SCHEMA:
         raise BundleError(f"{path}: schema: version {manifest['schema']}, this release reads {SCHEMA}")
     _check_adapter(path, manifest)
     return manifest
+
+
+def _check_terms(terms: list[dict[str, Any]]) -> None:
+    for term in terms:
+        for field in ("scale", "clip"):
+            value = term[field]
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise RobotError(f"{term['name']}: {field} is {value!r:.80}; expected a finite number")
 
 
 def _check_adapter(path: Path, manifest: dict[str, Any]) -> None:

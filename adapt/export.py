@@ -158,6 +158,7 @@ def to_onnx(module: nn.Module, example: tuple[torch.Tensor, ...]) -> bytes:
     """Traces a module, whose class names its inputs and outputs, with a free batch axis."""
     inputs, outputs = list(module.inputs), list(module.outputs)  # type: ignore[arg-type]
     free = {name: {0: torch.export.Dim("robots", min=1)} for name in inputs}
+    example = tuple(tensor.clone() for tensor in example)  # one tensor given twice would be traced as one input
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, which we do not use
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # the exporter's own deprecations
@@ -247,10 +248,10 @@ def _check(bundle: PolicyBundle, family: TaskFamily, step: nn.Module) -> None:
             held = adapter.belief()
             assert held is not None
             got_belief = np.concatenate([held.mean, held.log_std], axis=1)
-            worst = max(worst, float(np.abs(got_belief - belief.numpy()).max()))
+            worst = np.maximum(worst, np.abs(got_belief - belief.numpy()).max())
         else:
             wanted = step(*tensors[:2])
-        worst = max(worst, float(np.abs(got - wanted.numpy()).max()))
+        worst = np.maximum(worst, np.abs(got - wanted.numpy()).max())  # NaN stays, unlike with max()
     if not worst <= TOLERANCE:
         raise AdaptError(
             f"export: the graph differs from the learner by {worst:.2g}, allowed {TOLERANCE:.0e}"

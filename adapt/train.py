@@ -36,6 +36,10 @@ from sim_tasks.families import load_family
 CHECKPOINT_EVERY = 25
 """Iterations between checkpoints."""
 
+_RESUMED = ("learner", "family", "seed", "iterations", "hyperparameters")
+"""What a run must have in common with the request that goes on with it."""
+_RECORDED = (*_RESUMED, "teacher", "commit")
+
 Progress = Callable[[dict[str, Any]], None]
 """Called after every iteration with its metrics."""
 
@@ -122,9 +126,13 @@ def read_run(run: Path) -> dict[str, Any]:
     """
     path = run / "config.json"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise RunError(f"{run}: not a training run (no readable config.json)") from error
+    missing = [name for name in _RECORDED if not isinstance(config, dict) or name not in config]
+    if missing:
+        raise RunError(f"{run}: not a training run (config.json lacks {', '.join(missing)})")
+    return config
 
 
 def load_learner(run: Path) -> Learner:
@@ -182,7 +190,7 @@ def _prepare(request: TrainRequest, config: dict[str, Any]) -> bool:
         raise RunError(f"{request.out}: holds a run already; add --resume, or choose another --out")
     if exists:
         recorded = read_run(request.out)
-        for field in ("learner", "family", "seed", "iterations", "hyperparameters"):
+        for field in _RESUMED:
             if json.dumps(recorded[field]) != json.dumps(config[field]):
                 raise RunError(f"{path}: {field} was {recorded[field]!r}, now {config[field]!r}")
         return True

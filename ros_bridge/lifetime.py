@@ -9,7 +9,10 @@ from contextlib import contextmanager
 from types import FrameType
 
 import rclpy
+from rclpy.exceptions import NameValidationException
 from rclpy.signals import SignalHandlerOptions
+
+from ros_bridge.errors import BridgeError
 
 POLL = 0.1
 """Longest wait in [s]: Python sees a signal only between two waits of the middleware."""
@@ -45,11 +48,17 @@ def split_ros_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
 @contextmanager
 def ros() -> Iterator[StopFlag]:
     """ROS, with the command line's `--ros-args`, and with signals that end the process in an orderly way: rclpy's
-    own handlers would end the context first, and with it the last command."""
+    own handlers would end the context first, and with it the last command.
+
+    Raises:
+        BridgeError: a namespace or a topic has a name that ROS does not allow.
+    """
     with StopFlag() as stop:
         arguments = split_ros_arguments(sys.argv)[1]
         rclpy.init(args=["", *arguments], signal_handler_options=SignalHandlerOptions.NO)
         try:
             yield stop
+        except NameValidationException as error:
+            raise BridgeError(" ".join(str(error).split()).rstrip(" ^")) from error
         finally:
             rclpy.try_shutdown()

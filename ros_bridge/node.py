@@ -68,6 +68,14 @@ class AdaptationNode(LifecycleNode):
             bundle, spec = open_bundle(path, self.get_parameter("robot").value)
             loop = ControlLoop(spec, AdaptiveController(spec, bundle.observation, make_adapter(bundle)))
             loop.rehearse()
+            self._ports = Ports(
+                self,
+                spec,
+                bundle.manifest["family"],
+                on_joint_states=self._on_joint_states,
+                on_watch=self._on_watch,
+                services={"stop": self._on_stop, "reset_belief": self._on_reset_belief},
+            )
         except (AdaptError, RobotError) as error:
             self.fault = f"not configured: {error}"
             self.get_logger().error(self.fault)
@@ -79,14 +87,6 @@ class AdaptationNode(LifecycleNode):
         self.fault = None
         self.loop = loop
         self._reporter.begin(loop, bundle.manifest["family"])
-        self._ports = Ports(
-            self,
-            spec,
-            bundle.manifest["family"],
-            on_joint_states=self._on_joint_states,
-            on_watch=self._on_watch,
-            services={"stop": self._on_stop, "reset_belief": self._on_reset_belief},
-        )
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:

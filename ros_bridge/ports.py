@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 from rclpy.clock import Clock
@@ -38,12 +39,12 @@ class Ports:
         on_watch: Callable[[], None],
         services: dict[str, Service],
     ):
-        overridable = QoSOverridingOptions.with_default_policies()
+        overridable = QoSOverridingOptions.with_default_policies()  # rclpy writes overrides into the profile
         self._node = node
         self._joints = spec.joint_names
         self._labels = family.get("belief_names", []), family.get("belief_units", [])
         self._commands = node.create_lifecycle_publisher(
-            Float64MultiArray, spec.ros.commands, topics.COMMAND_QOS, qos_overriding_options=overridable
+            Float64MultiArray, spec.ros.commands, copy(topics.COMMAND_QOS), qos_overriding_options=overridable
         )
         self._requested = node.create_lifecycle_publisher(
             Float64MultiArray, "~/requested", topics.COMMAND_QOS
@@ -53,7 +54,7 @@ class Ports:
             JointState,
             spec.ros.joint_states,
             on_joint_states,
-            topics.SENSOR_QOS,
+            copy(topics.SENSOR_QOS),
             qos_overriding_options=overridable,
         )
         self._watchdog = node.create_timer(spec.safety.stale_after / 2, on_watch, clock=STEADY)

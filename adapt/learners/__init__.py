@@ -76,7 +76,7 @@ LEARNERS: dict[str, LearnerKind] = {
         about="PPO that is told the task: the upper bound, and the belief's teacher",
     ),
     "belief": LearnerKind(
-        _build_belief, BeliefConfig(), 50, needs_teacher=True,
+        _build_belief, BeliefConfig(), 45, needs_teacher=True,
         about="GRU belief over the task, reward-free, with the oracle's policy on it",
     ),
 }  # fmt: skip

@@ -47,13 +47,13 @@ class BeliefConfig:
     """Robots that act unlike the policy, see `Excitation`; the policy does not learn from them."""
     renewal: float = 0.5
     """Chance that a trial ends after a stretch: a belief has most to learn in a trial's first seconds."""
-    warm_up: int = 15
+    warm_up: int = 8
     """Iterations before the policy learns on the belief."""
     max_grad_norm: float = 1.0
     objective: dict[str, float] = field(default_factory=lambda: {"privileged": 1.0})
     """Weights of `adapt.learners.objectives`' terms that train the belief."""
     policy: PPOConfig = field(
-        default_factory=lambda: PPOConfig(robots=512, horizon=150, learning_rate=3e-4, epochs=3)
+        default_factory=lambda: PPOConfig(robots=512, horizon=150, learning_rate=6e-4, epochs=3)
     )
 
 

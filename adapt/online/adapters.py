@@ -30,6 +30,16 @@ def _run(
     return [np.asarray(output) for output in session.run(outputs, feed)]
 
 
+def _where(chosen: np.ndarray, yes: Belief, no: Belief) -> Belief:
+    """Of each robot one of two beliefs; `chosen` has the shape (N, 1)."""
+    return Belief(
+        np.where(chosen, yes.mean, no.mean),
+        np.where(chosen, yes.log_std, no.log_std),
+        np.where(chosen, yes.parameters, no.parameters),
+        np.where(chosen, yes.parameter_std, no.parameter_std),
+    )
+
+
 class FixedAdapter:
     """A policy without memory: no adaptation."""
 
@@ -62,7 +72,7 @@ class BeliefAdapter:
         adapter = bundle.manifest["adapter"]
         latent, quantities = adapter["latent"], len(bundle.manifest["family"]["belief_names"])
         self._hidden = np.zeros((robots, adapter["hidden"]), np.float32)
-        self._belief = Belief(
+        self._belief = self._unheard = Belief(
             np.zeros((robots, latent), np.float32),
             np.zeros((robots, latent), np.float32),
             np.full((robots, quantities), np.nan, np.float32),
@@ -70,7 +80,10 @@ class BeliefAdapter:
         )
 
     def reset(self, ids: np.ndarray | slice = slice(None)) -> None:
+        forgotten = np.zeros((len(self._hidden), 1), dtype=bool)
+        forgotten[ids] = True
         self._hidden[ids] = 0.0
+        self._belief = _where(forgotten, self._unheard, self._belief)
 
     def act(
         self,
@@ -91,13 +104,7 @@ class BeliefAdapter:
         trusted = (listen & np.isfinite(hidden).all(axis=1))[:, None]
         self._hidden = np.where(trusted, hidden, self._hidden)
         mean, log_std = np.split(belief, 2, axis=1)
-        held = self._belief
-        self._belief = Belief(
-            np.where(trusted, mean, held.mean),
-            np.where(trusted, log_std, held.log_std),
-            np.where(trusted, parameters, held.parameters),
-            np.where(trusted, parameter_std, held.parameter_std),
-        )
+        self._belief = _where(trusted, Belief(mean, log_std, parameters, parameter_std), self._belief)
         return action
 
     def belief(self) -> Belief:

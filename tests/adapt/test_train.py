@@ -83,8 +83,8 @@ def test_a_stopped_training_saves_says_how_to_go_on_and_resumes_to_the_last_bit(
 
     result = train(request(name, out, resume=True))
     assert differences(learnt(runs / name), learnt(out)) == []
-    losses = [{k: v for k, v in row.items() if k != "seconds"} for row in rows(out)]
-    assert losses == [{k: v for k, v in row.items() if k != "seconds"} for row in rows(runs / name)]
+    again, whole = ([row | {"seconds": 0.0} for row in rows(run)] for run in (out, runs / name))
+    assert again == whole
     assert result["steps"] == rows(out)[-1]["steps"]
 
 
@@ -166,9 +166,10 @@ def test_a_training_killed_at_any_time_leaves_a_readable_checkpoint(after, tmp_p
                 assert process.stdout.readline()
         finally:
             process.kill()
-    done = load_checkpoint(out / "checkpoint.safetensors")["iteration"] if after > 1 else 0
-    assert done >= after - 1
-    with pytest.raises(RunError, match=f"stopped after iteration {done + 1}|stopped after iteration"):
+    checkpoint = out / "checkpoint.safetensors"
+    done = load_checkpoint(checkpoint)["iteration"] if checkpoint.is_file() else 0
+    assert done >= after - 1  # a line is printed before its checkpoint is written
+    with pytest.raises(RunError, match=f"stopped after iteration {done + 1} of"):
         train(
             request("dr", out, iterations=100000, resume=True),
             lambda row: os.kill(os.getpid(), signal.SIGTERM),
@@ -208,18 +209,18 @@ def test_checkpoints_are_saved_every_so_often(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("learner", "changes", "message"),
     [
-        ({"seed": 1}, "seed was 0, now 1"),
-        ({"iterations": 9}, f"iterations was {ITERATIONS}, now 9"),
-        ({"learner": "oracle"}, "learner was 'dr', now 'oracle'"),
+        ("dr", {"seed": 1}, "seed was 0, now 1"),
+        ("dr", {"iterations": 9}, f"iterations was {ITERATIONS}, now 9"),
+        ("oracle", {}, "learner was 'dr', now 'oracle'"),
     ],
 )
-def test_resuming_another_training_says_what_differs(runs, tmp_path, changes, message):
+def test_resuming_another_training_says_what_differs(runs, tmp_path, learner, changes, message):
     out = tmp_path / "run"
     shutil.copytree(runs / "dr", out)
     with pytest.raises(RunError, match=message) as error:
-        train(request(changes.get("learner", "dr"), out, resume=True, **{k: v for k, v in changes.items() if k != "learner"}))
+        train(request(learner, out, resume=True, **changes))
     assert str(out / "config.json") in str(error.value)
     assert differences(learnt(runs / "dr"), learnt(out)) == [], "nothing was trained"
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-PATIENCE = 90.0
+PATIENCE = 30.0
 """Longest wait in [s]: tests share a slow machine with others."""
 
 

@@ -31,6 +31,8 @@ class RobotStandIn:
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
         self._sensors = self.node.create_publisher(JointState, spec.ros.joint_states, 10)
+        self.said = -np.inf
+        """When it last said something: monotonic, in [s]."""
         self.commands: dict[str, list[np.ndarray]] = {name: [] for name in namespaces}
         self.requests: dict[str, list[tuple[np.ndarray, int]]] = {name: [] for name in namespaces}
         self.beliefs: dict[str, list[conversions.BeliefReading]] = {name: [] for name in namespaces}
@@ -41,6 +43,7 @@ class RobotStandIn:
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, _DEPTH)
 
     def say(self, message: JointState) -> None:
+        self.said = time.monotonic()
         self._sensors.publish(message)
 
     def say_fine(self, age: float = 0.0) -> None:

@@ -17,8 +17,9 @@ FAMILY = {"belief_names": ["mass"], "belief_units": ["kg"]}
 class Steadfast:
     """An adapter that always asks for the same action, and believes in the number of readings it has heard."""
 
-    def __init__(self, joints: int, action: float = 1.0):
-        self.action = np.full((1, joints), action, np.float32)
+    def __init__(self, joints: int, quantities: int = 1):
+        self.action = np.full((1, joints), 1.0, np.float32)
+        self.quantities = quantities
         self.heard = 0
         self.resets = 0
         self.sent: list[np.ndarray] = []
@@ -34,8 +35,8 @@ class Steadfast:
         return self.action
 
     def belief(self) -> Belief:
-        count = np.full((1, 1), float(self.heard))
-        return Belief(count, count, count, np.full((1, 1), 0.5))
+        count = np.full((1, self.quantities), float(self.heard))
+        return Belief(count, count, count, np.full_like(count, 0.5))
 
 
 def controller(spec: RobotSpec, adapter) -> AdaptiveController:

@@ -101,11 +101,16 @@ def test_whatever_comes_only_finite_numbers_under_the_right_name_are_usable(arm)
     for _ in range(3000):
         message = _any_message(rng)
         got = conversions.to_reading(message, arm)
-        for values, source in ((got.frame.position, message.position), (got.frame.velocity, message.velocity)):
+        for values, source in (
+            (got.frame.position, message.position),
+            (got.frame.velocity, message.velocity),
+        ):
             assert values.shape == (1, 2)
             assert not np.isinf(values).any()
             named = dict(zip(message.name, source, strict=False))
-            assert all(np.isnan(v) or v == named[name] for name, v in zip(arm.joint_names, values[0], strict=True))
+            assert all(
+                np.isnan(v) or v == named[name] for name, v in zip(arm.joint_names, values[0], strict=True)
+            )
         stamped = bool(message.header.stamp.sec or message.header.stamp.nanosec)
         assert (got.problem is None) == (bool(got.frame.finite[0]) and stamped)
         usable += got.problem is None
@@ -118,7 +123,7 @@ def test_a_command_keeps_its_order():
 
 def test_a_request_survives_with_its_reasons_and_labels():
     message = conversions.requested_message(np.array([np.nan, 2.0]), 264, ("shoulder", "elbow"))
-    assert message.layout.dim[1].label == "shoulder,elbow,reasons"
+    assert list(message.layout.dim)[1].label == "shoulder,elbow,reasons"
     requested, reasons = conversions.read_requested(message)
     np.testing.assert_array_equal(requested, [np.nan, 2.0])
     assert reasons == 264
@@ -147,7 +152,7 @@ def test_a_belief_survives_with_names_and_units():
 
 def test_a_belief_needs_a_name_for_every_number():
     with pytest.raises(ValueError, match=r"zip\(\)"):
-        conversions.belief_message(_belief([0.5, 7.0], [0.1, 2.0]), ("mass",), ("kg",  "1"))
+        conversions.belief_message(_belief([0.5, 7.0], [0.1, 2.0]), ("mass",), ("kg", "1"))
 
 
 def test_a_belief_whose_layout_and_data_disagree_is_refused():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -15,8 +17,9 @@ OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.E
 STALE = Reason.STOPPED | Reason.SENSOR_STALE
 
 
-def health(**changes) -> Health:
-    return Health(**({"period": 0.02, "rate": 50.0, "p99": 1.0} | changes))
+def health(**changes: Any) -> Health:
+    usual: dict[str, Any] = {"period": 0.02, "rate": 50.0, "p99": 1.0}
+    return Health(**usual | changes)
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,9 @@ def test_a_duplicate_does_not_break_the_silence(intake):
 
 def test_clocks_set_back_are_followed_once_the_old_readings_are_forgotten(intake):
     intake.judge(100.0, 100.0, 1.0)
-    verdicts = [intake.judge(90.0 + k * PERIOD, 90.0 + k * PERIOD, 1.0 + k * PERIOD).verdict for k in range(1, 7)]
+    verdicts = [
+        intake.judge(90.0 + k * PERIOD, 90.0 + k * PERIOD, 1.0 + k * PERIOD).verdict for k in range(1, 7)
+    ]
     # Silent is more than 3 periods after the last good reading: from the fourth on.
     assert verdicts == [OUT_OF_ORDER] * 3 + [ACT] * 3
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 import rclpy
+from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import ParameterType
@@ -25,7 +27,7 @@ from std_srvs.srv import Trigger
 
 from adapt.bundle import PolicyBundle
 from robots import RobotSpec
-from robots.safety import SAFE_MODE, Reason
+from robots.safety import SAFE_MODE, Reason, reason_names
 from ros_bridge import topics
 from ros_bridge.control_loop import ControlLoop
 from ros_bridge.deploy import AutoStart
@@ -36,14 +38,12 @@ from tests.ros_bridge.stand_ins import Steadfast, joint_state
 
 pytestmark = pytest.mark.ros
 
-NAMESPACE = "bench"
-CONTROL = f"{NAMESPACE}/{topics.NODE_NAME}: control"
-SUCCESS, FAILURE, ERROR = (
-    TransitionCallbackReturn.SUCCESS,
-    TransitionCallbackReturn.FAILURE,
-    TransitionCallbackReturn.ERROR,
-)
+NAMESPACE, ROGUE = "bench", "rogue"
+COMMANDS = f"/{NAMESPACE}/effort_controller/commands"
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 PERIOD = 0.02
+QUANTITIES = 13
+"""As many as the bundle names."""
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +60,13 @@ def robot(pendulum: RobotSpec) -> Iterator[RobotStandIn]:
     stand_in.close()
 
 
+@pytest.fixture(scope="module")
+def rogue(pendulum: RobotSpec) -> Iterator[RobotStandIn]:
+    stand_in = RobotStandIn(pendulum, ROGUE)
+    yield stand_in
+    stand_in.close()
+
+
 class Bench:
     """Node and robot, served in turn by the one thread of the test."""
 
@@ -68,8 +75,10 @@ class Bench:
         self.robot = robot
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(node)
+        self.namespace = node.get_namespace().strip("/")
+        robot.listen(0.1)  # the last words of the node before
         for heard in (robot.commands, robot.requests, robot.beliefs):
-            heard[NAMESPACE].clear()
+            heard[self.namespace].clear()
         robot.health.clear()
 
     @property
@@ -79,12 +88,21 @@ class Bench:
 
     @property
     def commands(self) -> list[np.ndarray]:
-        return self.robot.commands[NAMESPACE]
+        return self.robot.commands[self.namespace]
 
     @property
     def reasons(self) -> int:
         """Of the newest command that the robot has heard of."""
-        return self.robot.requests[NAMESPACE][-1][1]
+        heard = self.robot.requests[self.namespace]
+        return heard[-1][1] if heard else 0
+
+    def level(self) -> bytes | None:
+        """Of the node's newest diagnostics."""
+        status = self.robot.health.get(f"{self.namespace}/{topics.NODE_NAME}: control")
+        return status.level if status else None
+
+    def message(self) -> str:
+        return self.robot.health[f"{self.namespace}/{topics.NODE_NAME}: control"].message
 
     def turn(self) -> None:
         self.executor.spin_once(timeout_sec=0.002)
@@ -113,7 +131,7 @@ class Bench:
 
     def configure(self) -> None:
         assert self.node.trigger_configure() == SUCCESS
-        self.loop.controller.adapter = Steadfast(joints=1)
+        self.loop.controller.adapter = Steadfast(joints=1, quantities=QUANTITIES)
 
     def activate(self) -> None:
         self.good_readings_until(lambda: self.node.refusal() is None)
@@ -128,12 +146,12 @@ class Bench:
         self.good_readings_until(self.at_full_effort)
 
     def at_full_effort(self) -> bool:
-        heard = self.robot.requests[NAMESPACE]
-        return bool(self.commands and heard and self.commands[-1][0] == 2.5 and self.reasons == Reason.OK)
+        answered = self.commands and self.robot.requests[self.namespace]
+        return bool(answered and self.commands[-1][0] == 2.5 and self.reasons == Reason.OK)
 
-    def call(self, kind, name: str, request):
+    def call(self, kind: Any, name: str, request: Any) -> Any:
         """Calls one of the node's services, as a client on the robot's side."""
-        client = self.robot.node.create_client(kind, f"/{NAMESPACE}/{topics.NODE_NAME}/{name}")
+        client = self.robot.node.create_client(kind, f"/{self.namespace}/{topics.NODE_NAME}/{name}")
         self.until(client.service_is_ready)
         future = client.call_async(request)
         self.until(future.done)
@@ -155,9 +173,9 @@ def close(bench: Bench) -> None:
 
 
 @pytest.fixture(scope="module")
-def running(ros: None, robot: RobotStandIn, bundle: PolicyBundle) -> Iterator[Bench]:
+def running(ros: None, rogue: RobotStandIn, bundle: PolicyBundle) -> Iterator[Bench]:
     """One node for all hostile messages: each must leave it as good as new."""
-    made = Bench(AdaptationNode(str(bundle.path), namespace=NAMESPACE), robot)
+    made = Bench(AdaptationNode(str(bundle.path), namespace=ROGUE), rogue)
     yield made
     close(made)
 
@@ -241,11 +259,12 @@ CONTENT = {
 @pytest.mark.parametrize("hostile", CONTENT, ids=lambda hostile: hostile.__name__)
 def test_a_hostile_message_is_met_with_a_safe_command_and_survived(running, hostile):
     reason = CONTENT[hostile]
+    (name,) = reason_names(reason)
     running.in_control()
-    counted, first = running.loop.counts[reason.name.lower()], len(running.commands)
+    counted, first = running.loop.counts[name], len(running.commands)
 
     def answered() -> bool:
-        return running.loop.counts[reason.name.lower()] > counted and bool(running.reasons & reason)
+        return running.loop.counts[name] > counted and bool(running.reasons & reason)
 
     def turn() -> None:  # again and again: one alone may arrive before a control step is due
         for message in hostile():
@@ -253,7 +272,7 @@ def test_a_hostile_message_is_met_with_a_safe_command_and_survived(running, host
         running.serve(PERIOD)
 
     until(answered, turn)
-    assert running.robot.requests[NAMESPACE][-1][1] & SAFE_MODE
+    assert running.reasons & SAFE_MODE
     # Beyond 20 rad/s the safe command damps: 0.15 N m s/rad x 30 rad/s, cut to 2.5 N m. Else it is none.
     expected = 2.5 if hostile is too_fast_a_joint else 0.0
     running.until(lambda: running.commands[-1].tolist() == [expected])
@@ -270,7 +289,7 @@ def within_limits(bench: Bench) -> bool:
 def test_joints_in_another_order_beside_others_are_no_problem(running):
     running.in_control()
     bad = running.loop.counts["sensor_not_finite"]
-    steps, asked = running.loop.steps, len(running.robot.requests[NAMESPACE])
+    steps, commands = running.loop.steps, len(running.commands)
 
     def turn() -> None:
         names = ("gripper", "pivot", "wheel")
@@ -279,12 +298,17 @@ def test_joints_in_another_order_beside_others_are_no_problem(running):
 
     until(lambda: running.loop.steps > steps + 20, turn)
     assert running.loop.counts["sensor_not_finite"] == bad
-    assert len(running.robot.requests[NAMESPACE]) > asked + 10
+    assert len(running.commands) > commands + 10
     assert within_limits(running)
 
 
 def verdicts(bench: Bench) -> dict[str, int]:
     return {verdict.value: count for verdict, count in bench.loop.intake.counts.items()}
+
+
+def refused(counts: dict[str, int]) -> int:
+    """Older than the one before; on a slow machine already too old to be compared."""
+    return counts["out_of_order"] + counts["stale"]
 
 
 def test_duplicates_and_old_readings_are_counted_and_not_acted_upon(running):
@@ -295,7 +319,7 @@ def test_duplicates_and_old_readings_are_counted_and_not_acted_upon(running):
         running.robot.say(joint_state(newest))
         running.serve(0.002)
     running.robot.say(joint_state(newest - 0.01))
-    running.until(lambda: verdicts(running)["out_of_order"] + verdicts(running)["stale"] > before["out_of_order"] + before["stale"])
+    running.until(lambda: refused(verdicts(running)) > refused(before))
     assert verdicts(running)["duplicate"] > before["duplicate"]
     assert running.loop.steps <= steps + 2  # what was still on its way, and the newest
     running.good_readings_until(running.at_full_effort)
@@ -329,28 +353,26 @@ def test_a_burst_is_one_step(running):
 
 def test_sensors_that_fall_silent_are_answered_within_the_watchdog_s_time(running):
     running.in_control()
-    heard_last = time.monotonic()
     running.until(lambda: safe(running.commands[-1]))
-    taken = time.monotonic() - heard_last
-    # 0.06 s until a reading is stale, 0.03 s between two looks of the watchdog; the rest is this machine's.
-    assert 0.03 < taken < 0.09 + 0.5
-    assert running.reasons == Reason.STOPPED | Reason.SENSOR_STALE
+    # 0.06 s until a reading is stale, 0.03 s between two looks of the watchdog; the rest is a slow machine's.
+    assert 0.06 < time.monotonic() - running.robot.said < 0.09 + 2.0
+    running.until(lambda: running.reasons == Reason.STOPPED | Reason.SENSOR_STALE)
     commands = len(running.commands)
     running.until(lambda: len(running.commands) > commands + 5)  # and it goes on saying so
     assert all(safe(command) for command in running.commands[commands:])
-    running.until(lambda: CONTROL in running.robot.health and running.robot.health[CONTROL].level == b"\x02")
-    assert "sensor_stale" in running.robot.health[CONTROL].message
+    running.until(lambda: running.level() == DiagnosticStatus.ERROR)
+    assert running.message().startswith("safe mode: sensor_stale, stopped")
     running.good_readings_until(running.at_full_effort)
 
 
 def test_sensors_that_turn_nan_make_the_next_command_safe(running):
     running.in_control()
-    steps, first = running.loop.steps, len(running.commands)
-    running.serve(PERIOD)  # a step is due from here on
+    running.serve(PERIOD)  # what was still on its way
+    first = len(running.commands)
     running.robot.say(joint_state(running.robot.now(), position=(np.nan,)))
-    running.until(lambda: len(running.commands) > first and running.loop.steps > steps)
-    assert all(safe(command) for command in running.commands[-1:])
-    assert running.reasons & (Reason.SENSOR_NOT_FINITE | Reason.SENSOR_STALE)
+    running.until(lambda: len(running.commands) > first)
+    assert safe(running.commands[first])
+    running.until(lambda: running.reasons & (Reason.SENSOR_NOT_FINITE | Reason.SENSOR_STALE))
 
 
 def test_a_random_sender_never_makes_a_bad_command(running):
@@ -362,7 +384,9 @@ def test_a_random_sender_never_makes_a_bad_command(running):
         names = tuple(rng.choice(["pivot", "x", ""], rng.integers(0, 3)).tolist())
         lengths = [max(0, len(names) + int(rng.choice([0, 0, 1, -1]))) for _ in range(2)]
         numbers = [tuple(rng.choice(values, length).tolist()) for length in lengths]
-        running.robot.say(joint_state(time.time() + rng.choice([0.0, 0.0, 0.01, -0.05, -9.0, 9.0]), names, *numbers))
+        running.robot.say(
+            joint_state(time.time() + rng.choice([0.0, 0.0, 0.01, -0.05, -9.0, 9.0]), names, *numbers)
+        )
         running.serve(0.002)
     assert len(running.commands) > first + 10
     assert within_limits(running)
@@ -385,18 +409,16 @@ def test_a_life_from_configure_to_shutdown_and_back(bench):
         assert len(bench.commands) == commands  # inactive is silent
         assert bench.node.trigger_cleanup() == SUCCESS
         assert bench.node.loop is None
-        assert bench.robot.node.count_publishers(f"/{NAMESPACE}/effort_controller/commands") <= 1
     assert bench.node.trigger_shutdown() == SUCCESS
     assert bench.node.state == "finalized"
 
 
 def test_cleaned_up_it_holds_no_topic_open(bench):
-    topic = f"/{NAMESPACE}/effort_controller/commands"
     bench.configure()
-    bench.until(lambda: bench.robot.node.count_publishers(topic) == 1)
+    bench.until(lambda: bench.robot.node.count_publishers(COMMANDS) == 1)
     timers = len(list(bench.node.timers))
     assert bench.node.trigger_cleanup() == SUCCESS
-    bench.until(lambda: bench.robot.node.count_publishers(topic) == 0)
+    bench.until(lambda: bench.robot.node.count_publishers(COMMANDS) == 0)
     assert len(list(bench.node.timers)) == timers - 1
 
 
@@ -438,7 +460,7 @@ def test_without_fresh_and_finite_sensors_it_cannot_be_activated(bench):
 def test_it_is_activated_once_and_only_when_its_sensors_are_fresh(bench):
     starter = AutoStart(bench.node)
     assert starter.configure()
-    bench.loop.controller.adapter = Steadfast(joints=1)
+    bench.loop.controller.adapter = Steadfast(joints=1, quantities=QUANTITIES)
     starter.poll()
     assert bench.node.state == "inactive"
 
@@ -518,8 +540,8 @@ def test_a_policy_that_fails_in_motion_ends_control_with_a_safe_command(bench):
     bench.good_readings_until(lambda: bench.node.state == "inactive")
     bench.until(lambda: safe(bench.commands[-1]))
     assert bench.node.fault == "gave up: RuntimeError: out of memory"
-    bench.until(lambda: CONTROL in bench.robot.health and bench.robot.health[CONTROL].level == b"\x02")
-    assert bench.robot.health[CONTROL].message == "gave up: RuntimeError: out of memory"
+    bench.until(lambda: bench.level() == DiagnosticStatus.ERROR)
+    assert bench.message() == "gave up: RuntimeError: out of memory"
 
 
 def test_a_policy_that_answers_nan_is_overruled(bench):
@@ -548,7 +570,9 @@ def test_the_bundle_s_own_belief_is_published_with_names_and_units(bench, bundle
 
 def test_a_topic_that_ros_does_not_allow_is_named(ros, robot, bundle, pendulum, tmp_path):
     text = (pendulum.model.parent / "robot.yaml").read_text(encoding="utf-8")
-    (tmp_path / "robot.yaml").write_text(text.replace("effort_controller/commands", "not a topic"), encoding="utf-8")
+    (tmp_path / "robot.yaml").write_text(
+        text.replace("effort_controller/commands", "not a topic"), encoding="utf-8"
+    )
     (tmp_path / "pendulum.xml").write_bytes(pendulum.model.read_bytes())
     bench = Bench(AdaptationNode(str(bundle.path), str(tmp_path / "robot.yaml"), NAMESPACE), robot)
     try:

@@ -79,12 +79,16 @@ def test_who_does_not_listen_is_killed(start, monkeypatch):
 
 def test_a_wait_has_an_end_and_says_whose_log_to_read(start):
     process = start(STUBBORN + RUN_ON, "sim-robot", "pendulum_swingup", "--task")
-    with pytest.raises(ProcessError, match=r"sim-robot pendulum_swingup: still running after 0\.1 s.*process\.log"):
+    with pytest.raises(
+        ProcessError, match=r"sim-robot pendulum_swingup: still running after 0\.1 s.*process\.log"
+    ):
         process.wait(0.1)
 
 
 def test_the_tail_of_a_log_is_its_last_lines_whatever_their_bytes(start):
-    process = start(r"sys.stdout.buffer.write(b'one\ntwo\n\xff three\n'); sys.stdout.flush(); sys.stderr.write('four')")
+    process = start(
+        r"sys.stdout.buffer.write(b'one\ntwo\n\xff three\n'); sys.stdout.flush(); sys.stderr.write('four')"
+    )
     process.wait(60.0)
     assert process.tail(2) == "\ufffd three\nfour"
 

@@ -51,7 +51,10 @@ def test_several_joints_have_columns_of_their_own(tmp_path, arm):
     ("text", "words"),
     [
         ("", "no column time, position, velocity, torque; needed: .* found: none"),
-        ("time,position,torque\n0,0,0\n1,0,0\n", "no column velocity; needed: time, position, velocity, torque"),
+        (
+            "time,position,torque\n0,0,0\n1,0,0\n",
+            "no column velocity; needed: time, position, velocity, torque",
+        ),
         (GOOD.replace("0.2,2,", "0.2,nan,"), "row 3: velocity is 'nan'; expected a finite number"),
         (GOOD.replace("0.2,2,", "inf,2,"), "row 3: position is 'inf'"),
         (GOOD.replace("0.3,3,0\n", "0.3,3,off\n"), "row 4: torque is 'off'"),

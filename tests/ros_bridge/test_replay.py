@@ -57,7 +57,9 @@ def steps(swing: Path) -> dict[str, np.ndarray]:
     return {"time": time[due], "observation": observation, "velocity": velocity[due], "sent": sent}
 
 
-def beliefs_by_hand(bundle: PolicyBundle, steps: dict[str, np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+def beliefs_by_hand(
+    bundle: PolicyBundle, steps: dict[str, np.ndarray]
+) -> list[tuple[np.ndarray, np.ndarray]]:
     adapter, made = make_adapter(bundle), []
     for k, seen in enumerate(steps["observation"]):
         before = steps["sent"][k - 1] if k else np.float32(0.0)
@@ -91,7 +93,9 @@ def test_the_forecast_of_the_prior_is_the_one_recomputed_by_hand(bundle, replaye
     assert replayed["prior_error"] == pytest.approx(settled_rms(errors, steps["time"]), rel=1e-4)
     # The curve is a moving root mean square over 1 s, 50 steps.
     curve = [np.sqrt(np.mean(errors[max(0, end - 50) : end] ** 2)) for end in (1, 30, 50, 51, 100)]
-    assert [replayed["prior_error_curve"][end - 1] for end in (1, 30, 50, 51, 100)] == pytest.approx(curve, 1e-4)
+    assert [replayed["prior_error_curve"][end - 1] for end in (1, 30, 50, 51, 100)] == pytest.approx(
+        curve, 1e-4
+    )
 
 
 def test_the_forecast_of_the_belief_is_the_one_recomputed_by_hand(bundle, replayed, steps):

@@ -273,7 +273,9 @@ def test_a_period_of_no_whole_time_steps_is_refused(tmp_path, period):
 def test_a_joint_without_a_motor_is_named(tmp_path):
     spec = two_joints(tmp_path)
     text = spec.model.read_text()
-    spec.model.write_text("\n".join(line for line in text.splitlines() if 'motor name="shoulder"' not in line))
+    spec.model.write_text(
+        "\n".join(line for line in text.splitlines() if 'motor name="shoulder"' not in line)
+    )
     with pytest.raises(TaskError, match="joint 'shoulder' has no actuator"):
         BatchSim(spec, (), robots=1)
 
