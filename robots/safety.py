@@ -103,7 +103,8 @@ class SafetyFilter:
         safe = (reasons & SAFE_MODE) != 0
         trusted = finite & ~(safe & self._safe)  # in safe mode the place to hold stays where it began
         self._measured[trusted] = frame.position[trusted]
-        self._speed[:] = np.where(finite[:, None], frame.velocity, 0.0)
+        known = finite & ((reasons & Reason.SENSOR_STALE) == 0)  # no damping of a speed that is long gone
+        self._speed[:] = np.where(known[:, None], frame.velocity, 0.0)
         self._safe = safe
 
         self._ramp = np.where(safe, 0.0, np.minimum(self._ramp + self.ramp_step, 1.0))

@@ -57,8 +57,9 @@ def hidden_task(family: TaskFamily, index: int, seed: int, change_time: float | 
     values = family.sample("test", TASKS, seed)[index]
     rng = np.random.default_rng([seed, 31, index])
     start = family.start(rng, 1)[0][0]
+    noise = int(rng.integers(2**31))
     change = None if change_time is None else _change(family, values, change_time, rng)
-    return HiddenTask(f"{family.name} {seed}/{index}", values, start, int(rng.integers(2**31)), change)
+    return HiddenTask(f"{family.name} {seed}/{index}", values, start, noise, change)
 
 
 def _change(family: TaskFamily, values: np.ndarray, time: float, rng: np.random.Generator) -> HiddenChange:

@@ -298,6 +298,13 @@ def test_without_a_speed_there_is_nothing_to_damp(effort):
     assert out.command.tolist() == [[0.0, 0.0]]
 
 
+def test_a_speed_that_is_long_gone_is_not_damped(effort):
+    awake(effort, "effort")
+    out = effort.certify(np.array([[0.3, 0.3]]), frame(velocity=(3.0, 3.0)), age=1.0)
+    assert out.command.tolist() == [[0.0, 0.0]]
+    assert out.reasons.tolist() == [Reason.SENSOR_STALE]
+
+
 def test_safe_mode_stops_a_velocity_robot(tmp_path):
     filter_ = awake(SafetyFilter(two_joints(tmp_path, "velocity")), "velocity")
     for _ in range(3):
