@@ -158,7 +158,8 @@ def to_onnx(module: nn.Module, example: tuple[torch.Tensor, ...]) -> bytes:
     """Traces a module, whose class names its inputs and outputs, with a free batch axis."""
     inputs, outputs = list(module.inputs), list(module.outputs)  # type: ignore[arg-type]
     free = {name: {0: torch.export.Dim("robots", min=1)} for name in inputs}
-    example = tuple(tensor.clone() for tensor in example)  # one tensor given twice would be traced as one input
+    # One tensor given twice would be traced as one input.
+    example = tuple(tensor.clone() for tensor in example)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, which we do not use
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # the exporter's own deprecations

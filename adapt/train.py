@@ -194,7 +194,10 @@ def _prepare(request: TrainRequest, config: dict[str, Any]) -> bool:
             if json.dumps(recorded[field]) != json.dumps(config[field]):
                 raise RunError(f"{path}: {field} was {recorded[field]!r}, now {config[field]!r}")
         return True
-    request.out.mkdir(parents=True, exist_ok=True)
+    try:
+        request.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{request.out}: cannot be made a folder: {error.strerror}") from error
     write_json(path, config, indent=2)
     return False
 

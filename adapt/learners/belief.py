@@ -43,7 +43,7 @@ class BeliefConfig:
     learning_rate: float = 5e-3
     """Adam's at the start; falls linearly to a tenth."""
     hidden: int = 48
-    excited: int = 64
+    excited: int = 128
     """Robots that act unlike the policy, see `Excitation`; the policy does not learn from them."""
     renewal: float = 0.5
     """Chance that a trial ends after a stretch: a belief has most to learn in a trial's first seconds."""

@@ -68,7 +68,8 @@ class AdaptiveController:
         if sent is not None:
             self._sent[:] = self.action.to_action(sent)
         fresh = frame.finite & (np.broadcast_to(age, frame.stamp.shape) <= self.spec.safety.stale_after)
-        built = self.observation.build(frame)
+        with np.errstate(invalid="ignore"):  # readings that are not finite are not used
+            built = self.observation.build(frame)
         self._observation[fresh] = built[fresh]
         action = self.adapter.act(
             self._observation, self._sent, self._no_reward, self._new_episode, listen=fresh

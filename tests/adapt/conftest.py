@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -62,14 +61,14 @@ def dr_bundle(tmp_path_factory: pytest.TempPathFactory, family: TaskFamily) -> P
 
 
 @pytest.fixture(scope="session")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with a short training of every registered learner; not to be changed."""
     out = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         shrink(patch)
         for name in sorted(LEARNERS, key=lambda name: LEARNERS[name].needs_teacher):
             train(request(name, out / name))
-    yield out
+    return out
 
 
 @pytest.fixture

@@ -213,7 +213,9 @@ def _joint(spec: RobotSpec, **changes: object) -> RobotSpec:
 def test_another_robot_is_refused_with_the_field_that_differs(folder, robot, field, alter):
     other = alter(robot)
     recorded, found = robot.identity()[field], other.identity()[field]
-    refused(folder, f"{field} is {recorded!r} in the bundle", f"{found!r} on robot {other.name!r}", robot=other)
+    refused(
+        folder, f"{field} is {recorded!r} in the bundle", f"{found!r} on robot {other.name!r}", robot=other
+    )
     load_bundle(folder, robot)
 
 

@@ -25,7 +25,14 @@ def nested() -> dict:
         "array_scalar": np.array(2.5),
         "rng": np.random.default_rng(3).bit_generator.state,
         "nothing": {},
-        "plain": {"count": 3, "share": 0.1 + 0.2, "name": "größe", "yes": True, "none": None, "list": [1, [2.5]]},
+        "plain": {
+            "count": 3,
+            "share": 0.1 + 0.2,
+            "name": "größe",
+            "yes": True,
+            "none": None,
+            "list": [1, [2.5]],
+        },
     }
 
 

@@ -90,10 +90,13 @@ def test_physical_mean_and_spread_worked_out_by_hand():
     low, high = LOG_STD_RANGE
     spread = np.exp(low + (high - low) / (1 + np.exp(-2.0)))
     # The first quantity's logarithm has prior mean log 2 and standard deviation 0.5; the second is linear, 1 and 2.
-    family = SimpleNamespace(normaliser=(np.array([np.log(2.0), 1.0]), np.array([0.5, 2.0])), log_scaled=[True, False])
+    family = SimpleNamespace(
+        normaliser=(np.array([np.log(2.0), 1.0]), np.array([0.5, 2.0])), log_scaled=[True, False]
+    )
     step = BeliefStep(certain((1.0, -0.5)), GaussianPolicy(3, 1, 4, (4,)), family)  # type: ignore[arg-type]
     _, _, mean, std, _ = step(torch.zeros(1, 3), torch.zeros(1, 1), torch.ones(1, 1), torch.zeros(1, 4 + 3))
-    # Log-normal with mu = log 2 + 0.5 and sigma = 0.5 s: mean exp(mu + sigma^2 / 2), variance mean^2 (exp(sigma^2) - 1).
+    # Log-normal with mu = log 2 + 0.5 and sigma = 0.5 s:
+    # mean exp(mu + sigma^2 / 2), variance mean^2 (exp(sigma^2) - 1).
     mu, sigma = np.log(2.0) + 0.5, 0.5 * spread
     expected = np.exp(mu + sigma**2 / 2)
     np.testing.assert_allclose(mean[0], [expected, 1 - 0.5 * 2], atol=1e-5)
@@ -107,8 +110,8 @@ def test_physical_mean_and_spread_worked_out_by_hand():
 def test_quantities_come_out_in_their_own_units(belief_bundle, learner, family):
     """The belief of a linear quantity: prior mean + prior standard deviation x latent."""
     adapter = make_adapter(belief_bundle, 2)
-    ones = [np.ones((2, size), np.float32) for size in (3, 1, 1, 1)]
-    adapter.act(*ones, np.ones(2, dtype=bool))
+    one = np.ones((2, 1), np.float32)
+    adapter.act(np.ones((2, 3), np.float32), one, one, one, np.ones(2, dtype=bool))
     belief = adapter.belief()
     assert belief is not None
     index = family.belief_names.index("encoder_offset")
@@ -213,7 +216,9 @@ def altered(graph: bytes, size: float) -> bytes:
 
 
 @pytest.mark.parametrize("size", [0.1, np.nan])
-def test_a_graph_that_is_not_the_learner_is_refused(belief_bundle, learner, family, tmp_path, monkeypatch, size):
+def test_a_graph_that_is_not_the_learner_is_refused(
+    belief_bundle, learner, family, tmp_path, monkeypatch, size
+):
     graphs = iter([altered(belief_bundle.files["step.onnx"], size), belief_bundle.files["predict.onnx"]])
     monkeypatch.setattr(export, "to_onnx", lambda module, example: next(graphs))
     with pytest.raises(AdaptError, match="the graph differs from the learner by"):

@@ -119,6 +119,7 @@ def test_excitation_holds_a_gain_and_a_level_for_a_while():
         torch.testing.assert_close(done, gain * action + level)
         kept.append((excitation.held == before).all(dim=0).float().mean().item())
     assert sum(kept) / len(kept) == pytest.approx(0.96, abs=0.01)
+    gain, level = excitation.held
     assert 0 <= gain.min() < 0.05
     assert 0.95 < gain.max() <= 1
     assert -LEVEL <= level.min() < -0.45

@@ -1,4 +1,4 @@
-"""Training all three: order, threads, failures, and what is added up. Most tests put a stand-in in the trainings' place."""
+"""Training all three: order, threads, failures, and what is added up; mostly with a stand-in for the trainings."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def stand_in(tmp_path, monkeypatch):
 
     def place(failing: str = "", wait: float = 0.3) -> Path:
         script = tmp_path / "stand_in"
-        text = STAND_IN.format(python=sys.executable, failing=failing, wait=wait, seconds=SECONDS, memory=MEMORY)
+        text = STAND_IN.format(
+            python=sys.executable, failing=failing, wait=wait, seconds=SECONDS, memory=MEMORY
+        )
         script.write_text(text)
         script.chmod(0o755)
         monkeypatch.setattr(module, "sys", SimpleNamespace(executable=str(script)))
@@ -126,9 +128,11 @@ def test_an_interruption_stops_both_trainings(stand_in):
 
     begin = time.monotonic()
 
-    def interrupted(reader) -> None:
+    def interrupted(self: object, timeout: float | None = None) -> None:
         deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and not all((out / n / "called.json").exists() for n in ("dr", "oracle")):
+        while time.monotonic() < deadline and not all(
+            (out / n / "called.json").exists() for n in ("dr", "oracle")
+        ):
             time.sleep(0.05)
         time.sleep(0.5)  # for the handlers, which come after that file
         raise Interrupt

@@ -213,7 +213,7 @@ def test_whatever_comes_every_command_is_finite_and_within_limits(loop):
     hear(loop, 0.99)
     loop.start()
     now, sent = 1.0, 0
-    for _ in range(3000):
+    for _ in range(1500):
         now += rng.choice([0.0, 0.002, 0.02, 0.1])
         stamp = now + rng.choice([0.0, 0.0, 0.0, -0.01, -1.0, 1.0])
         given = reading(stamp, *rng.choice(values, 2))
@@ -222,4 +222,4 @@ def test_whatever_comes_every_command_is_finite_and_within_limits(loop):
                 sent += 1
                 assert np.isfinite(output.command).all()
                 assert np.abs(output.command).max() <= 2.5
-    assert sent > 1000
+    assert sent > 500

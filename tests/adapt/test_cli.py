@@ -1,0 +1,216 @@
+"""The `adapt` command: what it prints where, and that a mistake is one line and exit code 2."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adapt import doctor
+from adapt import runs as runs_module
+from adapt.bundle import load_bundle
+from adapt.cli import main
+from adapt.learners import LEARNERS
+from tests.adapt.small import ITERATIONS, ROOT
+from tests.small_bundle import FAMILY
+
+pytestmark = pytest.mark.usefixtures("small")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch) -> None:
+    """Default folders are below the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+
+def mistake(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line that a command complains with."""
+    assert main(list(arguments)) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.endswith("\n")
+    assert err.count("\n") == 1, err
+    assert err.startswith("adapt: ")
+    return err
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict:
+    """The JSON object on the last line of what a command prints."""
+    assert main(list(arguments)) == 0
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_list_names_everything_that_is_registered(capsys):
+    assert answer(capsys, "list", "learners", "--json").keys() == LEARNERS.keys()
+    assert answer(capsys, "list", "robots", "--json").keys() >= {"pendulum"}
+    families = answer(capsys, "list", "families", "--json")
+    assert "pendulum" in families[FAMILY]
+    assert "episodes of 6 s at 50 Hz" in families[FAMILY]
+
+
+def test_list_for_people_has_a_line_for_each(capsys):
+    assert main(["list", "learners"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(LEARNERS)
+    assert all(kind.about in line for kind, line in zip(LEARNERS.values(), lines, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "maml", FAMILY], "unknown learner 'maml'; valid: dr, oracle, belief"),
+        (["train", "dr", "cartpole"], "unknown family 'cartpole'; valid: pendulum_swingup"),
+        (["train", "dr", FAMILY, "--iterations", "0"], "iterations: expected at least 1, got 0"),
+        (["train", "belief", FAMILY], f"runs/{FAMILY}/oracle: not a training run"),
+        (["export", "nowhere"], "nowhere: not a training run"),
+        (["evaluate", "nowhere"], "nowhere: not a training run"),
+        (["train", "dr", FAMILY, "--out", "file"], "file"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_nothing_behind(capsys, tmp_path, arguments, words):
+    (tmp_path / "file").write_text("in the way")
+    assert words in mistake(capsys, *arguments)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_oracle_cannot_be_exported(capsys, runs):
+    assert "an oracle cannot be deployed" in mistake(capsys, "export", str(runs / "oracle"))
+
+
+def test_a_run_in_the_way_and_a_resume_with_another_seed(capsys, runs, tmp_path):
+    shutil.copytree(runs / "dr", tmp_path / "dr")
+    assert "add --resume" in mistake(capsys, "train", "dr", FAMILY, "--out", "dr")
+    other = mistake(capsys, "train", "dr", FAMILY, "--out", "dr", "--resume", "--seed", "3")
+    assert "seed was 0, now 3" in other
+
+
+def test_training_prints_a_line_of_json_per_iteration(capsys, tmp_path):
+    assert main(["train", "dr", FAMILY, "--json", "--threads", "1"]) == 0
+    out, err = capsys.readouterr()
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["iteration"] for row in rows] == list(range(1, ITERATIONS + 1))
+    assert all({"reward", "steps", "seconds"} <= row.keys() for row in rows)
+    assert f"runs/{FAMILY}/dr" in err
+    assert (tmp_path / "runs" / FAMILY / "dr" / "checkpoint.safetensors").is_file()
+
+
+def test_training_without_json_keeps_standard_output_clean(capsys, runs, tmp_path):
+    """The teacher is the folder `oracle` beside the run."""
+    shutil.copytree(runs / "oracle", tmp_path / "oracle")
+    assert main(["train", "belief", FAMILY, "--out", "belief", "--threads", "1"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"{ITERATIONS}/{ITERATIONS}  reward" in err
+
+
+def exported(bundles: dict[str, Path]):
+    """In place of an export: a bundle that is there already."""
+    return lambda run, out=None: load_bundle(bundles[run.name])
+
+
+def test_evaluate_prints_scores_as_its_last_line(
+    capsys, runs, belief_bundle, dr_bundle, tmp_path, monkeypatch
+):
+    bundles = {"belief": belief_bundle.path, "dr": dr_bundle.path}
+    monkeypatch.setattr(runs_module, "export_run", exported(bundles))
+    found = answer(
+        capsys, "evaluate", str(runs / "belief"), "--tasks", "256", "--out", "result.json", "--json"
+    )
+    kept = json.loads((tmp_path / "result.json").read_text())
+    assert found["score"] == kept["score"]
+    assert found["returns"] == {name: policy["mean"] for name, policy in kept["policies"].items()}
+    low, high = found["score"]["interval"]
+    assert low <= high
+    assert kept["n_tasks"] == 256
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["belief", "--tasks", "10"], "tasks: 10; at least 256"),
+        (["dr"], "a run of dr on pendulum_swingup; expected belief on pendulum_swingup"),
+        (["belief", "--dr", "oracle"], "a run of oracle on pendulum_swingup; expected dr on"),
+        (["belief", "--oracle", "nowhere"], "nowhere: not a training run"),
+    ],
+)
+def test_evaluate_says_which_run_is_wrong(capsys, runs, belief_bundle, monkeypatch, arguments, words):
+    monkeypatch.setattr(runs_module, "export_run", lambda run, out=None: belief_bundle)
+    monkeypatch.chdir(runs)
+    assert words in mistake(capsys, "evaluate", *arguments)
+
+
+def test_the_training_split_is_not_offered(capsys, runs):
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", str(runs / "belief"), "--split", "train"])
+    assert stop.value.code == 2
+    assert "test" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["fly"], ["list"], ["train", "dr", FAMILY, "--iterations", "many"]]
+)
+def test_a_command_that_is_none_has_exit_code_2(capsys, arguments):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "bench", "sim-robot", "demo"])
+def test_help_shows_defaults(capsys, command):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert "default" in capsys.readouterr().out
+
+
+def finding(name: str, ok: bool, needed: bool) -> dict:
+    return {"name": name, "purpose": "", "ok": ok, "needed": needed, "found": "1.0", "mend": "pip install it"}
+
+
+@pytest.mark.parametrize(
+    ("findings", "code"),
+    [
+        ([finding("torch", True, False), finding("ROS 2", True, True)], 0),
+        ([finding("torch", False, False), finding("ROS 2", True, True)], 0),
+        ([finding("torch", True, False), finding("ROS 2", False, True)], 1),
+    ],
+)
+def test_doctor_fails_only_without_what_a_robot_needs(capsys, monkeypatch, findings, code):
+    monkeypatch.setattr(doctor, "diagnose", lambda: findings)
+    assert main(["doctor", "--json"]) == code
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"findings": findings}
+
+
+def test_an_interruption_is_no_traceback(capsys, monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(doctor, "diagnose", interrupted)
+    assert main(["doctor"]) == 130
+    assert capsys.readouterr().err == "adapt: interrupted\n"
+
+
+def test_the_installed_command_answers_and_fails_as_main_does():
+    command = Path(sys.executable).with_name("adapt")
+    done = subprocess.run(
+        [command, "export", "nowhere"], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "adapt: nowhere: not a training run (no readable config.json)\n"
+
+
+@pytest.mark.slow
+def test_from_training_to_scores_by_commands_alone(capsys, tmp_path):
+    for learner in ("dr", "oracle", "belief"):
+        assert main(["train", learner, FAMILY, "--out", learner, "--threads", "1", "--json"]) == 0
+    found = answer(capsys, "evaluate", "belief", "--tasks", "256", "--json")
+    assert found["returns"].keys() == {"dr", "learner", "oracle"}
+    assert load_bundle(tmp_path / "belief" / "bundle").manifest["adapter"]["kind"] == "belief"
+    assert (tmp_path / "belief" / "evaluation.json").is_file()

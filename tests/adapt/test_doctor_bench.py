@@ -1,0 +1,109 @@
+"""Doctor and bench: what is missing comes with its command, and rates are numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+
+import pytest
+
+from adapt.bench import bench
+from adapt.cli import main
+from adapt.doctor import PARTS, Part, diagnose, print_findings
+from tests.adapt.small import ROOT
+from tests.small_bundle import FAMILY
+
+
+def broken(error: Exception):
+    def check() -> str:
+        raise error
+
+    return check
+
+
+def test_a_part_that_is_there_is_found():
+    (finding,) = diagnose((Part("wheels", "driving", lambda: "four", "buy wheels"),))
+    assert finding == {
+        "name": "wheels", "purpose": "driving", "ok": True, "needed": True, "found": "four", "mend": "",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("error", "found"),
+    [
+        (ModuleNotFoundError("No module named 'wheels'"), "No module named 'wheels'"),
+        (OSError("libwheel.so: cannot open\nshared object file"), "libwheel.so: cannot open"),
+        (AssertionError(), "AssertionError"),
+    ],
+)
+def test_a_missing_part_comes_with_the_command_that_mends_it(capsys, error, found):
+    parts = (
+        Part("wheels", "driving", broken(error), "buy wheels"),
+        Part("sail", "sailing", broken(error), "sew a sail", needed=False),
+        Part("hull", "floating", lambda: "wood", "build a hull"),
+    )
+    findings = diagnose(parts)
+    assert [finding["ok"] for finding in findings] == [False, False, True]
+    assert findings[0]["found"] == found
+    assert findings[0]["mend"] == "buy wheels"
+    print_findings(findings)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("MISS  wheels")
+    assert lines[1].strip() == "mend with: buy wheels"
+    assert lines[2].startswith("miss  sail")
+    assert lines[3].strip() == "mend with: sew a sail"
+    assert lines[4].startswith("ok    hull")
+    assert lines[5] == "missing: wheels, sail"
+
+
+def test_a_package_that_is_not_installed_is_noticed():
+    from adapt.doctor import _package
+
+    (finding,) = diagnose((Part("x", "", _package("no_such_package_at_all", "none"), "pip install x"),))
+    assert not finding["ok"]
+    assert "no_such_package_at_all" in finding["found"]
+
+
+def test_nothing_missing_is_said_too(capsys):
+    print_findings(diagnose((Part("hull", "floating", lambda: "wood", "build a hull"),)))
+    assert capsys.readouterr().out.splitlines()[-1] == "everything is there"
+
+
+def test_every_part_has_a_command_and_robots_need_no_training_package():
+    assert all(part.mend and part.purpose for part in PARTS)
+    assert len({part.name for part in PARTS}) == len(PARTS)
+    needed = {part.name for part in PARTS if part.needed}
+    assert needed >= {"python", "onnxruntime", "ROS 2"}
+    assert not needed & {"torch", "mujoco", "dm_control", "plotly", "pytest"}
+
+
+@pytest.mark.ros
+def test_doctor_finds_what_these_tests_run_on():
+    environment = os.environ | {"ROS_DOMAIN_ID": "87", "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    command = [sys.executable, "-m", "adapt.cli", "doctor", "--json"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180)
+    findings = {f["name"]: f for f in json.loads(done.stdout.splitlines()[-1])["findings"]}
+    assert findings.keys() == {part.name for part in PARTS}
+    for name in ("python", "robots", "onnxruntime", "torch", "mujoco", "families", "pytest"):
+        assert findings[name]["ok"], findings[name]
+    assert done.returncode == int(any(f["needed"] and not f["ok"] for f in findings.values()))
+
+
+def test_bench_has_positive_rates_and_ends_in_one_line_of_json(capsys):
+    assert main(["bench", "sim", "--seconds", "0.2"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["family"] == FAMILY
+    assert {"versions", "commit", "machine"} <= result.keys()
+    assert result["sim"].keys() == {"raw", "batch_sim", "trial_env"}
+    assert all(math.isfinite(rate) and rate > 0 for rate in result["sim"].values())
+    assert "node" not in result
+
+
+@pytest.mark.slow
+def test_bench_measures_training_and_the_control_step():
+    assert all(rate > 0 for rate in bench("train", 0.2)["train"].values())
+    node = bench("node", 0.2)["node"]
+    assert 0 < node["p50"] <= node["p99"] < math.inf
