@@ -18,7 +18,7 @@ from adapt.errors import AdaptError
 from adapt.learners.objectives import ACTION_HISTORY
 from adapt.networks.belief import BeliefEncoder, MotionModel
 from adapt.networks.policy import GaussianPolicy
-from adapt.online.adapters import make_adapter
+from adapt.online.adapters import MotionPredictor, make_adapter
 from robots.action import ActionLayout
 from sim_tasks.family import TaskFamily
 
@@ -133,13 +133,14 @@ def export_belief(
 ) -> PolicyBundle:
     """A bundle that adapts by belief."""
     step = BeliefStep(encoder, policy, family).eval()
+    forecast = Forecast(motion_model).eval()
     example = _example(family)
     hidden = torch.zeros(2, encoder.memory)
     belief = torch.zeros(2, 2 * encoder.latent)
     actions = torch.zeros(2, ACTION_HISTORY * example[1].shape[1])
     files = {
         "step.onnx": to_onnx(step, (*example, torch.ones(2, 1), hidden)),
-        "predict.onnx": to_onnx(Forecast(motion_model).eval(), (example[0], example[0], actions, belief)),
+        "predict.onnx": to_onnx(forecast, (example[0], example[0], actions, belief)),
     }
     adapter = {
         "kind": "belief",
@@ -151,6 +152,9 @@ def export_belief(
     manifest = _manifest(family, adapter, training, commit)
     bundle = save_bundle(path, manifest, files | _card(manifest))
     _check(bundle, family, step)
+    _check_forecast(
+        bundle, forecast, (example[0].shape[1], example[0].shape[1], actions.shape[1], belief.shape[1])
+    )
     return bundle
 
 
@@ -253,6 +257,24 @@ def _check(bundle: PolicyBundle, family: TaskFamily, step: nn.Module) -> None:
         else:
             wanted = step(*tensors[:2])
         worst = np.maximum(worst, np.abs(got - wanted.numpy()).max())  # NaN stays, unlike with max()
+    _refuse_beyond_tolerance(worst)
+
+
+@torch.no_grad()
+def _check_forecast(bundle: PolicyBundle, forecast: Forecast, sizes: tuple[int, ...]) -> None:
+    """Compares the graph of the forecast with the learner's on random inputs of the given sizes.
+
+    Raises:
+        AdaptError: they differ by more than `TOLERANCE`.
+    """
+    rng = np.random.default_rng(1)
+    inputs = [rng.uniform(-1, 1, (CHECK_STEPS, size)).astype(np.float32) for size in sizes]
+    wanted = forecast(*(torch.from_numpy(array) for array in inputs)).numpy()
+    got = MotionPredictor(bundle)(*inputs[:3], *np.split(inputs[3], 2, axis=1))
+    _refuse_beyond_tolerance(float(np.abs(got - wanted).max()))
+
+
+def _refuse_beyond_tolerance(worst: float) -> None:
     if not worst <= TOLERANCE:
         raise AdaptError(
             f"export: the graph differs from the learner by {worst:.2g}, allowed {TOLERANCE:.0e}"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from adapt.bundle import PolicyBundle
+from adapt.evaluate import MIN_TASKS, evaluate
 from adapt.export import export_policy
 from adapt.learners import LEARNERS
 from adapt.learners.bounds import BoundLearner
@@ -69,6 +71,23 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in sorted(LEARNERS, key=lambda name: LEARNERS[name].needs_teacher):
             train(request(name, out / name))
     return out
+
+
+@pytest.fixture(scope="session")
+def oracle() -> BoundLearner:
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        learner = build("oracle")
+    assert isinstance(learner, BoundLearner)
+    perturb(learner.policy)
+    return learner
+
+
+@pytest.fixture(scope="session")
+def evaluated(belief_bundle: PolicyBundle, oracle: BoundLearner) -> dict[str, Any]:
+    """An evaluation in which learner and DR are the same bundle."""
+    path = belief_bundle.path
+    return evaluate(FAMILY, path, path, oracle, tasks=MIN_TASKS, seed=1)
 
 
 @pytest.fixture

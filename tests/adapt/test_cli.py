@@ -107,25 +107,23 @@ def test_training_without_json_keeps_standard_output_clean(capsys, runs, tmp_pat
     assert f"{ITERATIONS}/{ITERATIONS}  reward" in err
 
 
-def exported(bundles: dict[str, Path]):
-    """In place of an export: a bundle that is there already."""
-    return lambda run, out=None: load_bundle(bundles[run.name])
-
-
-def test_evaluate_prints_scores_as_its_last_line(
-    capsys, runs, belief_bundle, dr_bundle, tmp_path, monkeypatch
+def test_evaluate_keeps_the_result_and_prints_scores_as_its_last_line(
+    capsys, runs, belief_bundle, evaluated, tmp_path, monkeypatch
 ):
-    bundles = {"belief": belief_bundle.path, "dr": dr_bundle.path}
-    monkeypatch.setattr(runs_module, "export_run", exported(bundles))
-    found = answer(
-        capsys, "evaluate", str(runs / "belief"), "--tasks", "256", "--out", "result.json", "--json"
-    )
-    kept = json.loads((tmp_path / "result.json").read_text())
-    assert found["score"] == kept["score"]
-    assert found["returns"] == {name: policy["mean"] for name, policy in kept["policies"].items()}
-    low, high = found["score"]["interval"]
-    assert low <= high
-    assert kept["n_tasks"] == 256
+    asked = []
+
+    def stand_in(family, learner, dr, oracle, **options):
+        asked.append((family, learner, dr, options["tasks"], options["seed"], options["split"]))
+        return evaluated
+
+    monkeypatch.setattr(runs_module, "export_run", lambda run, out=None: belief_bundle)
+    monkeypatch.setattr(runs_module, "evaluate", stand_in)
+    options = ["--tasks", "300", "--seed", "5", "--split", "ood", "--out", "result.json", "--json"]
+    found = answer(capsys, "evaluate", str(runs / "belief"), *options)
+    assert asked == [(FAMILY, belief_bundle.path, belief_bundle.path, 300, 5, "ood")]
+    assert json.loads((tmp_path / "result.json").read_text()) == evaluated
+    assert found["score"] == evaluated["score"]
+    assert found["returns"] == {name: policy["mean"] for name, policy in evaluated["policies"].items()}
 
 
 @pytest.mark.parametrize(
@@ -198,12 +196,10 @@ def test_an_interruption_is_no_traceback(capsys, monkeypatch):
 
 
 def test_the_installed_command_answers_and_fails_as_main_does():
-    command = Path(sys.executable).with_name("adapt")
-    done = subprocess.run(
-        [command, "export", "nowhere"], cwd=ROOT, capture_output=True, text=True, timeout=120
-    )
+    command = [Path(sys.executable).with_name("adapt"), "replay", "recording.csv", "--bundle", "nowhere"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "adapt: nowhere: not a training run (no readable config.json)\n"
+    assert done.stderr == "adapt: nowhere: no such bundle (expected a folder with manifest.json)\n"
 
 
 @pytest.mark.slow

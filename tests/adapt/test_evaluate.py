@@ -10,30 +10,11 @@ import torch
 
 from adapt.errors import AdaptError
 from adapt.evaluate import MIN_TASKS, OracleAdapter, Trials, bootstrap, cvar, evaluate, play, score
-from adapt.learners.bounds import BoundLearner
 from adapt.networks.policy import GaussianPolicy
 from adapt.online.adapters import make_adapter
 from adapt.types import Belief
 from sim_tasks.trial_env import TrialVecEnv
-from tests.adapt.small import build, shrink
 from tests.small_bundle import FAMILY, perturb
-
-
-@pytest.fixture(scope="module")
-def oracle() -> BoundLearner:
-    with pytest.MonkeyPatch.context() as patch:
-        shrink(patch)
-        learner = build("oracle")
-    assert isinstance(learner, BoundLearner)
-    perturb(learner.policy)
-    return learner
-
-
-@pytest.fixture(scope="module")
-def evaluated(belief_bundle, oracle):
-    """An evaluation in which learner and DR are the same bundle."""
-    path = belief_bundle.path
-    return evaluate(FAMILY, path, path, oracle, tasks=MIN_TASKS, seed=1)
 
 
 def test_score_worked_out_by_hand():

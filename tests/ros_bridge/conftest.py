@@ -31,6 +31,17 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
     return untrained_bundle(tmp_path_factory.mktemp("bundle") / "untrained")
 
 
+@pytest.fixture(scope="module")
+def ros() -> Iterator[None]:
+    """ROS in this process, for nodes under test; their listeners bring a context of their own."""
+    import rclpy
+    from rclpy.signals import SignalHandlerOptions
+
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    yield
+    rclpy.try_shutdown()
+
+
 @pytest.fixture(scope="session")
 def pendulum() -> RobotSpec:
     return load_robot("pendulum")
