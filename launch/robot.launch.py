@@ -3,10 +3,9 @@
 ros2 launch launch/robot.launch.py bundle:=runs/demo/belief/bundle joint_states:=/left/joint_states
 """
 
+from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction, Shutdown
 from launch.substitutions import LaunchConfiguration
-
-from launch import LaunchDescription
 
 JOINT_STATES, COMMANDS = "joint_states", "effort_controller/commands"
 """The topics in robots/pendulum/robot.yaml. A robot.yaml of your own names its topics itself: change them there."""

@@ -3,10 +3,9 @@
 ros2 launch launch/sim.launch.py bundle:=runs/demo/belief/bundle task:=3
 """
 
+from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, Shutdown
 from launch.substitutions import LaunchConfiguration
-
-from launch import LaunchDescription
 
 ARGUMENTS = {
     "bundle": ("runs/demo/belief/bundle", "Folder of the policy bundle."),
