@@ -111,7 +111,7 @@ def _raw(model: mujoco.MjModel, substeps: int, seconds: float) -> float:
 
 
 def _train(seconds: float) -> dict[str, float]:
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(1)  # as `train` does
     family = load_family(FAMILY)
     oracle = LEARNERS["oracle"].build(family, 0, 0, None)
     assert isinstance(oracle, BoundLearner)

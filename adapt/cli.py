@@ -29,7 +29,7 @@ class Train:
     iterations: int | None = None
     """One iteration is one rollout and one update. Default: the learner's own."""
     threads: int = 0
-    """Threads of simulation and torch; 0 for all cores."""
+    """Threads of the simulation; 0 for all cores."""
     teacher: Path | None = None
     """Oracle run that `belief` learns from. Default: the folder `oracle` beside --out."""
     resume: bool = False

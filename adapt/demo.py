@@ -172,7 +172,7 @@ def _say_summary(summary: dict[str, Any]) -> None:
         f"trained    {train['steps'] / 1e6:.1f} M steps in {train['seconds']:.0f} s: {train['steps_per_s']:,.0f}/s"
     )
     say(
-        f"score      {score['score']:.3f} [{low:.3f}, {high:.3f}] on {score['n_tasks']} held-out tasks "
+        f"score      {score['score']:.3f} [{low:.3f}, {high:.3f}] on {score['n_tasks']} held-out robots "
         f"(DR {score['dr']:.0f} = 0, oracle {score['oracle']:.0f} = 1)"
     )
     say(

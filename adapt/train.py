@@ -55,7 +55,7 @@ class TrainRequest:
     iterations: int | None = None
     """None for the learner's default."""
     threads: int = 0
-    """Of simulation and torch; 0 for all cores."""
+    """Of the simulation; 0 for all cores. Torch takes one."""
     teacher: Path | None = None
     """Oracle run, for learners that need one."""
     resume: bool = False
@@ -74,7 +74,7 @@ def train(request: TrainRequest, progress: Progress | None = None) -> dict[str, 
     if iterations < 1:
         raise AdaptError(f"iterations: expected at least 1, got {iterations}")
     threads = request.threads or os.cpu_count() or 1
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)  # networks this small gain nothing from a second thread, and lose all under load
     teacher = _load_teacher(request) if kind.needs_teacher else None
     config = _config(request, kind.config, iterations)
     done, seconds, steps = _prepare(request, config), 0.0, 0
@@ -144,7 +144,7 @@ def load_learner(run: Path) -> Learner:
     config = read_run(run)
     kind = learner_kind(config["learner"])
     state = load_checkpoint(run / "checkpoint.safetensors")["learner"]
-    teacher = _read_teacher(Path(config["teacher"])) if kind.needs_teacher else None
+    teacher = _read_teacher(run / config["teacher"]) if kind.needs_teacher else None
     learner = kind.build(load_family(config["family"]), config["seed"], 0, teacher)
     learner.restore(state)
     return learner
@@ -175,7 +175,7 @@ def _config(request: TrainRequest, hyperparameters: Any, iterations: int) -> dic
         "seed": request.seed,
         "iterations": iterations,
         "hyperparameters": dataclasses.asdict(hyperparameters),
-        "teacher": str(request.teacher) if request.teacher else None,
+        "teacher": os.path.relpath(request.teacher, request.out) if request.teacher else None,
         "versions": provenance.versions(),
         "commit": provenance.commit(),
         "machine": provenance.machine(),

@@ -87,7 +87,7 @@ class _Training:
         command += ["--iterations", str(iterations)]
         command += ["--teacher", str(out / "oracle")] if learner == "belief" else []
         command += ["--resume"] if resume else []
-        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
         )

@@ -11,6 +11,7 @@ Adaptation is reward-free: the encoder hears what the robot's own encoder says, 
 from __future__ import annotations
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -121,18 +122,18 @@ class BeliefLearner:
         return self.config.horizon * self.config.robots
 
     def update(self) -> dict[str, float]:
-        """Belief, then policy, on the stretch that was collected; returns mean losses."""
-        config = self.config
-        rounds = -(-config.updates * config.batch // config.robots)
-        trials = torch.cat([torch.randperm(config.robots) for _ in range(rounds)])
-        batches = trials[: config.updates * config.batch].split(config.batch)
-        losses = [self._step(self._stretch(batch), self._memory_before[batch]) for batch in batches]
-        metrics = {name: float(np.mean([loss[name] for loss in losses])) for name in losses[0]}
+        """Belief and policy on the stretch that was collected; returns mean losses.
+
+        The two share no parameters and no random numbers: they run side by side, on a core each.
+        """
         self.iteration += 1
-        judged = self._rollout.without(config.excited)
-        if self.iteration > config.warm_up:
-            return metrics | self.ppo.update(judged)
-        return metrics | {"reward": float(judged.rewards.mean())}
+        judged = self._rollout.without(self.config.excited)
+        with ThreadPoolExecutor(max_workers=1) as other_core:
+            policy = None
+            if self.iteration > self.config.warm_up:
+                policy = other_core.submit(self.ppo.update, judged, self.ppo.shuffles(judged))
+            metrics = self._update_belief() | {"reward": float(judged.rewards.mean())}
+            return metrics | (policy.result() if policy else {})
 
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""
@@ -173,6 +174,14 @@ class BeliefLearner:
         belief, memory = self.encoder(inputs[None], self._memory)
         known = torch.cat([observation, action, belief[0]], dim=-1)
         return known, torch.cat([known, torch.from_numpy(env.context)], dim=-1), memory
+
+    def _update_belief(self) -> dict[str, float]:
+        config = self.config
+        rounds = -(-config.updates * config.batch // config.robots)
+        trials = torch.cat([torch.randperm(config.robots) for _ in range(rounds)])
+        batches = trials[: config.updates * config.batch].split(config.batch)
+        losses = [self._step(self._stretch(batch), self._memory_before[batch]) for batch in batches]
+        return {name: float(np.mean([loss[name] for loss in losses])) for name in losses[0]}
 
     def _step(self, stretch: Stretch, memory: torch.Tensor) -> dict[str, float]:
         weights = self.config.objective

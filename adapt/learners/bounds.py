@@ -56,7 +56,7 @@ class BoundLearner:
 
     def update(self) -> dict[str, float]:
         """One PPO update on what was collected; returns mean losses."""
-        return self.ppo.update(self._rollout)
+        return self.ppo.update(self._rollout, self.ppo.shuffles(self._rollout))
 
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""

@@ -118,8 +118,12 @@ class PPO:
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * (1 - 0.9 * fraction)
 
-    def update(self, rollout: Rollout) -> dict[str, float]:
-        """Several epochs of minibatches over the rollout; returns mean losses."""
+    def shuffles(self, rollout: Rollout) -> list[torch.Tensor]:
+        """The order of samples in each epoch of one update: all random numbers that it needs."""
+        return [torch.randperm(rollout.rewards.numel()) for _ in range(self.config.epochs)]
+
+    def update(self, rollout: Rollout, shuffles: list[torch.Tensor]) -> dict[str, float]:
+        """Several epochs of minibatches over the rollout, in the order of `shuffles`; returns mean losses."""
         config = self.config
         advantages = rollout.advantages(config.gamma, config.gae_lambda)
         data = (
@@ -133,8 +137,8 @@ class PPO:
         size = -(-len(data[0]) // config.minibatches)
         losses = [
             self._step(*(array[batch] for array in data))
-            for _ in range(config.epochs)
-            for batch in torch.randperm(len(data[0])).split(size)
+            for shuffle in shuffles
+            for batch in shuffle.split(size)
         ]
         policy_loss, value_loss = np.mean(losses, axis=0)
         return {

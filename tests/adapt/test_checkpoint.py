@@ -82,6 +82,17 @@ def test_a_write_that_fails_midway_leaves_the_old_one(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path], "nothing half-written stays behind"
 
 
+def test_the_old_checkpoint_is_replaced_and_never_written_into(tmp_path):
+    """Whoever has it open still reads all of the old one."""
+    path = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(path, {"iteration": 1})
+    old = path.read_bytes()
+    with path.open("rb") as reader:
+        save_checkpoint(path, {"iteration": 2, "more": torch.zeros(100)})
+        assert reader.read() == old
+    assert load_checkpoint(path)["iteration"] == 2
+
+
 @pytest.mark.parametrize(
     "damage",
     [

@@ -190,6 +190,9 @@ def test_the_policy_does_not_learn_from_excited_robots():
     learner.collect()
     seen: list[int] = []
     update = learner.ppo.update
-    learner.ppo.update = lambda rollout: (seen.append(rollout.actions.shape[1]), update(rollout))[1]  # type: ignore[method-assign]
+    learner.ppo.update = lambda rollout, shuffles: (
+        seen.append(rollout.actions.shape[1]),
+        update(rollout, shuffles),
+    )[1]  # type: ignore[method-assign]
     learner.update()
     assert seen == [BELIEF.robots - BELIEF.excited]

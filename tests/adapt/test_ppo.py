@@ -112,7 +112,8 @@ ONE_STEP = PPOConfig(robots=2, horizon=1, epochs=1, minibatches=1, clip=0.2, ent
 )
 def test_the_clipped_objective_worked_out_by_hand(ratios, loss, moves):
     ppo = zeroed(ONE_STEP)
-    metrics = ppo.update(two_samples(ratios))
+    samples = two_samples(ratios)
+    metrics = ppo.update(samples, ppo.shuffles(samples))
     assert metrics["policy_loss"] == pytest.approx(loss, abs=1e-6)
     assert metrics["value_loss"] == pytest.approx(1.0)  # (0 - 1)^2 and (0 + 1)^2
     assert metrics["reward"] == 0.0
@@ -126,7 +127,8 @@ def test_the_entropy_of_a_gaussian_and_its_bonus():
     # Two dimensions, each log(3) + log(2 pi e) / 2.
     assert policy.entropy().item() == pytest.approx(2 * (math.log(3) + (1 + LOG_2PI) / 2))
     ppo = zeroed(PPOConfig(robots=2, horizon=1, epochs=1, minibatches=1, entropy=1.0))
-    ppo.update(two_samples((1.5, 0.5)))  # clipped: nothing but the bonus pulls
+    samples = two_samples((1.5, 0.5))
+    ppo.update(samples, ppo.shuffles(samples))  # clipped: nothing but the bonus pulls
     assert ppo.policy.log_std.item() > 0
 
 
