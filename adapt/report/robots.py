@@ -36,7 +36,7 @@ def _robot_payload(robot: dict[str, Any]) -> dict[str, Any]:
         key: thin(robot[key], SAMPLES) for key in ("time", "angle", "measured", "requested", "certified")
     }
     belief = robot["belief"]
-    rows = {key: np.array(thin(belief[key], SAMPLES), float).T.tolist() for key in ("mean", "std")}
+    rows = {key: _held(np.array(thin(belief[key], SAMPLES), float)).T.tolist() for key in ("mean", "std")}
     payload = {
         "name": robot["name"],
         "change": robot.get("change_time"),
@@ -55,6 +55,12 @@ def _robot_payload(robot: dict[str, Any]) -> dict[str, Any]:
         **series,
     }
     return compact(payload)
+
+
+def _held(rows: np.ndarray) -> np.ndarray:
+    """Rows, shape (T, Q), with those that are missing as they were last known: a belief lasts until the next one."""
+    known = ~np.isnan(rows).any(axis=-1)
+    return rows[np.maximum.accumulate(np.where(known, np.arange(len(rows)), 0))]
 
 
 def _belief_ranges(robots: list[dict[str, Any]]) -> dict[str, list[float]]:

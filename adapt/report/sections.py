@@ -223,7 +223,8 @@ def replay_section(data: RunData) -> str:
     cards = "".join(_replay_card(index, file, unit) for index, file in enumerate(files))
     lead = (
         "The same belief listens to recordings of a real pendulum that it has never driven: if it learns "
-        "something true of that robot, it predicts the next sensor reading better than before it listened."
+        "something true of that robot, it predicts the next sensor reading better than before it listened. "
+        "Much of the error is the noise of the readings themselves, which no belief can predict."
     )
     return section("replay", title, lead, f'{bars}<div class="cards">{cards}</div>')
 
