@@ -37,7 +37,7 @@ class BeliefConfig:
     """Simulations side by side, N."""
     horizon: int = 150
     """Control steps per stretch, T: gradients reach this far back, memory further."""
-    updates: int = 12
+    updates: int = 16
     """Gradient steps of the belief per stretch."""
     batch: int = 96
     """Trials per gradient step."""
@@ -53,7 +53,9 @@ class BeliefConfig:
     max_grad_norm: float = 1.0
     objective: dict[str, float] = field(default_factory=lambda: {"privileged": 1.0})
     """Weights of `adapt.learners.objectives`' terms that train the belief."""
-    policy: PPOConfig = field(default_factory=lambda: PPOConfig(robots=512, horizon=150, learning_rate=6e-4))
+    policy: PPOConfig = field(
+        default_factory=lambda: PPOConfig(robots=512, horizon=150, learning_rate=6e-4, epochs=3)
+    )
 
 
 class BeliefLearner:

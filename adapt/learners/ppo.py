@@ -27,7 +27,7 @@ class PPOConfig:
     gamma: float = 0.99
     """Discount per control step."""
     gae_lambda: float = 0.95
-    epochs: int = 3
+    epochs: int = 4
     minibatches: int = 8
     learning_rate: float = 1e-3
     """Adam's at the start; falls linearly to a tenth."""
