@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -91,7 +92,7 @@ def drive_hidden_robots(
     robots: int,
     out: Path,
     *,
-    parallel: int = 4,
+    parallel: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Runs `robots` held-out robots under the bundle, and one under a bare echo node among them.
@@ -102,7 +103,7 @@ def drive_hidden_robots(
         course: what each robot goes through.
         robots: how many hidden robots.
         out: folder of records and logs.
-        parallel: how many robots run at the same time.
+        parallel: how many robots run at the same time; None for one per core.
         progress: called whenever a run ends.
 
     Returns:
@@ -115,7 +116,7 @@ def drive_hidden_robots(
     brain = ["deploy", str(bundle)]
     runs = [_Run(f"robot_{index:02d}", index, brain, out) for index in range(robots)]
     runs.insert(min(1, robots), _Run("echo", robots, ["echo", robot], out))
-    _play(runs, course, parallel, progress)
+    _play(runs, course, parallel or os.cpu_count() or 1, progress)
     records = {run.name: json.loads(run.record.read_text(encoding="utf-8")) for run in runs}
     echo = records.pop("echo")
     return {
@@ -126,14 +127,15 @@ def drive_hidden_robots(
 
 
 def _play(runs: list[_Run], course: Course, parallel: int, progress: Progress | None) -> None:
-    """All runs, `parallel` at a time; whatever happens, no process is left."""
+    """All runs, in rounds of `parallel`, so that no start disturbs a run; whatever happens, no process is left."""
     environment = own_domain()
     waiting, going, ended = list(reversed(runs)), list[_Run](), 0
     try:
         while waiting or going:
-            while waiting and len(going) < parallel:
-                going.append(waiting.pop())
-                going[-1].start(course, environment)
+            if not going:
+                going = [waiting.pop() for _ in range(min(parallel, len(waiting)))]
+                for run in going:
+                    run.start(course, environment)
             for run in [run for run in going if run.ended()]:
                 going.remove(run)
                 ended += 1
