@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from adapt.checkpoint import optimizer_state, restore_optimizer
+from adapt.errors import AdaptError
 from adapt.learners import objectives
 from adapt.learners.excitation import Excitation
 from adapt.learners.objectives import ACTION_HISTORY, Stretch
@@ -71,7 +72,7 @@ class BeliefLearner:
         self.config = config or BeliefConfig()
         unknown = set(self.config.objective) - {"privileged", "state", "kl"}
         if unknown:
-            raise ValueError(f"unknown objective {sorted(unknown)}; valid: privileged, state, kl")
+            raise AdaptError(f"unknown objective {sorted(unknown)}; valid: privileged, state, kl")
         self.env = env
         torch.manual_seed(seed)
         observation, action = env.observation.shape[1], env.previous_action.shape[1]
