@@ -65,7 +65,11 @@ def demo(out: Path, seed: int, recordings: Sequence[Path], robots: int, show: bo
     _make_room(out, seed)
     headline("1  Meta-train on randomised robots")
     with TrainingProgress() as progress:
-        training = train_all(FAMILY, out, seed=seed, resume=True, progress=progress)
+        try:
+            training = train_all(FAMILY, out, seed=seed, resume=True, progress=progress)
+        except KeyboardInterrupt:
+            say("the same command goes on from here")
+            raise
     say(f"{training['steps']:,} control steps in {training['seconds']:.0f} s")
     headline("2  Export, and evaluate on held-out robots")
     evaluation = evaluate_run(out / "belief", tasks=TASKS, seed=seed, out=out / "evaluation.json")
