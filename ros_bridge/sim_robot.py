@@ -173,6 +173,15 @@ class SimRobot(Node):
         return bool(whole and self.family.success(angle[judged]).all())
 
 
+def verdict(summary: dict[str, Any]) -> str:
+    """How a run went, in words."""
+    words = {True: "yes", False: "no", None: "no change"}
+    return (
+        f"where it should be, for a second: {words[summary['upright_first']]}; "
+        f"after the change: {words[summary['recovered']]}"
+    )
+
+
 def run_sim_robot(
     family: str,
     *,
@@ -213,6 +222,9 @@ def run_sim_robot(
         try:
             return robot.run(wait)
         finally:
-            if record is not None and robot.record.steps:
-                write_json(record, robot.summary())
+            if robot.record.steps:
+                summary = robot.summary()
+                robot.get_logger().info(verdict(summary))
+                if record is not None:
+                    write_json(record, summary)
             robot.close()
