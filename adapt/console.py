@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -12,22 +12,20 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-class TrainingProgress:
-    """One bar per learner, with reward per step, speed and time left."""
+class _Bars:
+    """Progress bars with a label, a count, further text and the time left; nothing where there is no terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: str) -> None:
         self._progress = Progress(
             TextColumn("{task.description:>7}"),
             BarColumn(bar_width=32),
-            TextColumn("{task.completed}/{task.total}"),
-            TextColumn("reward {task.fields[reward]:.3f}  {task.fields[speed]:,.0f} steps/s"),
+            TextColumn("{task.completed}/{task.total}  " + text),
             TimeRemainingColumn(),
             console=console,
         )
         self._tasks: dict[str, TaskID] = {}
-        self._last_line: dict[str, float] = {}
 
-    def __enter__(self) -> TrainingProgress:
+    def __enter__(self) -> Self:
         if console.is_terminal:
             self._progress.start()
         return self
@@ -36,16 +34,25 @@ class TrainingProgress:
         if console.is_terminal:
             self._progress.stop()
 
+    def _show(self, name: str, done: int, total: int, **fields: Any) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=total, **fields)
+        self._progress.update(self._tasks[name], completed=done, total=total, **fields)
+
+
+class TrainingProgress(_Bars):
+    """One bar per learner, with reward per step, speed and time left."""
+
+    def __init__(self) -> None:
+        super().__init__("reward {task.fields[reward]:.3f}  {task.fields[speed]:,.0f} steps/s")
+        self._last_line: dict[str, float] = {}
+
     def __call__(self, learner: str, row: dict[str, Any]) -> None:
         reward, speed = row["reward"], row["steps"] / row["seconds"]
-        if not console.is_terminal:
+        if console.is_terminal:
+            self._show(learner, row["iteration"], row["iterations"], reward=reward, speed=speed)
+        else:
             self._plain(learner, row, reward, speed)
-            return
-        if learner not in self._tasks:
-            self._tasks[learner] = self._progress.add_task(
-                learner, total=row["iterations"], reward=reward, speed=speed
-            )
-        self._progress.update(self._tasks[learner], completed=row["iteration"], reward=reward, speed=speed)
 
     def _plain(self, learner: str, row: dict[str, Any], reward: float, speed: float) -> None:
         """A line at most every 15 s: what a log file can bear."""
@@ -60,36 +67,18 @@ class TrainingProgress:
         )
 
 
-class StepProgress:
+class StepProgress(_Bars):
     """One bar for a number of like things, with the name of the newest that is done."""
 
     def __init__(self, what: str) -> None:
+        super().__init__("{task.fields[newest]}")
         self._what = what
-        self._progress = Progress(
-            TextColumn("{task.description:>7}"),
-            BarColumn(bar_width=32),
-            TextColumn("{task.completed}/{task.total}  {task.fields[newest]}"),
-            TimeRemainingColumn(),
-            console=console,
-        )
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> StepProgress:
-        if console.is_terminal:
-            self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if console.is_terminal:
-            self._progress.stop()
 
     def __call__(self, newest: str, done: int, total: int) -> None:
-        if not console.is_terminal:
+        if console.is_terminal:
+            self._show(self._what, done, total, newest=newest)
+        else:
             say(f"{self._what:>7} {done}/{total}  {newest}")
-            return
-        if self._task is None:
-            self._task = self._progress.add_task(self._what, total=total, newest=newest)
-        self._progress.update(self._task, completed=done, total=total, newest=newest)
 
 
 def say(message: str) -> None:
