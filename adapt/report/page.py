@@ -11,16 +11,10 @@ from plotly.offline import get_plotlyjs
 
 from adapt.report import figures, sections
 from adapt.report.data import RunData, compact, read_run
+from adapt.report.document import asset, document
 from adapt.report.robots import robots_payload
-from adapt.report.text import escape
 from adapt.report.theme import page_theme
 
-_ASSETS = Path(__file__).parent / "assets"
-_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
-    "base-uri 'none'; form-action 'none'"
-)
-"""The browser itself refuses everything that the page could try to load."""
 _ROBOT_SCRIPTS = ("recording.js", "pendulum.js", "charts.js", "robots.js")
 """In the order in which they need each other."""
 
@@ -46,36 +40,21 @@ def _page(data: RunData) -> str:
             "<main>",
             sections.adaptation_section(data),
             sections.belief_section(data),
-            sections.robots_section(data, _asset("viewer.html")),
+            sections.robots_section(data, asset("viewer.html")),
             sections.latency_section(data),
             sections.replay_section(data),
             sections.provenance_section(data),
             "</main>",
         )
     )
-    return (
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(data.evaluation['family'])}: adaptation report</title>\n"
-        f"<style>{_asset('page.css')}</style>\n<script>{_asset('trouble.js')}</script>\n</head>\n"
-        f'<body>\n<p id="trouble" role="alert" hidden></p>\n{body}\n{_scripts(data)}\n</body>\n</html>\n'
-    )
-
-
-def _scripts(data: RunData) -> str:
-    """Plotly once, the data, and the scripts that draw."""
     names = ("page.js", *_ROBOT_SCRIPTS) if data.ros else ("page.js",)
     content = {
         "theme": page_theme(),
         "figures": {name: _figure_json(figure) for name, figure in _figures(data).items()},
         "ros": robots_payload(data.ros) if data.ros else None,
     }
-    return (
-        f"<script>{get_plotlyjs()}</script>\n"
-        f'<script type="application/json" id="content">{_inline_json(content)}</script>\n'
-        + "\n".join(f"<script>{_asset(name)}</script>" for name in names)
-    )
+    title = f"{data.evaluation['family']}: adaptation report"
+    return document(title, (), body, content, (get_plotlyjs(), *map(asset, names)))
 
 
 def _figures(data: RunData) -> dict[str, go.Figure]:
@@ -99,13 +78,3 @@ def _figures(data: RunData) -> dict[str, go.Figure]:
 def _figure_json(figure: go.Figure) -> dict[str, Any]:
     """A figure as plain JSON, rounded."""
     return compact(json.loads(str(figure.to_json(validate=False))))
-
-
-def _inline_json(content: Any) -> str:
-    """JSON that cannot end the script element that it stands in."""
-    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def _asset(name: str) -> str:
-    return (_ASSETS / name).read_text(encoding="utf-8").strip()

@@ -26,11 +26,3 @@ for (const place of document.querySelectorAll("[data-figure]")) {
   const figure = content.figures[place.dataset.figure];
   Plotly.newPlot(place, figure.data, figure.layout, CHART_OPTIONS);
 }
-
-// The page's measures in px, for those who take its picture or check that it fits its window.
-function noteMeasures() {
-  const root = document.documentElement;
-  const measures = { width: window.innerWidth, contentWidth: root.scrollWidth, height: root.scrollHeight };
-  Object.assign(root.dataset, measures);
-}
-window.addEventListener("load", noteMeasures);
