@@ -19,9 +19,10 @@ from typing import Any
 
 from adapt.errors import BundleError
 from robots import RobotError, RobotSpec, load_robot
+from robots.body import Body
 from robots.observation import ObservationLayout
 
-SCHEMA = 1
+SCHEMA = 2
 MAX_BYTES = 64 * 2**20
 """No file of a bundle may be larger."""
 KINDS = ("belief", "none")
@@ -50,10 +51,10 @@ class PolicyBundle:
 
     @cached_property
     def observation(self) -> ObservationLayout:
-        joints = len(self.manifest["robot"]["joint_names"])
+        terms = self.manifest["observation"]
         try:
-            _check_terms(self.manifest["observation"])
-            return ObservationLayout.from_manifest(self.manifest["observation"], joints)
+            _check_terms(terms)
+            return ObservationLayout.from_manifest(terms, Body.from_identity(self.manifest["robot"]))
         except (RobotError, KeyError, TypeError) as error:
             raise BundleError(f"{self.path}: manifest.json: observation: {error}") from error
 

@@ -5,7 +5,8 @@ Imports numpy and pyyaml only, so that a robot's computer can use all of it.
 
 from robots.errors import RobotError, RobotSpecError, UnknownRobotError
 from robots.frame import SensorFrame
-from robots.spec import RobotSpec, load_robot, robot_names
+from robots.loading import load_robot, robot_names
+from robots.spec import RobotSpec, with_passive
 
 __all__ = [
     "RobotError",
@@ -15,4 +16,5 @@ __all__ = [
     "UnknownRobotError",
     "load_robot",
     "robot_names",
+    "with_passive",
 ]

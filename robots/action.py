@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from robots.spec import RobotSpec
 
 
 class ActionLayout:
-    """Maps actions linearly onto the robot's command limits: -1 is the lowest command, +1 the highest."""
+    """Maps actions linearly onto the robot's action range: -1 is its lower end, +1 its upper one.
+
+    A is the number of joints that are not passive; the command of a passive joint is 0.
+    """
 
     def __init__(self, spec: RobotSpec):
-        low, high = spec.command_limits
-        self.size = len(spec.joints)
+        low, high = spec.action_range[:, spec.active]
+        self.joints = len(spec.joints)
+        self.size = len(spec.active)
         self.centre = (high + low) / 2
+        """In [command unit]. Shape (A,)."""
         self.half_range = (high - low) / 2
+        """In [command unit]. Shape (A,)."""
+        self._active = None if self.size == self.joints else spec.active
 
     def to_command(self, action: np.ndarray) -> np.ndarray:
         """Action, dimensionless, shape (N, A), to command in [command unit], shape (N, J)."""
-        return self.centre + np.clip(action, -1.0, 1.0) * self.half_range
+        driven = self.centre + np.clip(action, -1.0, 1.0) * self.half_range
+        if self._active is None:
+            return driven
+        command = np.zeros((len(action), self.joints))
+        command[:, self._active] = driven
+        return command
 
     def to_action(self, command: np.ndarray) -> np.ndarray:
-        """Command in [command unit], shape (N, J), to the action that asks for it, shape (N, A)."""
-        return (command - self.centre) / self.half_range
+        """Command in [command unit], shape (N, J), to the action that asks for it, shape (N, A).
 
-    def manifest(self) -> dict[str, list[float]]:
+        Beyond [-1, 1] where the command is outside the action range.
+        """
+        driven = command if self._active is None else command[:, self._active]
+        return (driven - self.centre) / self.half_range
+
+    def manifest(self) -> dict[str, Any]:
         """What a bundle records of this layout."""
         return {"centre": self.centre.tolist(), "half_range": self.half_range.tolist()}

@@ -17,12 +17,27 @@ class SensorFrame:
     """Measured joint positions in [rad]. Shape (N, J)."""
     velocity: np.ndarray
     """Measured joint velocities in [rad/s]. Shape (N, J)."""
+    gyro: np.ndarray | None = None
+    """Angular velocity in the IMU's frame in [rad/s]; None without an IMU. Shape (N, 3)."""
+    gravity: np.ndarray | None = None
+    """Direction of gravity in the IMU's frame, a unit vector; None without an IMU. Shape (N, 3)."""
 
     @property
     def finite(self) -> np.ndarray:
         """Whether every reading of a robot is a finite number. Shape (N,)."""
-        return (
+        finite = (
             np.isfinite(self.position).all(axis=1)
             & np.isfinite(self.velocity).all(axis=1)
             & np.isfinite(self.stamp)
         )
+        for reading in (self.gyro, self.gravity):
+            if reading is not None:
+                finite &= np.isfinite(reading).all(axis=1)
+        return finite
+
+    @classmethod
+    def unheard(cls, joints: int, imu: bool, robots: int = 1) -> SensorFrame:
+        """The frame of N robots of which nothing was measured yet: all NaN."""
+        per_joint, per_axis = np.full((robots, joints), np.nan), np.full((robots, 3), np.nan)
+        inertial = (per_axis, per_axis.copy()) if imu else (None, None)
+        return cls(np.full(robots, np.nan), per_joint, per_joint.copy(), *inertial)

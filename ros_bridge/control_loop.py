@@ -54,8 +54,7 @@ class ControlLoop:
 
     def rehearse(self) -> None:
         """Runs the policy on no reading at all: a graph that does not fit the robot fails here, not in motion."""
-        nothing = np.full((1, len(self.spec.joints)), np.nan)
-        self.controller.step(SensorFrame(np.full(1, np.nan), nothing, nothing))
+        self.controller.step(SensorFrame.unheard(len(self.spec.joints), self.spec.imu is not None))
 
     def refusal(self, arrival: float) -> str | None:
         """Why commands may not begin now (monotonic [s]), or None: all joints' sensors are fresh and finite."""

@@ -55,8 +55,8 @@ def to_reading(message: JointState, spec: RobotSpec) -> Reading:
 
     Whatever is missing or not finite stays NaN in the frame, which puts the safety filter into safe mode.
     """
-    joints = len(spec.joints)
-    position, velocity = np.full(joints, np.nan), np.full(joints, np.nan)
+    frame = SensorFrame.unheard(len(spec.joints), spec.imu is not None)
+    position, velocity = frame.position[0], frame.velocity[0]
     problems = [] if message.header.stamp.sec or message.header.stamp.nanosec else ["header.stamp is not set"]
     names = list(message.name)
     for index, joint in enumerate(spec.joint_names):
@@ -74,8 +74,7 @@ def to_reading(message: JointState, spec: RobotSpec) -> Reading:
                 problems.append(f"{field} of {joint!r} is {values[place]}")
             else:
                 target[index] = values[place]
-    stamp = np.array([to_seconds(message.header.stamp)])
-    frame = SensorFrame(stamp, position[None], velocity[None])
+    frame.stamp[:] = to_seconds(message.header.stamp)
     return Reading(frame, "; ".join(dict.fromkeys(problems)) or None)
 
 

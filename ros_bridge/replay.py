@@ -17,6 +17,7 @@ from adapt.online.adapters import MotionPredictor, make_adapter
 from adapt.online.controller import AdaptiveController
 from robots import RobotSpec, SensorFrame
 from robots.action import ActionLayout
+from robots.observer import Observer
 from ros_bridge.errors import BridgeError, RecordingError
 from ros_bridge.intake import Intake, Verdict
 from ros_bridge.recording import Recording, read_recording
@@ -127,7 +128,8 @@ def _forecast_errors(
 ) -> np.ndarray:
     """Measured minus forecast velocity at all due rows but the first, in [rad/s]. Shape (t - 1, J)."""
     predict = MotionPredictor(bundle)
-    observation = bundle.observation.build(_frame(recording, rows))
+    observer = Observer(bundle.observation)
+    observation = np.concatenate([observer.observe(_frame(recording, row)).copy() for row in rows])
     actions = ActionLayout(spec).to_action(sent).astype(np.float32)
     history = bundle.manifest["adapter"]["action_history"]
     lagged = [np.pad(actions, ((lag, 0), (0, 0)))[: len(actions)] for lag in range(history)]

@@ -70,7 +70,7 @@ class TaskFamily:
 
     @cached_property
     def observation(self) -> ObservationLayout:
-        return ObservationLayout(self.observation_terms, len(self.robot.joints))
+        return ObservationLayout(self.observation_terms, self.robot)
 
     @property
     def episode_steps(self) -> int:

@@ -10,6 +10,7 @@ from adapt.types import Belief, OnlineAdapter
 from robots import RobotSpec, SensorFrame
 from robots.action import ActionLayout
 from robots.observation import ObservationLayout
+from robots.observer import Observer
 from robots.safety import SafetyFilter
 
 
@@ -40,7 +41,7 @@ class AdaptiveController:
         self._sent = np.zeros((robots, self.action.size), np.float32)
         self._no_reward = np.zeros((robots, 1), np.float32)
         self._new_episode = np.ones((robots, 1), np.float32)
-        self._observation = np.zeros((robots, observation.size), np.float32)
+        self._observer = Observer(observation, robots)
 
     def reset(self, ids: np.ndarray | slice = slice(None), position: np.ndarray | None = None) -> None:
         """A new trial: the belief is forgotten, the command starts soft from the measured `position` [rad]."""
@@ -52,11 +53,16 @@ class AdaptiveController:
     ) -> None:
         """The same robot starts again: what is believed of it is kept."""
         self.safety.reset(ids, position)
+        self._observer.reset(ids)
         self._sent[ids] = 0.0
         self._new_episode[ids] = 1.0
 
     def step(
-        self, frame: SensorFrame, age: np.ndarray | float = 0.0, sent: np.ndarray | None = None
+        self,
+        frame: SensorFrame,
+        age: np.ndarray | float = 0.0,
+        sent: np.ndarray | None = None,
+        goal: np.ndarray | None = None,
     ) -> ControlStep:
         """One control period.
 
@@ -64,16 +70,17 @@ class AdaptiveController:
             frame: newest sensor reading of all N robots; non-finite readings put a robot into safe mode.
             age: how old the reading is, in [s].
             sent: for shadow mode: the command, shape (N, J), that somebody else has sent since the last step.
+            goal: what the task asks for now, shape (N, G), where the observation has it.
+
+        Raises:
+            RobotError: the frame or the goal lacks what the observation needs.
         """
         if sent is not None:
             self._sent[:] = self.action.to_action(sent)
         fresh = frame.finite & (np.broadcast_to(age, frame.stamp.shape) <= self.spec.safety.stale_after)
         with np.errstate(invalid="ignore"):  # readings that are not finite are not used
-            built = self.observation.build(frame)
-        self._observation[fresh] = built[fresh]
-        action = self.adapter.act(
-            self._observation, self._sent, self._no_reward, self._new_episode, listen=fresh
-        )
+            observation = self._observer.observe(frame, goal, fresh)
+        action = self.adapter.act(observation, self._sent, self._no_reward, self._new_episode, listen=fresh)
         self._new_episode[fresh] = 0.0
         requested = self.action.to_command(action)
         certified = self.safety.certify(requested, frame, age)

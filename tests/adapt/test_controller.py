@@ -55,7 +55,7 @@ def controller(bundle: PolicyBundle, robot: RobotSpec, robots: int = 1) -> Adapt
 
 def stand_in(robot: RobotSpec, robots: int = 1) -> tuple[AdaptiveController, Recorder]:
     adapter = Recorder(robots)
-    layout = ObservationLayout([ObservationTerm("position"), ObservationTerm("velocity")], 1)
+    layout = ObservationLayout([ObservationTerm("position"), ObservationTerm("velocity")], robot)
     return AdaptiveController(robot, layout, adapter, robots), adapter
 
 

@@ -10,7 +10,7 @@ import pytest
 from robots import RobotError, SensorFrame
 from robots.action import ActionLayout
 from robots.observation import ObservationLayout, ObservationTerm
-from tests.robots.two_joints import two_joints
+from tests.robots.two_joints import body, two_joints
 
 TERMS = (
     ObservationTerm("velocity", scale=0.2, clip=1.0),
@@ -26,7 +26,7 @@ def reading(position, velocity) -> SensorFrame:
 
 
 def test_terms_stand_in_order_each_over_all_joints():
-    layout = ObservationLayout(TERMS, joints=2)
+    layout = ObservationLayout(TERMS, body())
     observation = layout.build(reading([[HALF_PI, 0.0], [-HALF_PI, 6.0]], [[2.0, -3.0], [0.5, 99.0]]))
     # velocity * 0.2, clipped at 1 | sin | 2 cos | position / 2; sin 6 = -0.279415, cos 6 = 0.960170
     expected = [
@@ -39,13 +39,13 @@ def test_terms_stand_in_order_each_over_all_joints():
 
 
 def test_clip_is_of_the_scaled_value_and_on_both_sides():
-    layout = ObservationLayout([ObservationTerm("velocity", scale=10.0, clip=3.0)], joints=1)
+    layout = ObservationLayout([ObservationTerm("velocity", scale=10.0, clip=3.0)], body(1))
     observation = layout.build(reading(np.zeros((4, 1)), [[0.25], [0.31], [-0.31], [np.inf]]))
     assert observation.ravel().tolist() == [2.5, 3.0, -3.0, 3.0]
 
 
 def test_a_reading_that_is_nan_stays_nan_where_it_is():
-    observation = ObservationLayout(TERMS, joints=2).build(reading([[np.nan, 0.0]], [[1.0, 1.0]]))
+    observation = ObservationLayout(TERMS, body()).build(reading([[np.nan, 0.0]], [[1.0, 1.0]]))
     # sin, cos and position of joint 0: columns 2, 4 and 6.
     assert np.flatnonzero(np.isnan(observation[0])).tolist() == [2, 4, 6]
 
@@ -53,38 +53,39 @@ def test_a_reading_that_is_nan_stays_nan_where_it_is():
 def test_each_row_is_its_own_robot():
     rng = np.random.default_rng(0)
     position, velocity = rng.normal(size=(2, 5, 2))
-    layout = ObservationLayout(TERMS, joints=2)
+    layout = ObservationLayout(TERMS, body())
     together = layout.build(reading(position, velocity))
     alone = [layout.build(reading(position[i : i + 1], velocity[i : i + 1]))[0] for i in range(5)]
     np.testing.assert_array_equal(together, alone)
 
 
 def test_columns_find_a_term_and_its_scale():
-    layout = ObservationLayout(TERMS, joints=2)
+    layout = ObservationLayout(TERMS, body())
     assert layout.columns("cos_position") == (slice(4, 6), 2.0)
     with pytest.raises(RobotError, match="no observation term 'cos_position'; this layout has velocity"):
-        ObservationLayout(TERMS[:1], joints=2).columns("cos_position")
+        ObservationLayout(TERMS[:1], body()).columns("cos_position")
 
 
 def test_an_unknown_term_names_the_valid_ones():
-    valid = "sin_position, cos_position, position, velocity"
+    valid = "sin_position, cos_position, position, velocity, relative_position, gyro, gravity, goal, tool_error"
     with pytest.raises(RobotError, match=f"unknown observation term 'torque'; valid: {valid}"):
         ObservationTerm("torque")
 
 
 def test_a_layout_survives_its_manifest():
-    layout = ObservationLayout(TERMS, joints=2)
+    layout = ObservationLayout(TERMS, body())
     manifest = json.loads(json.dumps(layout.manifest()))
-    assert manifest[0] == {"name": "velocity", "unit": "rad/s", "scale": 0.2, "clip": 1.0}
+    sizes = {"history": 1, "size": 2, "goal": 0}
+    assert manifest[0] == {"name": "velocity", "unit": "rad/s", "scale": 0.2, "clip": 1.0, **sizes}
     assert [term["unit"] for term in manifest] == ["rad/s", "1", "1", "rad"]
-    assert ObservationLayout.from_manifest(manifest, joints=2).terms == layout.terms
+    assert ObservationLayout.from_manifest(manifest, body()).terms == layout.terms
 
 
 def test_a_manifest_in_other_units_is_refused():
-    manifest = ObservationLayout(TERMS, joints=2).manifest()
+    manifest = ObservationLayout(TERMS, body()).manifest()
     manifest[3]["unit"] = "deg"
     with pytest.raises(RobotError, match="'position' is in rad, not in 'deg'"):
-        ObservationLayout.from_manifest(manifest, joints=2)
+        ObservationLayout.from_manifest(manifest, body())
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from robots import RobotSpecError, UnknownRobotError, load_robot, robot_names
 from robots.errors import RobotError, UserError
-from robots.spec import ROOT
+from robots.loading import ROOT
 from tests.robots.two_joints import MODEL, two_joints, write_robot
 
 Robot = dict[str, Any]

@@ -40,7 +40,7 @@ class Steadfast:
 
 
 def controller(spec: RobotSpec, adapter) -> AdaptiveController:
-    layout = ObservationLayout([ObservationTerm("velocity")], len(spec.joints))
+    layout = ObservationLayout([ObservationTerm("velocity")], spec)
     return AdaptiveController(spec, layout, adapter)
 
 

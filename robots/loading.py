@@ -1,0 +1,220 @@
+"""Reads `robot.yaml`: every key is known, nothing is missing, and its joints are those of the model."""
+
+from __future__ import annotations
+
+import math
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from robots.errors import RobotSpecError, UnknownRobotError
+from robots.kinematics import ChainStep, ToolChain
+from robots.reader import Reader
+from robots.spec import (
+    COMMAND_TYPES,
+    INTERFACES,
+    MENAGERIE,
+    Gains,
+    Imu,
+    Joint,
+    RobotSpec,
+    RosTopics,
+    SafetySettings,
+    passive_problem,
+)
+
+ROOT = Path(__file__).parent
+
+_ROBOT_KEYS = ("name", "description", "model", "control", "joints", "safety", "ros")
+_ROBOT_OPTIONS = ("imu", "tool")
+_CONTROL_KEYS = ("period", "interface")
+_JOINT_KEYS = ("name", "position", "velocity", "effort", "command_rate", "default_position")
+_JOINT_OPTIONS = ("kp", "kd", "action", "passive")
+_SAFETY_KEYS = ("soft_start", "stale_after", "damping")
+_ROS_KEYS = ("joint_states", "commands", "command_type", "frame")
+_IMU_KEYS = ("site", "topic", "frame")
+_TOOL_KEYS = ("steps", "offset")
+_STEP_KEYS = ("joint", "translation", "rpy", "axis")
+_UNITS = {"position": "rad", "velocity": "rad/s", "effort": "N m"}
+
+
+def robot_names() -> tuple[str, ...]:
+    """Names of the robots that come with this package."""
+    return tuple(sorted(path.parent.name for path in ROOT.glob("*/robot.yaml")))
+
+
+def load_robot(robot: str | Path) -> RobotSpec:
+    """Reads a robot by its registered name or by the path of a `robot.yaml` (or of its folder).
+
+    Raises:
+        UnknownRobotError: neither a registered name nor an existing path.
+        RobotSpecError: the file, or its agreement with the model, is wrong; names file, key and valid values.
+    """
+    if isinstance(robot, str) and robot in robot_names():
+        return _read(ROOT / robot / "robot.yaml")
+    path = Path(robot)
+    path = path / "robot.yaml" if path.is_dir() else path
+    if path.suffix not in (".yaml", ".yml") or not path.is_file():
+        raise UnknownRobotError(
+            f"unknown robot {str(robot)!r}: expected one of {', '.join(robot_names())}, "
+            "or the path of a robot.yaml"
+        )
+    return _read(path)
+
+
+def _read(path: Path) -> RobotSpec:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RobotSpecError(f"{path}: not valid YAML: {error}") from error
+    reader = Reader(path)
+    top = reader.mapping(data, "", _ROBOT_KEYS, _ROBOT_OPTIONS)
+    control = reader.mapping(top["control"], "control", _CONTROL_KEYS)
+    interface = reader.choice(control["interface"], "control.interface", INTERFACES)
+    joints = _joints(reader, top["joints"], interface)
+    spec = RobotSpec(
+        name=reader.text(top["name"], "name"),
+        description=reader.text(top["description"], "description"),
+        model=_model(path, reader.text(top["model"], "model")),
+        period=reader.positive(control["period"], "control.period"),
+        interface=interface,
+        joints=joints,
+        safety=_safety(reader, top["safety"], len(joints)),
+        ros=_ros(reader, top["ros"]),
+        imu=_imu(reader, top["imu"]) if "imu" in top else None,
+        tool=_tool(reader, top["tool"], joints) if "tool" in top else None,
+    )
+    if isinstance(spec.model, Path):
+        _check_model(path, spec, spec.model)
+    return spec
+
+
+def _model(path: Path, model: str) -> Path | str:
+    return model if model.startswith(MENAGERIE) else path.parent / model
+
+
+def _check_model(path: Path, spec: RobotSpec, model: Path) -> None:
+    if not model.is_file():
+        raise RobotSpecError(f"{path}: model: no such file: {model}")
+    try:
+        root = ElementTree.parse(model).getroot()
+    except ElementTree.ParseError as error:
+        raise RobotSpecError(f"{model}: not valid MJCF or URDF: {error}") from error
+    valid = [name for element in root.iter("joint") if (name := element.get("name"))]
+    for index, joint in enumerate(spec.joints):
+        if joint.name not in valid:
+            raise RobotSpecError(
+                f"{path}: joints[{index}].name: {joint.name!r} is not a joint of {model.name}; "
+                f"valid: {', '.join(valid)}"
+            )
+    sites = [name for element in root.iter("site") if (name := element.get("name"))]
+    if spec.imu and root.tag == "mujoco" and spec.imu.site not in sites:
+        raise RobotSpecError(
+            f"{path}: imu.site: {spec.imu.site!r} is not a site of {model.name}; "
+            f"valid: {', '.join(sites) or 'none, the model has no sites'}"
+        )
+
+
+def _joints(reader: Reader, value: Any, interface: str) -> tuple[Joint, ...]:
+    items = reader.entries(value, "joints", "joint")
+    joints = tuple(_joint(reader, item, f"joints[{i}]", interface) for i, item in enumerate(items))
+    names = [joint.name for joint in joints]
+    for name in names:
+        if names.count(name) > 1:
+            raise reader.fail("joints", f"joint {name!r} stands there twice")
+    if problem := passive_problem(joints, interface):
+        raise reader.fail("joints", problem)
+    return joints
+
+
+def _joint(reader: Reader, value: Any, key: str, interface: str) -> Joint:
+    item = reader.mapping(value, key, _JOINT_KEYS, _JOINT_OPTIONS)
+    low, high = reader.interval(item["position"], f"{key}.position", "rad")
+    default = reader.number(item["default_position"], f"{key}.default_position")
+    if not low <= default <= high or low == high:
+        raise reader.fail(f"{key}.position", f"{default} (default_position) is not inside [{low}, {high}]")
+    return Joint(
+        name=reader.text(item["name"], f"{key}.name"),
+        position=(low, high),
+        velocity=reader.positive(item["velocity"], f"{key}.velocity"),
+        effort=reader.positive(item["effort"], f"{key}.effort"),
+        command_rate=reader.positive(item["command_rate"], f"{key}.command_rate"),
+        default_position=default,
+        gains=_gains(reader, item, key, interface),
+        action=_action(reader, item, key, interface),
+        passive=reader.flag(item.get("passive", False), f"{key}.passive"),
+    )
+
+
+def _gains(reader: Reader, item: dict[str, Any], key: str, interface: str) -> Gains | None:
+    given = [name for name in ("kp", "kd") if name in item]
+    if not given:
+        return None
+    if interface != "position":
+        raise reader.fail(f"{key}.{given[0]}", f"only for control.interface position, not {interface}")
+    if len(given) == 1:
+        raise reader.fail(
+            key, f"{given[0]} without {'kd' if given == ['kp'] else 'kp'}; give both or neither"
+        )
+    return Gains(reader.positive(item["kp"], f"{key}.kp"), reader.not_negative(item["kd"], f"{key}.kd"))
+
+
+def _action(reader: Reader, item: dict[str, Any], key: str, interface: str) -> tuple[float, float] | None:
+    if "action" not in item:
+        return None
+    if item.get("passive"):
+        raise reader.fail(f"{key}.action", "a passive joint has no action; remove one of the two")
+    low, high = reader.interval(item["action"], f"{key}.action", _UNITS[interface])
+    if not low < high:
+        raise reader.fail(f"{key}.action", f"expected [lowest, highest], got [{low}, {high}]")
+    return low, high
+
+
+def _safety(reader: Reader, value: Any, joints: int) -> SafetySettings:
+    item = reader.mapping(value, "safety", _SAFETY_KEYS)
+    damping = item["damping"]
+    if not isinstance(damping, list) or len(damping) != joints:
+        raise reader.fail("safety.damping", f"expected a list with {joints} number(s), got {damping!r}")
+    return SafetySettings(
+        soft_start=reader.positive(item["soft_start"], "safety.soft_start"),
+        stale_after=reader.positive(item["stale_after"], "safety.stale_after"),
+        damping=tuple(reader.positive(number, "safety.damping") for number in damping),
+    )
+
+
+def _ros(reader: Reader, value: Any) -> RosTopics:
+    item = reader.mapping(value, "ros", _ROS_KEYS)
+    return RosTopics(
+        joint_states=reader.text(item["joint_states"], "ros.joint_states"),
+        commands=reader.text(item["commands"], "ros.commands"),
+        command_type=reader.choice(item["command_type"], "ros.command_type", COMMAND_TYPES),
+        frame=reader.text(item["frame"], "ros.frame"),
+    )
+
+
+def _imu(reader: Reader, value: Any) -> Imu:
+    item = reader.mapping(value, "imu", _IMU_KEYS)
+    return Imu(*(reader.text(item[key], f"imu.{key}") for key in _IMU_KEYS))
+
+
+def _tool(reader: Reader, value: Any, joints: tuple[Joint, ...]) -> ToolChain:
+    item = reader.mapping(value, "tool", _TOOL_KEYS)
+    steps = reader.entries(item["steps"], "tool.steps", "step")
+    names = tuple(joint.name for joint in joints)
+    chain = tuple(_step(reader, step, f"tool.steps[{i}]", names) for i, step in enumerate(steps))
+    return ToolChain(chain, reader.vector(item["offset"], "tool.offset"))
+
+
+def _step(reader: Reader, value: Any, key: str, joints: tuple[str, ...]) -> ChainStep:
+    item = reader.mapping(value, key, _STEP_KEYS)
+    axis = reader.vector(item["axis"], f"{key}.axis")
+    if abs(math.hypot(*axis) - 1.0) > 1e-6:
+        raise reader.fail(f"{key}.axis", f"expected a unit vector, got {list(axis)}")
+    return ChainStep(
+        joint=reader.choice(item["joint"], f"{key}.joint", joints),
+        translation=reader.vector(item["translation"], f"{key}.translation"),
+        rpy=reader.vector(item["rpy"], f"{key}.rpy"),
+        axis=axis,
+    )
