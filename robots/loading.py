@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def _read(path: Path) -> RobotSpec:
     spec = RobotSpec(
         name=reader.text(top["name"], "name"),
         description=reader.text(top["description"], "description"),
-        model=_model(path, reader.text(top["model"], "model")),
+        model=_model(reader, top["model"]),
         period=reader.positive(control["period"], "control.period"),
         interface=interface,
         joints=joints,
@@ -91,8 +92,13 @@ def _read(path: Path) -> RobotSpec:
     return spec
 
 
-def _model(path: Path, model: str) -> Path | str:
-    return model if model.startswith(MENAGERIE) else path.parent / model
+def _model(reader: Reader, value: Any) -> Path | str:
+    model = reader.text(value, "model")
+    if not model.startswith(MENAGERIE):
+        return reader.path.parent / model
+    if not re.fullmatch(r"[\w-]+/[\w.-]+\.xml", model.removeprefix(MENAGERIE)):
+        raise reader.fail("model", f"expected {MENAGERIE}<model>/<file>.xml, got {model!r}")
+    return model
 
 
 def _check_model(path: Path, spec: RobotSpec, model: Path) -> None:
