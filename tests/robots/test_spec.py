@@ -186,7 +186,7 @@ def test_an_unknown_robot_names_the_valid_ones(name):
 def test_a_missing_file_is_an_unknown_robot(tmp_path):
     for path in (tmp_path, tmp_path / "robot.yaml", tmp_path / "robot.txt"):
         with pytest.raises(
-            UnknownRobotError, match=r"expected one of pendulum.*or the path of a robot\.yaml"
+            UnknownRobotError, match=r"expected one of .*pendulum.*or the path of a robot\.yaml"
         ):
             load_robot(path)
 
@@ -207,9 +207,24 @@ def test_every_registered_robot_agrees_with_its_model(name):
     assert driven == set(spec.joint_names)
     period = spec.period / model.opt.timestep
     assert period == pytest.approx(round(period), abs=1e-9)
-    # The working limit may not ask for more than the simulated drive can give.
     for joint in spec.joints:
-        assert joint.effort <= model.actuator(joint.name).ctrlrange[1]
+        actuator = model.actuator(joint.name)
+        # The working limit may not ask for more than the simulated drive can give.
+        assert joint.effort <= (actuator.ctrlrange if spec.interface == "effort" else actuator.forcerange)[1]
+        if joint.gains:
+            assert (joint.gains.kp, joint.gains.kd) == (actuator.gainprm[0], -actuator.biasprm[2])
+
+
+@pytest.mark.parametrize("name", robot_names())
+def test_every_registered_robot_is_used_within_its_limits(name):
+    spec = load_robot(name)
+    low, high = spec.action_range
+    assert (low >= spec.command_limits[0]).all()
+    assert (high <= spec.command_limits[1]).all()
+    if spec.interface == "position":
+        # Action 0 is the pose at rest.
+        np.testing.assert_allclose((low + high) / 2, spec.default_position, atol=1e-12)
+    assert load_robot(name).digest == spec.digest
 
 
 @pytest.fixture
