@@ -69,7 +69,7 @@ def _rate(step: Callable[[], int], seconds: float) -> float:
 
 def _sim(seconds: float) -> dict[str, float]:
     family = load_family(FAMILY)
-    sim = BatchSim(family.robot, family.parameters, SIMULATIONS)
+    sim = BatchSim(family.plant, family.parameters, SIMULATIONS)
     sim.set_parameters(np.arange(SIMULATIONS), family.sample("train", SIMULATIONS, seed=0))
     env = TrialVecEnv(family, SIMULATIONS, seed=0)
     rng = np.random.default_rng(0)
@@ -85,7 +85,7 @@ def _sim(seconds: float) -> dict[str, float]:
             env.reset(done)
         return SIMULATIONS
 
-    raw = _raw(family.model, sim.substeps, seconds)
+    raw = _raw(family.model, family.plant.substeps, seconds)
     return {"raw": raw, "batch_sim": _rate(batch, seconds), "trial_env": _rate(trials, seconds)}
 
 

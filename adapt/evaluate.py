@@ -22,6 +22,7 @@ from adapt.online.controller import AdaptiveController
 from adapt.types import OnlineAdapter
 from sim_tasks.families import load_family
 from sim_tasks.family import TaskFamily
+from sim_tasks.row_random import RowRandom
 from sim_tasks.trial_env import TrialVecEnv
 
 BOOTSTRAP = 2000
@@ -82,21 +83,21 @@ def play(
 ) -> Trials:
     """One trial on each task, shape (n, P), under the controller; `make` builds the adapter for n robots."""
     family = env.family
-    env.rng = np.random.default_rng([seed, 11])
+    env.random = RowRandom([seed, 11], env.robots)
     env.reset(np.arange(env.robots), tasks)
     controller = AdaptiveController(family.robot, family.observation, make(env), env.robots)
     controller.reset(position=env.frame.position)
     rewards = np.zeros((env.trial_steps, env.robots))
     errors = np.full((env.trial_steps, len(family.belief_names)), np.nan)
-    success = np.ones(env.robots, dtype=bool)
-    last_second = env.trial_steps - round(1.0 / family.robot.period)
+    success = np.full(env.robots, family.success is not None)
+    last_second = env.trial_steps - round(1.0 / family.period)
     for t in range(env.trial_steps):
-        step = controller.step(env.frame)
+        step = controller.step(env.frame, goal=env.goal)
         if step.belief is not None:
             errors[t] = np.sqrt(np.square(step.belief.mean - env.context).mean(axis=0))
         rewards[t] = env.apply(step.command).reward
-        if t >= last_second:
-            success &= family.success(env.sim.position)
+        if t >= last_second and family.success is not None:
+            success &= family.success(env.motion)
     counts = {reason.name.lower(): n for reason, n in controller.safety.counts.items() if n and reason.name}
     return Trials(rewards, None if np.isnan(errors).all() else errors, success, counts)
 
@@ -181,7 +182,7 @@ def _summary(
         "family": family.name,
         "split": split,
         "seed": seed,
-        "period": family.robot.period,
+        "period": family.period,
         "n_tasks": tasks,
         "diverged": diverged,
         "policies": {name: _policy_summary(trial) for name, trial in trials.items()},
@@ -193,7 +194,7 @@ def _summary(
         "belief": {
             "names": list(family.belief_names),
             "units": list(family.belief_units),
-            "time": [t * family.robot.period for t in range(len(trials["dr"].rewards))],
+            "time": [t * family.period for t in range(len(trials["dr"].rewards))],
             "rmse": [] if belief is None else belief.round(4).tolist(),
         },
     }

@@ -184,7 +184,7 @@ def to_onnx(module: nn.Module, example: tuple[torch.Tensor, ...]) -> bytes:
 
 
 def _example(family: TaskFamily) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.zeros(2, family.observation.size), torch.zeros(2, len(family.robot.joints))
+    return torch.zeros(2, family.observation_size), torch.zeros(2, family.action_size)
 
 
 def _manifest(
@@ -240,7 +240,7 @@ def _check(bundle: PolicyBundle, family: TaskFamily, step: nn.Module) -> None:
     """
     rng = np.random.default_rng(0)
     adapter = make_adapter(bundle)
-    adapter_inputs = (family.observation.size, len(family.robot.joints))
+    adapter_inputs = (family.observation_size, family.action_size)
     hidden = torch.zeros(1, bundle.manifest["adapter"].get("hidden", 0))
     worst = 0.0
     for t in range(CHECK_STEPS):

@@ -14,8 +14,8 @@ def listed(what: str) -> dict[str, str]:
 
         families = (load_family(name) for name in family_names())
         return {
-            family.name: f"{family.robot.name}, {len(family.parameters)} randomised parameters, "
-            f"episodes of {family.episode_seconds:g} s at {1 / family.robot.period:g} Hz"
+            family.name: f"{family.plant.name}, {len(family.parameters)} randomised parameters, "
+            f"episodes of {family.episode_seconds:g} s at {1 / family.period:g} Hz"
             for family in families
         }
     from adapt.learners import LEARNERS

@@ -1,137 +1,226 @@
-"""`BatchSim`: N differently randomised copies of a robot, stepped together by `mujoco.batch`."""
+"""`BatchSim`: N differently randomised copies of a plant, stepped together by `mujoco.batch`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import mujoco
 import numpy as np
-from mujoco.batch import Batch
+from mujoco.batch import Batch, SimulationError
 
-from robots import RobotSpec, SensorFrame
 from sim_tasks.errors import TaskError
+from sim_tasks.plant import Plant
 from sim_tasks.randomisation import Parameter
 
-_SENSING = ("position_offset", "position_noise", "velocity_noise")
-_STATE = ("time", "qpos", "qvel", "ctrl", "history", "qacc_warmstart")
+PROPERTIES = {
+    "position_offset": ("joint", 0.0),
+    "position_noise": ("joint", 0.0),
+    "velocity_noise": ("joint", 0.0),
+    "gyro_bias": ("axis", 0.0),
+    "gyro_noise": ("axis", 0.0),
+    "gravity_noise": ("axis", 0.0),
+    "observation_delay": ("one", 0.0),
+    "drop_probability": ("one", 0.0),
+    "control_jitter": ("one", 0.0),
+    "push_speed": ("one", 0.0),
+    "no_load_speed": ("joint", np.inf),
+}
+"""What may differ between simulations beside the model's fields: size (per joint, per axis or one) and default."""
+
+_STATE = ("time", "qpos", "qvel", "act", "ctrl", "history", "qacc_warmstart")
+_NOBODY = np.empty(0, dtype=int)
 DIVERGED = 1e4
-"""Speed in [rad/s] beyond which a simulation counts as diverged."""
+"""Speed in [rad/s] or [m/s] beyond which a simulation counts as diverged."""
 
 
 class BatchSim:
-    """N robots with their own physics, actuator delay and sensor errors. J joints, P parameters.
+    """N plants with their own physics. J joints, U actuators, P parameters.
 
-    `position`, `velocity` are the true ones, shape (N, J); `sense()` gives what the robots' encoders say.
+    Arrays of the engine are live: `qpos`, `qvel`, `time` and what `bind` gives. `position` and `velocity`, shape
+    (N, J), are copies.
+
+    Raises:
+        TaskError: a parameter's range is not physical.
     """
 
-    def __init__(self, spec: RobotSpec, parameters: Sequence[Parameter], robots: int, threads: int = 0):
-        self.spec = spec
+    def __init__(self, plant: Plant, parameters: Sequence[Parameter], robots: int, threads: int = 0):
+        if robots < 1:
+            raise TaskError(f"robots: {robots}; at least one is needed")
+        self.plant = plant
         self.robots = robots
         self.parameters = tuple(parameters)
-        self.model = mujoco.MjModel.from_xml_path(str(spec.model))
-        substeps = spec.period / self.model.opt.timestep
-        if abs(substeps - round(substeps)) > 1e-9 or round(substeps) < 1:
-            raise TaskError(
-                f"{spec.name}: control period {spec.period} s is not a multiple of the model's "
-                f"time step {self.model.opt.timestep} s"
-            )
-        self.substeps = round(substeps)
-        # MuJoCo would put a simulation with NaNs back to rest by itself, where `step` no longer sees it.
-        self.model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
+        self.model = plant.model
+        for parameter in self.parameters:
+            parameter.check(self.model)
         self.diverged = 0
         """How many simulations had to be reset because they diverged."""
         self._batch = Batch(self.model, robots, threads)
-        joints = [self.model.joint(name) for name in spec.joint_names]
-        self._qpos = np.array([joint.qposadr[0] for joint in joints])
-        self._qvel = np.array([joint.dofadr[0] for joint in joints])
-        self._ctrl = np.array([_actuator_of(self.model, name) for name in spec.joint_names])
         self._state = {name: self._batch.bind(name) for name in _STATE}
-        self._sensing = {name: np.zeros((robots, len(joints))) for name in _SENSING}
+        self.qpos, self.qvel = self._state["qpos"], self._state["qvel"]
+        self.time = self._state["time"]
+        """Simulated time in [s]. Shape (N,)."""
+        self._ctrl = self._state["ctrl"]
         self._fields: dict[str, np.ndarray] = {}
+        self._defaults: dict[str, np.ndarray] = {}
+        self._properties: dict[str, np.ndarray] = {}
+        self._stall = np.zeros((robots, len(plant.actuators)))
+        self._delay = np.zeros((robots, self.model.nu))
+        self._valid = np.array([p.target.valid for p in self.parameters]).reshape(-1, 2).T
         self.values = np.tile([p.target.default(self.model) for p in self.parameters], (robots, 1))
         """Current parameters in SI units. Shape (N, P)."""
         self._batch.reset()
 
     @property
     def position(self) -> np.ndarray:
-        return self._state["qpos"][:, self._qpos]
+        """True joint positions in [rad]. Shape (N, J)."""
+        return self.qpos[:, self.plant.qpos].copy()
 
     @property
     def velocity(self) -> np.ndarray:
-        return self._state["qvel"][:, self._qvel]
+        """True joint velocities in [rad/s]. Shape (N, J)."""
+        return self.qvel[:, self.plant.qvel].copy()
 
-    @property
-    def time(self) -> np.ndarray:
-        """Simulated time in [s]. Shape (N,)."""
-        return self._state["time"].reshape(self.robots)
+    def bind(self, name: str) -> np.ndarray:
+        """Live array of an `MjData` field. Shape (N, ...). Up to date as `Plant.stage` says."""
+        return self._batch.bind(name)
 
     def field(self, name: str) -> np.ndarray:
         """Live per-simulation model field. Shape (N, ...)."""
         if name not in self._fields:
             self._fields[name] = self._batch.expand(name)
+            self._defaults[name] = self._fields[name][0].copy()
         return self._fields[name]
 
-    def sensing(self, name: str) -> np.ndarray:
-        """Live sensor property. Shape (N, J)."""
-        return self._sensing[name]
+    def expanded(self, name: str) -> np.ndarray | None:
+        """A model field that some parameter has written, or None: all simulations have the model's."""
+        return self._fields.get(name)
+
+    def property(self, name: str) -> np.ndarray:
+        """Live property of each simulation, see `PROPERTIES`. Shape (N, J), (N, 3) or (N, 1).
+
+        Raises:
+            TaskError: there is no such property.
+        """
+        if name not in self._properties:
+            if name not in PROPERTIES:
+                raise TaskError(f"unknown property {name!r}; valid: {', '.join(PROPERTIES)}")
+            per, default = PROPERTIES[name]
+            size = {"joint": len(self.plant.joints), "axis": 3, "one": 1}[per]
+            self._properties[name] = np.full((self.robots, size), default)
+        return self._properties[name]
+
+    def used(self, name: str) -> np.ndarray | None:
+        """A property that some parameter has written, or None: nothing to do for it."""
+        return self._properties.get(name)
+
+    def get_model(self, robot: int) -> mujoco.MjModel:
+        """A copy of the model with one simulation's own fields."""
+        return self._batch.get_model(robot)
+
+    def get_data(self, robot: int) -> mujoco.MjData:
+        """One simulation's state; derived fields need `mj_forward`."""
+        return self._batch.get_data(robot)
 
     def set_parameters(self, ids: np.ndarray, values: np.ndarray) -> None:
-        """Gives simulations `ids`, shape (n,), their physics, shape (n, P), in SI units; keeps their motion."""
-        if not np.isfinite(values).all():
-            raise TaskError("a physical parameter is not finite")
+        """Gives simulations `ids`, shape (n,), their physics, shape (n, P), in SI units; keeps their motion.
+
+        Raises:
+            TaskError: a value is not finite or not physical; names the parameter.
+        """
+        self._check(values)
         self.values[ids] = values
+        for name, array in self._fields.items():
+            array[ids] = self._defaults[name]
+        for name, array in self._properties.items():
+            array[ids] = PROPERTIES[name][1]
         for column, parameter in enumerate(self.parameters):
             parameter.target.write(self, ids, values[:, column])
-        self._batch.set_const(ids)
+        if self._fields:
+            self._batch.set_const(ids)
+        # What is drawn anew at every step starts from here, so that it never accumulates.
+        if "no_load_speed" in self._properties:
+            self._stall[ids] = self.field("actuator_forcerange")[ids][:, self.plant.ctrl, 1]
+        if "control_jitter" in self._properties:
+            self._delay[ids] = self.field("actuator_delay")[ids]
 
-    def reset(self, ids: np.ndarray, position: np.ndarray, velocity: np.ndarray) -> None:
-        """Starts simulations `ids`, shape (n,), from true positions [rad] and velocities [rad/s], (n, J)."""
-        self._batch.reset(ids, stage=int(mujoco.mjtStage.mjSTAGE_NONE))
-        self._state["qpos"][ids[:, None], self._qpos] = position
-        self._state["qvel"][ids[:, None], self._qvel] = velocity
+    def reset(self, ids: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> None:
+        """Starts simulations `ids`, shape (n,), from true positions (n, nq) and velocities (n, nv), SI units."""
+        self._batch.reset(ids, stage=0)
+        self.qpos[ids] = qpos
+        self.qvel[ids] = qvel
+        if self.plant.stage:
+            self._batch.forward(ids, self.plant.stage)
+
+    def jitter(self, unit: np.ndarray) -> None:
+        """Delays this control step's command by a part, shape (N,), in [0, 1), of each simulation's jitter."""
+        extra = self.property("control_jitter")[:, 0] * unit
+        self.field("actuator_delay")[:] = self._delay + extra[:, None]
 
     def push(self, ids: np.ndarray, velocity: np.ndarray) -> None:
-        """Adds to the joint velocities of simulations `ids`, in [rad/s], shape (n, J)."""
-        self._state["qvel"][ids[:, None], self._qvel] += velocity
+        """Adds to the velocities `qvel` of simulations `ids`, in [rad/s] and [m/s], shape (n, nv)."""
+        self.qvel[ids] += velocity
 
     def step(self, command: np.ndarray, substeps: int | None = None) -> np.ndarray:
-        """Holds the commands, shape (N, J), for one control period (or some of its substeps).
+        """Holds the commands, shape (N, U), for one control period (or some of its time steps).
 
         Returns:
             Which simulations diverged and were put back to the model's rest state. Shape (N,), bool.
         """
-        self._state["ctrl"][:, self._ctrl] = command
-        self._batch.step(nstep=substeps or self.substeps)
-        speed = self._state["qvel"]
-        sound = (np.abs(speed) < DIVERGED) & np.isfinite(speed)
-        bad = np.logical_not(np.all(sound, axis=1) & np.all(np.isfinite(self._state["qpos"]), axis=1))
+        self._ctrl[:, self.plant.ctrl] = command
+        failed = self._advance(substeps or self.plant.substeps)
+        bad = ~(np.abs(self.qvel).max(axis=1) < DIVERGED)  # NaN is not below
+        bad |= ~np.isfinite(self.qpos.sum(axis=1))
+        bad[failed] = True
         if bad.any():
             self.diverged += int(bad.sum())
             self._batch.reset(np.flatnonzero(bad))
         return bad
 
-    def sense(self, rng: np.random.Generator) -> SensorFrame:
-        """What the encoders say now: offset and noise included."""
-        shape = (2, self.robots, len(self._qpos))
-        noise = rng.standard_normal(shape)
-        position = (
-            self.position + self._sensing["position_offset"] + self._sensing["position_noise"] * noise[0]
-        )
-        velocity = self.velocity + self._sensing["velocity_noise"] * noise[1]
-        return SensorFrame(self.time.copy(), position, velocity)
-
-    def state(self) -> dict[str, np.ndarray]:
+    def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""
         return {name: array.copy() for name, array in self._state.items()} | {"values": self.values.copy()}
 
-    def restore(self, state: dict[str, np.ndarray]) -> None:
-        self.set_parameters(np.arange(self.robots), state["values"])
+    def restore(self, state: dict[str, Any]) -> None:
+        """Inverse of `state`; arrays may come as anything that numpy reads."""
+        self.set_parameters(np.arange(self.robots), np.asarray(state["values"]))
         for name, array in self._state.items():
-            array[:] = state[name]
+            array[:] = np.asarray(state[name]).reshape(array.shape)
+        if self.plant.stage:
+            self._batch.forward(None, self.plant.stage)
 
+    def _advance(self, substeps: int) -> np.ndarray:
+        """Steps the engine. Returns the indices of simulations in which it raised an error."""
+        no_load_speed, stage = self._properties.get("no_load_speed"), self.plant.stage
+        if no_load_speed is None:
+            return self._engine(substeps, stage)
+        failed = []
+        for left in reversed(range(substeps)):
+            self._limit_torque(no_load_speed)
+            failed.append(self._engine(1, stage if left == 0 else 0))
+        return np.concatenate(failed)
 
-def _actuator_of(model: mujoco.MjModel, joint: str) -> int:
-    for actuator in range(model.nu):
-        if model.actuator_trnid[actuator, 0] == model.joint(joint).id:
-            return actuator
-    raise TaskError(f"joint {joint!r} has no actuator in the model")
+    def _engine(self, substeps: int, stage: int) -> np.ndarray:
+        try:
+            self._batch.step(nstep=substeps, stage=stage)
+        except SimulationError as error:  # the others have run on
+            return np.asarray(error.ids)
+        return _NOBODY
+
+    def _limit_torque(self, no_load_speed: np.ndarray) -> None:
+        """A DC motor at a given voltage: the torque it can give falls linearly to zero at its no-load speed."""
+        force, driven = self.field("actuator_forcerange"), self.plant.ctrl
+        speed = self.qvel[:, self.plant.qvel] / no_load_speed
+        force[:, driven, 0] = -self._stall * np.clip(1 + speed, 0.0, 1.0)
+        force[:, driven, 1] = self._stall * np.clip(1 - speed, 0.0, 1.0)
+
+    def _check(self, values: np.ndarray) -> None:
+        low, high = self._valid
+        wrong = ~((values >= low) & (values <= high))
+        if wrong.any():
+            row, column = np.argwhere(wrong)[0]
+            parameter = self.parameters[column]
+            raise TaskError(
+                f"{parameter.name}: {values[row, column]:g} {parameter.unit}; "
+                f"valid: {low[column]:g} to {high[column]:g}"
+            )

@@ -1,4 +1,4 @@
-"""`TaskFamily`: a distribution over tasks on one robot."""
+"""`TaskFamily`: a distribution over tasks on one plant."""
 
 from __future__ import annotations
 
@@ -10,24 +10,21 @@ import mujoco
 import numpy as np
 
 from robots import RobotSpec
-from robots.observation import ObservationLayout, ObservationTerm
+from robots.observation import ObservationLayout
 from sim_tasks.errors import TaskError
-from sim_tasks.randomisation import Parameter, Readout, beyond, unit_draws
+from sim_tasks.goal import Goal
+from sim_tasks.motion import Motion
+from sim_tasks.plant import Plant
+from sim_tasks.ports import RobotInterface, StateInterface
+from sim_tasks.randomisation import SPLITS, Parameter, Readout, check_split, unit_draws
+from sim_tasks.randomisation.splits import key_column
+from sim_tasks.reward import Reward
+from sim_tasks.row_random import RowRandom, Rows
 
 _NORMALISER_DRAWS = 8192
-_SPLIT_STREAMS = {"train": 0, "test": 1, "ood": 2}
 
-
-@dataclass(frozen=True)
-class Motion:
-    """True state of N robots, for the reward; no learner and no robot sees it."""
-
-    position: np.ndarray
-    """[rad]. Shape (N, J)."""
-    velocity: np.ndarray
-    """[rad/s]. Shape (N, J)."""
-    action: np.ndarray
-    """The command that was sent, in action units. Shape (N, A)."""
+Start = Callable[[Rows, int], tuple[np.ndarray, np.ndarray]]
+"""From a generator and n to true `qpos`, shape (n, nq), and `qvel`, shape (n, nv), in SI units."""
 
 
 @dataclass(frozen=True)
@@ -38,43 +35,113 @@ class Change:
     """The parameter that is drawn anew."""
     probability: float
     """Of such a change in a trial."""
-    knock: float
+    knock: float = 0.0
     """Largest change of joint velocity that comes with it, in [rad/s]."""
 
 
 @dataclass(frozen=True)
+class Pushes:
+    """Knocks at random moments."""
+
+    every: tuple[float, float]
+    """Seconds between two of them, at least and at most."""
+    speed: float
+    """Largest change of velocity, in [m/s] or [rad/s]; where a parameter writes `push_speed`, that counts instead."""
+    dofs: tuple[int, ...]
+    """Which of `qvel` are knocked."""
+
+
+@dataclass(frozen=True)
 class TaskFamily:
-    """Robot, randomisation, start, observation, reward factors and length. P parameters, R readouts."""
+    """What differs between tasks, what is seen, what is rewarded, where episodes begin and end.
+
+    N simulations, P parameters, R readouts.
+
+    Raises:
+        TaskError: two parameters of one name, or a range that is not physical.
+    """
 
     name: str
-    robot: RobotSpec
+    plant: Plant
+    interface: RobotInterface | StateInterface
     parameters: tuple[Parameter, ...]
-    readouts: tuple[Readout, ...]
-    observation_terms: tuple[ObservationTerm, ...]
-    factors: dict[str, Callable[[Motion], np.ndarray]]
-    """Named factors in [0, 1] of one control step; the reward is their product."""
-    start: Callable[[np.random.Generator, int], tuple[np.ndarray, np.ndarray]]
-    """From a generator and n to true start positions [rad] and velocities [rad/s], shape (n, J) each."""
-    training_start: Callable[[np.random.Generator, int], tuple[np.ndarray, np.ndarray]]
-    """The same for training tasks, where wider starts may teach more."""
-    success: Callable[[np.ndarray], np.ndarray]
-    """From true positions [rad], shape (N, J), to whether a robot is where it should be, shape (N,), bool."""
+    reward: Reward
+    start: Start
     episode_seconds: float
-    change: Change
+    readouts: tuple[Readout, ...] = ()
+    training_start: Start | None = None
+    """Starts of training tasks, where wider ones may teach more; None: as `start`."""
+    terminal: Callable[[Motion], np.ndarray] | None = None
+    """Which episodes end now because of the state they are in. Shape (N,), bool."""
+    success: Callable[[Motion], np.ndarray] | None = None
+    """Whether a robot is where it should be. Shape (N,), bool."""
+    goal: Goal | None = None
+    change: Change | None = None
+    pushes: Pushes | None = None
     reward_measurable: bool = False
     """Whether the reward can be computed from the robot's sensors; if not, adaptation is reward-free."""
+    about: str = ""
+    """A line on what is to be done, and where the definition is from."""
 
-    @cached_property
+    def __post_init__(self) -> None:
+        names = [item.name for item in (*self.parameters, *self.readouts)]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise TaskError(f"{self.name}: two parameters of one name: {', '.join(sorted(twice))}")
+        for parameter in self.parameters:
+            parameter.check(self.plant.model)
+        if self.change is not None:
+            self.parameter_index(self.change.parameter)
+
+    @property
+    def robot(self) -> RobotSpec:
+        """The robot of ours that this family is about.
+
+        Raises:
+            TaskError: it is about a benchmark's body.
+        """
+        if isinstance(self.interface, StateInterface):
+            raise TaskError(
+                f"{self.name} is about a benchmark's body, which is no robot that can be deployed"
+            )
+        return self.interface.robot
+
+    @property
+    def on_robot(self) -> bool:
+        """Whether the family is about a robot of ours, so that its policies can be deployed."""
+        return isinstance(self.interface, RobotInterface)
+
+    @property
     def model(self) -> mujoco.MjModel:
-        return mujoco.MjModel.from_xml_path(str(self.robot.model))
+        return self.plant.model
+
+    @property
+    def period(self) -> float:
+        """Control period in [s]."""
+        return self.plant.period
 
     @cached_property
     def observation(self) -> ObservationLayout:
-        return ObservationLayout(self.observation_terms, self.robot)
+        """What a policy sees of the robot, term by term.
+
+        Raises:
+            TaskError: the family is about a benchmark's body.
+        """
+        self.robot  # noqa: B018 - raises
+        assert isinstance(self.interface, RobotInterface)
+        return self.interface.layout
+
+    @property
+    def observation_size(self) -> int:
+        return self.interface.observation_size
+
+    @property
+    def action_size(self) -> int:
+        return self.interface.action_size
 
     @property
     def episode_steps(self) -> int:
-        return round(self.episode_seconds / self.robot.period)
+        return round(self.episode_seconds / self.period)
 
     @cached_property
     def belief_names(self) -> tuple[str, ...]:
@@ -89,32 +156,35 @@ class TaskFamily:
     def log_scaled(self) -> np.ndarray:
         """Which of them are positive and spread in ratio. Shape (P + R,), bool."""
         logs = [parameter.distribution == "log_uniform" for parameter in self.parameters]
-        return np.array(logs + [True] * len(self.readouts))
+        return np.array(logs + [True] * len(self.readouts), dtype=bool)
 
     @cached_property
     def bounds(self) -> np.ndarray:
         """Lowest and highest values of the parameters in SI units. Shape (2, P)."""
-        return np.array([parameter.bounds(self.model) for parameter in self.parameters]).T
+        return np.array([parameter.bounds(self.model) for parameter in self.parameters]).reshape(-1, 2).T
 
-    def draw(self, rng: np.random.Generator, count: int, split: str = "train") -> np.ndarray:
+    @property
+    def disjoint(self) -> bool:
+        """Whether training and held-out tasks differ; not so where all parameters are choices."""
+        return key_column(self.parameters) is not None
+
+    def draw(self, rng: Rows, count: int, split: str = "train") -> np.ndarray:
         """Parameters of `count` tasks in SI units, shape (count, P).
 
         Raises:
-            TaskError: the split is not one of train, test, ood.
+            TaskError: the split is not one of train, test, ood, or the family has no tasks of that split.
         """
-        draws = unit_draws(rng, count, len(self.parameters), split)
-        if split == "ood":
-            draws = beyond(rng, draws, np.array([p.ood == "high" for p in self.parameters]))
-        values = np.empty_like(draws)
+        units = unit_draws(rng, count, self.parameters, split)
+        values = np.empty_like(units)
         for column, parameter in enumerate(self.parameters):
-            low, high = parameter.to_natural(self.bounds[:, column])
-            values[:, column] = parameter.from_natural(low + (high - low) * draws[:, column])
+            values[:, column] = parameter.from_unit(units[:, column], *self.bounds[:, column])
         return values
 
-    def sample(self, split: str, count: int, seed: int) -> np.ndarray:
-        """The same `count` tasks at every call with the same seed; see `draw`. Shape (count, P)."""
-        stream = _SPLIT_STREAMS.get(split, 0)
-        return self.draw(np.random.default_rng([seed, stream]), count, split)
+    def sample(self, split: str, count: int, seed: int, first: int = 0) -> np.ndarray:
+        """Tasks number `first` and following of a split, the same at every call with the same seed. Shape (count, P)."""
+        check_split(split)
+        random = RowRandom([seed, SPLITS.index(split)], count, first)
+        return self.draw(random.all, count, split)
 
     def named(self, values: np.ndarray) -> dict[str, np.ndarray]:
         """Parameters, shape (n, P), with the readouts beside them, by name, each shape (n,)."""
@@ -122,33 +192,27 @@ class TaskFamily:
         return columns | {readout.name: readout.function(columns) for readout in self.readouts}
 
     def parameter_index(self, name: str) -> int:
+        """Column of a parameter.
+
+        Raises:
+            TaskError: there is none of that name; the message lists the valid ones.
+        """
         names = [parameter.name for parameter in self.parameters]
         if name not in names:
-            raise TaskError(f"unknown parameter {name!r}; valid: {', '.join(names)}")
+            raise TaskError(f"{self.name}: unknown parameter {name!r}; valid: {', '.join(names)}")
         return names.index(name)
 
     @cached_property
-    def _normaliser(self) -> tuple[np.ndarray, np.ndarray]:
+    def normaliser(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation, in natural coordinates, that `normalise` applies. Shape (P + R,)."""
         natural = self._natural(self.sample("train", _NORMALISER_DRAWS, seed=0))
         return natural.mean(axis=0), natural.std(axis=0)
+
+    def normalise(self, values: np.ndarray) -> np.ndarray:
+        """Parameters, shape (n, P), to the belief's coordinates: zero mean, unit variance, (n, P + R)."""
+        mean, std = self.normaliser
+        return (self._natural(values) - mean) / std
 
     def _natural(self, values: np.ndarray) -> np.ndarray:
         stacked = np.stack(list(self.named(values).values()), axis=1)
         return np.where(self.log_scaled, np.log(np.where(self.log_scaled, stacked, 1.0)), stacked)
-
-    def normalise(self, values: np.ndarray) -> np.ndarray:
-        """Parameters, shape (n, P), to the belief's coordinates: zero mean, unit variance, (n, P + R)."""
-        mean, std = self._normaliser
-        return (self._natural(values) - mean) / std
-
-    @property
-    def normaliser(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation, in natural coordinates, that `normalise` applies. Shape (P + R,)."""
-        return self._normaliser
-
-    def rewards(self, motion: Motion) -> np.ndarray:
-        """Reward of one control step, in [0, 1]. Shape (N,)."""
-        reward = np.ones(len(motion.position))
-        for factor in self.factors.values():
-            reward = reward * factor(motion)
-        return reward

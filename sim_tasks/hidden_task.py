@@ -8,6 +8,7 @@ import numpy as np
 
 from sim_tasks.errors import TaskError
 from sim_tasks.family import TaskFamily
+from sim_tasks.row_random import RowRandom
 
 TASKS = 64
 """Hidden tasks of a seed are numbered from 0 to this, exclusive."""
@@ -25,7 +26,7 @@ class HiddenChange:
     values: np.ndarray
     """Physical parameters from then on, in SI units. Shape (P,)."""
     knock: np.ndarray
-    """Added to the joint velocities, in [rad/s]. Shape (J,)."""
+    """Added to the velocities `qvel`, in [rad/s] and [m/s]. Shape (nv,)."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,9 @@ class HiddenTask:
     values: np.ndarray
     """Physical parameters in SI units. Shape (P,)."""
     start: np.ndarray
-    """True joint positions at rest, in [rad]. Shape (J,)."""
+    """True generalised positions `qpos`, in [rad] and [m]. Shape (nq,)."""
+    start_velocity: np.ndarray
+    """True velocities `qvel`, at rest. Shape (nv,)."""
     seed: int
     """Of the sensors' noise."""
     change: HiddenChange | None = None
@@ -54,20 +57,27 @@ def hidden_task(family: TaskFamily, index: int, seed: int, change_time: float | 
         raise TaskError(f"task {index}: valid: 0 to {TASKS - 1}")
     if change_time is not None and not change_time > 0:
         raise TaskError(f"change time {change_time}: expected more than 0 s")
-    values = family.sample("test", TASKS, seed)[index]
-    rng = np.random.default_rng([seed, 31, index])
-    start = family.start(rng, 1)[0][0]
-    noise = int(rng.integers(2**31))
-    change = None if change_time is None else _change(family, values, change_time, rng)
-    return HiddenTask(f"{family.name} {seed}/{index}", values, start, noise, change)
+    values = family.sample("test", 1, seed, first=index)[0]
+    rng = RowRandom([seed, 31, index], 1).all
+    qpos, qvel = family.start(rng, 1)
+    noise = int(rng.integers(0, 2**31, 1)[0])
+    change = None if change_time is None else _change(family, values, change_time, [seed, 37, index])
+    return HiddenTask(f"{family.name} {seed}/{index}", values, qpos[0], np.zeros_like(qvel[0]), noise, change)
 
 
-def _change(family: TaskFamily, values: np.ndarray, time: float, rng: np.random.Generator) -> HiddenChange:
+def _change(family: TaskFamily, values: np.ndarray, time: float, seed: list[int]) -> HiddenChange:
+    if family.change is None:
+        raise TaskError(f"{family.name}: nothing changes in mid-run in this family")
     column = family.parameter_index(family.change.parameter)
-    candidates = family.draw(rng, _CANDIDATES, "test")[:, column]
+    random = RowRandom(seed, _CANDIDATES).all
+    candidates = family.draw(random, _CANDIDATES, "test")[:, column]
     more = candidates[candidates > CHANGE * values[column]]
     less = candidates[candidates < values[column] / CHANGE]
     changed = values.copy()
     changed[column] = (more if len(more) else less)[0]
-    knock = family.change.knock * rng.choice([-1.0, 1.0], len(family.robot.joints))
+    knock = np.zeros(family.model.nv)
+    joints = family.plant.qvel
+    knock[joints] = family.change.knock * np.where(
+        random.random(_CANDIDATES)[: len(knock[joints])] < 0.5, -1, 1
+    )
     return HiddenChange(time, changed, knock)

@@ -1,4 +1,4 @@
-"""`TrialVecEnv`: N trials side by side, with the robot's own observation, action and safety code in the loop."""
+"""`TrialVecEnv`: N trials side by side, a robot's own observation, action and safety code in the loop."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 
 from robots import SensorFrame
-from robots.action import ActionLayout
-from robots.safety import SafetyFilter
 from sim_tasks.batch_sim import BatchSim
-from sim_tasks.family import Motion, TaskFamily
+from sim_tasks.disturbances import Disturbances
+from sim_tasks.errors import TaskError
+from sim_tasks.family import TaskFamily
+from sim_tasks.goal import GoalState
+from sim_tasks.motion import Motion
+from sim_tasks.randomisation import SPLITS, check_split
+from sim_tasks.row_random import RowRandom
 
-_STATE = ("elapsed", "change_step", "observation", "previous_action", "context")
+_STATE = ("elapsed", "episode", "episode_step", "previous_action", "context")
 
 
 @dataclass(frozen=True)
@@ -23,22 +27,24 @@ class Transition:
     reward: np.ndarray
     """Shape (N,)."""
     truncated: np.ndarray
-    """Trials whose time is over. Shape (N,), bool."""
+    """Episodes whose time is over. Shape (N,), bool."""
     terminated: np.ndarray
-    """Trials whose simulation diverged. Shape (N,), bool."""
-
-    @property
-    def done(self) -> np.ndarray:
-        return self.truncated | self.terminated
+    """Episodes that ended in a terminal state, or whose simulation diverged. Shape (N,), bool."""
+    done: np.ndarray
+    """Trials that are over: the last of their episodes has ended, or they diverged. Shape (N,), bool."""
 
 
 class TrialVecEnv:
     """N trials of K episodes each on tasks of one split; the caller resets trials that are done.
 
-    Environments with the same seed but another `stream` draw other tasks.
+    Environments with the same seed but another `stream` draw other tasks. What simulation i does depends on seed,
+    stream, split and i, and on what is done to it; never on how many others there are.
 
     `observation` (N, O), `previous_action` (N, A) and `context` (N, P + R: the task in the belief's coordinates)
     are float32 and live. An episode boundary inside a trial moves the robot to a new start, on the same task.
+
+    Raises:
+        TaskError: unknown split, fewer than one robot or episode, or a range that is not physical.
     """
 
     def __init__(
@@ -53,111 +59,166 @@ class TrialVecEnv:
         threads: int = 0,
         changes: bool = True,
     ):
+        check_split(split)
+        if episodes < 1:
+            raise TaskError(f"episodes: {episodes}; a trial has at least one")
         self.family = family
         self.robots = robots
         self.split = split
-        self._start = family.training_start if split == "train" else family.start
+        self.episodes = episodes
+        self._start = (family.training_start if split == "train" else None) or family.start
         self.episode_steps = family.episode_steps
         self.trial_steps = episodes * family.episode_steps
-        self.rng = np.random.default_rng([seed, 7, stream])
-        self.sim = BatchSim(family.robot, family.parameters, robots, threads)
-        self.safety = SafetyFilter(family.robot, robots)
-        self.action = ActionLayout(family.robot)
-        self._change_probability = family.change.probability if changes else 0.0
-        self._change_column = family.parameter_index(family.change.parameter)
+        self.random = RowRandom([seed, 7, stream, SPLITS.index(split)], robots)
+        self.sim = BatchSim(family.plant, family.parameters, robots, threads)
+        self.port = family.interface.connect(self.sim)
+        self.observation = self.port.observation
         self.elapsed = np.zeros(robots, dtype=np.int64)
         """Control steps since the trial began. Shape (N,)."""
-        self.change_step = np.zeros(robots, dtype=np.int64)
-        """Step at which the physics change; beyond the trial's end where they do not. Shape (N,)."""
-        self.observation = np.zeros((robots, family.observation.size), np.float32)
-        self.previous_action = np.zeros((robots, self.action.size), np.float32)
+        self.episode = np.zeros(robots, dtype=np.int64)
+        """Number of the present episode in its trial, from 0. Shape (N,)."""
+        self.episode_step = np.zeros(robots, dtype=np.int64)
+        """Control steps since the episode began. Shape (N,)."""
+        self.previous_action = np.zeros((robots, family.action_size), np.float32)
         self.context = np.zeros((robots, len(family.belief_names)), np.float32)
+        self._goals = GoalState(family.goal, robots, family.period) if family.goal else None
+        action = np.zeros((robots, family.action_size))
+        self._motion = Motion.of(self.sim, action, self._goals.goal if self._goals else None)
+        self._disturbances = Disturbances(family, self.sim, self.trial_steps, changes)
         self.reset(np.arange(robots))
+
+    @property
+    def frame(self) -> SensorFrame:
+        """What the robots' sensors said last.
+
+        Raises:
+            TaskError: the family is about a benchmark's body.
+        """
+        return self.port.frame
+
+    @property
+    def goal(self) -> np.ndarray | None:
+        """What the robots are asked to do now. Live. Shape (N, G); None where the family has no goals."""
+        return self._motion.goal
+
+    @property
+    def motion(self) -> Motion:
+        """The true state. Live."""
+        return self._motion
 
     @property
     def new_episode(self) -> np.ndarray:
         """1 where an episode begins with the present observation. Shape (N,), float32."""
-        return (self.elapsed % self.episode_steps == 0).astype(np.float32)
+        return (self.episode_step == 0).astype(np.float32)
 
     def reset(self, ids: np.ndarray, values: np.ndarray | None = None) -> None:
         """Begins new trials in `ids`, shape (n,), on drawn tasks or on given ones, shape (n, P)."""
+        if not len(ids):
+            return
         if values is None:
-            values = self.family.draw(self.rng, len(ids), self.split)
+            values = self.family.draw(self.random.rows(ids), len(ids), self.split)
         self._set_task(ids, values)
         self.elapsed[ids] = 0
-        self.change_step[ids] = np.where(
-            self.rng.random(len(ids)) < self._change_probability,
-            self.rng.integers(self.episode_steps // 4, self.trial_steps, len(ids)),
-            self.trial_steps + 1,
-        )
+        self.episode[ids] = 0
+        self._disturbances.begin_trial(ids, self.random.rows(ids))
         self._begin_episode(ids)
-        self._sense()
 
     def stagger(self, stride: int = 1) -> None:
         """Spreads the trials over their length, in multiples of `stride` steps, so that not all end at once."""
-        self.elapsed[:] = stride * self.rng.integers(0, self.trial_steps // stride, self.robots)
+        self.elapsed[:] = stride * self.random.all.integers(0, self.trial_steps // stride, self.robots)
+        self.episode[:], self.episode_step[:] = np.divmod(self.elapsed, self.episode_steps)
 
     def step(self, action: np.ndarray) -> Transition:
-        """Applies actions, shape (N, A), through the safety filter for one control period."""
-        return self.apply(self.safety.certify(self.action.to_command(action), self.frame).command)
+        """Applies actions, shape (N, A), for one control period: on robots through the safety filter."""
+        return self.apply(self.port.command(action))
 
     def apply(self, command: np.ndarray) -> Transition:
-        """Sends certified commands, shape (N, J), in [command unit], for one control period."""
+        """Sends commands, shape (N, U), in the units of the command, for one control period."""
+        motion = self._motion
+        motion.before[:] = self.sim.qpos
+        motion.previous_action[:] = motion.action
+        self._disturbances.before_step(self.random.all)
         diverged = self.sim.step(command)
-        self.previous_action[:] = self.action.to_action(command)
+        motion.action[:] = self.port.sent(command)
+        self.previous_action[:] = motion.action
         self.elapsed += 1
-        self._change_physics()
-        reward = self.family.rewards(Motion(self.sim.position, self.sim.velocity, self.previous_action))
-        truncated = (self.elapsed >= self.trial_steps) & ~diverged
-        boundary = np.flatnonzero((self.elapsed % self.episode_steps == 0) & ~truncated & ~diverged)
-        if len(boundary):
-            self._begin_episode(boundary)
-        self._sense()
-        return Transition(reward, truncated, diverged)
+        self.episode_step += 1
+        reward = self.family.reward(motion)
+        transition = self._judge(reward, diverged)
+        self._disturb()
+        self._advance_goals()
+        self.port.observe(motion, self.random.all)
+        ended = (transition.terminated | transition.truncated) & ~transition.done
+        if ended.any():
+            self._next_episode(np.flatnonzero(ended))
+        return transition
 
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""
         return {
             "sim": self.sim.state(),
-            "safety": self.safety.state(),
-            "rng": self.rng.bit_generator.state,
+            "port": self.port.state(),
+            "random": self.random.counters.astype(np.int64),
             "diverged": self.sim.diverged,
-            "frame": {"position": self.frame.position, "velocity": self.frame.velocity},
+            "disturbances": self._disturbances.state(),
+            "goals": self._goals.state() if self._goals else {},
+            "action": self._motion.action.copy(),
         } | {name: getattr(self, name).copy() for name in _STATE}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Inverse of `state`; arrays may come as anything that numpy reads."""
-        arrays = {name: np.asarray(array) for name, array in state["sim"].items()}
-        self.sim.restore(arrays)
-        self.safety.restore({name: np.asarray(array) for name, array in state["safety"].items()})
-        self.rng.bit_generator.state = state["rng"]
+        self.sim.restore(state["sim"])
+        self.port.restore(state["port"])
+        self.random.counters[:] = np.asarray(state["random"]).astype(np.uint64)
         self.sim.diverged = state["diverged"]
-        position, velocity = (np.asarray(state["frame"][name]) for name in ("position", "velocity"))
-        self.frame = SensorFrame(self.sim.time.copy(), position, velocity)
+        self._disturbances.restore(state["disturbances"])
+        if self._goals:
+            self._goals.restore(state["goals"])
+        self._motion.action[:] = np.asarray(state["action"])
         for name in _STATE:
             getattr(self, name)[:] = np.asarray(state[name])
 
-    def _begin_episode(self, ids: np.ndarray) -> None:
-        self.sim.reset(ids, *self._start(self.rng, len(ids)))
-        self.safety.reset(ids)
-        self.previous_action[ids] = 0.0
+    def _judge(self, reward: np.ndarray, diverged: np.ndarray) -> Transition:
+        """Which episodes and trials have ended with this step."""
+        terminated = (
+            diverged if self.family.terminal is None else self.family.terminal(self._motion) | diverged
+        )
+        truncated = (self.episode_step >= self.episode_steps) & ~terminated
+        last = self.episode == self.episodes - 1
+        done = ((terminated | truncated) & last) | diverged
+        if diverged.any():  # the state that the reward was computed from is no state of the robot
+            reward = np.where(diverged, 0.0, reward)
+        return Transition(reward, truncated, terminated, done)
 
-    def _change_physics(self) -> None:
-        ids = np.flatnonzero(self.elapsed == self.change_step)
-        if not len(ids):
+    def _next_episode(self, ids: np.ndarray) -> None:
+        self.episode[ids] += 1
+        self._begin_episode(ids)
+
+    def _begin_episode(self, ids: np.ndarray) -> None:
+        random = self.random.rows(ids)
+        self.sim.reset(ids, *self._start(random, len(ids)))
+        self.episode_step[ids] = 0
+        self.previous_action[ids] = 0.0
+        motion = self._motion
+        motion.action[ids] = 0.0
+        motion.before[ids] = self.sim.qpos[ids]
+        if self._goals:
+            self._goals.redraw(ids, random)
+        self.port.restart(ids, motion, random)
+
+    def _advance_goals(self) -> None:
+        if self._goals is None:
             return
-        values = self.sim.values[ids]
-        values[:, self._change_column] = self.family.draw(self.rng, len(ids), self.split)[
-            :, self._change_column
-        ]
-        self._set_task(ids, values)
-        knock = self.family.change.knock
-        self.sim.push(ids, self.rng.uniform(-knock, knock, (len(ids), self.action.size)))
+        due = self._goals.advance()
+        if len(due):
+            self._goals.redraw(due, self.random.rows(due))
+
+    def _disturb(self) -> None:
+        changed, values = self._disturbances.new_physics(self.elapsed, self.random)
+        if len(changed):
+            self._set_task(changed, values)
+        self._disturbances.push(self.elapsed, self.random)
 
     def _set_task(self, ids: np.ndarray, values: np.ndarray) -> None:
         self.sim.set_parameters(ids, values)
         self.context[ids] = self.family.normalise(values)
-
-    def _sense(self) -> None:
-        self.frame = self.sim.sense(self.rng)
-        self.observation[:] = self.family.observation.build(self.frame)

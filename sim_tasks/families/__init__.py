@@ -1,26 +1,87 @@
-"""The registered task families, by name."""
+"""The registered task families, by name.
+
+A name may carry a protocol, `half_cheetah_vel@roml`: the ranges and horizon of that paper. `dm_control:cheetah/run`
+makes a family out of a task of dm_control's suite.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from sim_tasks.errors import TaskError
+from sim_tasks.families.half_cheetah import half_cheetah_vel
 from sim_tasks.families.pendulum_swingup import pendulum_swingup
 from sim_tasks.family import TaskFamily
 
-_FAMILIES: dict[str, Callable[[], TaskFamily]] = {"pendulum_swingup": pendulum_swingup}
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered family: how it is built, and the options that each of its protocols stands for."""
+
+    build: Callable[..., TaskFamily]
+    protocols: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+_FAMILIES: dict[str, Entry] = {
+    "pendulum_swingup": Entry(pendulum_swingup),
+    "half_cheetah_vel": Entry(
+        half_cheetah_vel,
+        {"varibad": {"high": 3.0}, "maml": {"high": 2.0}, "roml": {"high": 7.0}},
+    ),
+}
 
 
 def family_names() -> tuple[str, ...]:
+    """Names of the registered families, without protocols."""
     return tuple(_FAMILIES)
 
 
-def load_family(name: str) -> TaskFamily:
-    """Builds a registered family.
+def family_protocols(name: str) -> tuple[str, ...]:
+    """The protocols of a registered family."""
+    return tuple(_FAMILIES[name].protocols)
+
+
+def register_family(name: str, build: Callable[..., TaskFamily], **protocols: Mapping[str, Any]) -> None:
+    """Makes a family of your own known by name in this process.
+
+    Args:
+        name: of letters, digits and underscores.
+        build: makes the family.
+        protocols: by name, the keyword arguments that `build` is called with.
 
     Raises:
-        TaskError: the name is not registered; the message lists the valid ones.
+        TaskError: the name is taken or malformed.
     """
-    if name not in _FAMILIES:
+    if not name.isidentifier():
+        raise TaskError(f"family name {name!r}: only letters, digits and underscores, no digit first")
+    if name in _FAMILIES:
+        raise TaskError(f"family name {name!r} is taken")
+    _FAMILIES[name] = Entry(build, protocols)
+
+
+def load_family(name: str, **options: Any) -> TaskFamily:
+    """Builds a registered family.
+
+    Args:
+        name: family, or family@protocol.
+        options: keyword arguments of the family's own function, on top of the protocol's.
+
+    Raises:
+        TaskError: the name, protocol or an option is not known; the message lists the valid ones.
+    """
+    base, _, protocol = name.partition("@")
+    if base not in _FAMILIES:
         raise TaskError(f"unknown family {name!r}; valid: {', '.join(_FAMILIES)}")
-    return _FAMILIES[name]()
+    entry = _FAMILIES[base]
+    if protocol and protocol not in entry.protocols:
+        valid = ", ".join(f"{base}@{known}" for known in entry.protocols) or "it has none"
+        raise TaskError(f"unknown protocol {protocol!r} of {base}; valid: {valid}")
+    chosen = {**entry.protocols.get(protocol, {}), **options}
+    try:
+        return entry.build(**chosen)
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):
+            raise
+        raise TaskError(f"{base}: {error}") from error

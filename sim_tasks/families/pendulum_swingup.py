@@ -11,7 +11,10 @@ from dm_control.utils import rewards
 
 from robots import load_robot
 from robots.observation import ObservationTerm
-from sim_tasks.family import Change, Motion, TaskFamily
+from sim_tasks.family import Change, TaskFamily
+from sim_tasks.motion import Motion
+from sim_tasks.plant import robot_plant
+from sim_tasks.ports import RobotInterface
 from sim_tasks.randomisation import (
     ActionDelay,
     BodyDistance,
@@ -22,6 +25,8 @@ from sim_tasks.randomisation import (
     Readout,
     Sensing,
 )
+from sim_tasks.reward import Reward
+from sim_tasks.row_random import Rows
 
 GRAVITY = 9.81
 ROD_MASS, ROD_COM, ROD_INERTIA = 0.130, 0.240, 2.7e-3
@@ -113,12 +118,12 @@ def _small_control(motion: Motion) -> np.ndarray:
     return (9 + np.asarray(effort)) / 10
 
 
-def _start(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _start(rng: Rows, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Hanging, let go somewhere near the bottom."""
     return rng.uniform(-0.6, 0.6, (count, 1)), rng.uniform(-1.0, 1.0, (count, 1))
 
 
-def _training_start(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _training_start(rng: Rows, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Half of the starts are anywhere, in any motion: a weak motor's learner must have seen the top to aim for it."""
     position, velocity = _start(rng, count)
     anywhere = rng.random((count, 1)) < 0.5
@@ -128,20 +133,23 @@ def _training_start(rng: np.random.Generator, count: int) -> tuple[np.ndarray, n
 
 def pendulum_swingup() -> TaskFamily:
     """The family, with every range's reason beside it in `PARAMETERS`."""
+    robot = load_robot("pendulum")
+    terms = (
+        ObservationTerm("sin_position"),
+        ObservationTerm("cos_position"),
+        ObservationTerm("velocity", scale=0.2),
+    )
     return TaskFamily(
         name="pendulum_swingup",
-        robot=load_robot("pendulum"),
+        plant=robot_plant(robot),
+        interface=RobotInterface(robot, terms),
         parameters=PARAMETERS,
         readouts=READOUTS,
-        observation_terms=(
-            ObservationTerm("sin_position"),
-            ObservationTerm("cos_position"),
-            ObservationTerm("velocity", scale=0.2),
-        ),
-        factors={"upright": _upright, "steady": _steady, "small_control": _small_control},
+        reward=Reward.product(upright=_upright, steady=_steady, small_control=_small_control),
         start=_start,
         training_start=_training_start,
-        success=lambda position: np.abs(upright_error(position[:, 0])) < UPRIGHT,
+        success=lambda motion: np.abs(upright_error(motion.position[:, 0])) < UPRIGHT,
         episode_seconds=6.0,
         change=Change("payload_mass", probability=0.3, knock=4.0),
+        about="swing up and balance with an unknown payload, drive, delay and encoder zero",
     )

@@ -1,0 +1,40 @@
+"""What is no physics: a goal that the policy is not told, and any single element of a model field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import mujoco
+import numpy as np
+
+from sim_tasks.randomisation.parameter import SimFields
+
+
+@dataclass(frozen=True)
+class TaskVariable:
+    """A quantity that the reward alone knows, such as the speed that is asked for. `Motion.task` has its value."""
+
+    valid: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
+
+    def default(self, model: mujoco.MjModel) -> float:
+        return 0.0
+
+    def write(self, sim: SimFields, ids: np.ndarray, values: np.ndarray) -> None:
+        """Nothing in the simulation changes."""
+
+
+@dataclass(frozen=True)
+class FieldElement:
+    """One element of a model field, multiplied: the literature draws each independently. Dimensionless."""
+
+    field: str
+    index: tuple[int, ...]
+    valid: ClassVar[tuple[float, float]] = (0.0, np.inf)
+
+    def default(self, model: mujoco.MjModel) -> float:
+        return 1.0
+
+    def write(self, sim: SimFields, ids: np.ndarray, values: np.ndarray) -> None:
+        place = (ids, *self.index)
+        sim.field(self.field)[place] *= values
