@@ -42,7 +42,7 @@ class RowRandom:
         base = np.random.SeedSequence(list(seed)).generate_state(1, np.uint64)
         self._keys = _mix(base + np.arange(first, first + count, dtype=np.uint64) * _GOLDEN)
         self.counters = np.zeros(count, dtype=np.uint64)
-        """How many numbers each stream has given. Shape (N,). Saving it saves the streams."""
+        """How many numbers each stream has given. Shape (N,)."""
         self._all = Rows(self, slice(None), count)
 
     @property
@@ -53,6 +53,15 @@ class RowRandom:
     def rows(self, ids: np.ndarray) -> Rows:
         """The streams of simulations `ids`, shape (n,)."""
         return Rows(self, ids, len(ids))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything that a later `restore` needs to go on exactly from here, as int64."""
+        return {"keys": self._keys.view(np.int64).copy(), "counters": self.counters.view(np.int64).copy()}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Inverse of `state`."""
+        self._keys[:] = np.asarray(state["keys"]).view(np.uint64)
+        self.counters[:] = np.asarray(state["counters"]).view(np.uint64)
 
     def bits(self, ids: np.ndarray | slice, width: int) -> np.ndarray:
         """The next `width` words of the given streams. Shape (n, width), uint64."""

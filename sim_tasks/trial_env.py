@@ -158,7 +158,7 @@ class TrialVecEnv:
         return {
             "sim": self.sim.state(),
             "port": self.port.state(),
-            "random": self.random.counters.astype(np.int64),
+            "random": self.random.state(),
             "diverged": self.sim.diverged,
             "disturbances": self._disturbances.state(),
             "goals": self._goals.state() if self._goals else {},
@@ -169,7 +169,7 @@ class TrialVecEnv:
         """Inverse of `state`; arrays may come as anything that numpy reads."""
         self.sim.restore(state["sim"])
         self.port.restore(state["port"])
-        self.random.counters[:] = np.asarray(state["random"]).astype(np.uint64)
+        self.random.restore(state["random"])
         self.sim.diverged = state["diverged"]
         self._disturbances.restore(state["disturbances"])
         if self._goals:
