@@ -1,0 +1,166 @@
+"""`SerialBatch`: N dm_control environments behind the calls of `mujoco.batch.Batch`, stepped one at a time.
+
+For suite tasks whose observation and reward can only be had of one simulation at a time. It is about as fast as
+dm_control itself on one core.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import mujoco
+import numpy as np
+from mujoco.batch import SimulationError
+
+from sim_tasks.suite.simulation import Simulation
+
+_STATE = {
+    "time": mujoco.mjtState.mjSTATE_TIME,
+    "qpos": mujoco.mjtState.mjSTATE_QPOS,
+    "qvel": mujoco.mjtState.mjSTATE_QVEL,
+    "act": mujoco.mjtState.mjSTATE_ACT,
+    "history": mujoco.mjtState.mjSTATE_HISTORY,
+    "qacc_warmstart": mujoco.mjtState.mjSTATE_WARMSTART,
+    "ctrl": mujoco.mjtState.mjSTATE_CTRL,
+}
+_WHOLE = int(mujoco.mjtState.mjSTATE_INTEGRATION)
+OBSERVATION, REWARD, TERMINATED = "suite_observation", "suite_reward", "suite_terminated"
+"""What `bind` gives beside the engine's fields: the suite's own. Shapes (N, O), (N,) and (N,)."""
+
+
+class SerialBatch:
+    """N copies of a dm_control environment, each with its own model, task and random state.
+
+    `bind`, `expand`, `step`, `forward`, `reset`, `set_const`, `get_model` and `get_data` do what they do on
+    `mujoco.batch.Batch`; `begin` starts episodes as the suite does.
+    """
+
+    def __init__(self, environment: Any, count: int, substeps: int):
+        """
+        Args:
+            environment: dm_control's, which is left alone.
+            count: how many simulations, N.
+            substeps: physics steps per control step.
+        """
+        self.model = environment.physics.model.ptr
+        self.nsim, self._substeps = count, substeps
+        self.state = np.zeros((count, mujoco.mj_stateSize(self.model, _WHOLE)))
+        self._expanded: dict[str, np.ndarray] = {}
+        self._outputs: dict[str, np.ndarray] = {}
+        self._scratch = mujoco.MjData(self.model)
+        self._simulations = [Simulation(environment, self.state[row]) for row in range(count)]
+        sample = self._simulations[0].observation()
+        self._suite = {
+            OBSERVATION: np.zeros((count, len(sample))),
+            REWARD: np.zeros(count),
+            TERMINATED: np.zeros(count, dtype=bool),
+        }
+
+    def bind(self, name: str) -> np.ndarray:
+        """Live array of a field of the state, or of any other `MjData` field as of the last call. Shape (N, ...)."""
+        if name in self._suite:
+            return self._suite[name]
+        if name in _STATE:
+            view = self.state[:, _columns(self.model, _STATE[name])]
+            return view[:, 0] if name == "time" else view
+        if name not in self._outputs:
+            template = np.asarray(getattr(self._scratch, name))
+            self._outputs[name] = np.zeros((self.nsim, *template.shape), template.dtype)
+            self._read(range(self.nsim))
+        return self._outputs[name]
+
+    def expand(self, name: str) -> np.ndarray:
+        """Live model field of all simulations, `opt.` before those of the options. Shape (N, ...)."""
+        if name not in self._expanded:
+            default = np.asarray(_field(self.model, name))
+            self._expanded[name] = np.tile(default, (self.nsim,) + (1,) * default.ndim)
+        return self._expanded[name]
+
+    def begin(self, ids: np.ndarray, seeds: np.ndarray) -> None:
+        """New episodes of the suite in simulations `ids`, shape (n,), from seeds of its own generator, (n,)."""
+        for row, seed in zip(ids, seeds, strict=True):
+            self._simulations[row].begin(int(seed))
+        self._read(ids)
+
+    def step(self, ids: np.ndarray | None = None, nstep: int = 1, stage: int = 0) -> None:
+        """`nstep` physics steps; `stage` is ignored: all fields are up to date as in dm_control.
+
+        Raises:
+            SimulationError: dm_control refused to go on with some simulations; the others have run on.
+        """
+        rows, failed, message = self._rows(ids), [], ""
+        for row in rows:
+            self._write_model(row)
+            error = self._simulations[row].step(nstep)
+            if error:
+                failed.append(row)
+                message = message or error
+            self._suite[REWARD][row] = self._simulations[row].reward()
+            self._suite[TERMINATED][row] = self._simulations[row].terminated()
+        self._read(rows)
+        if failed:
+            raise SimulationError(np.array(failed), message, len(rows))
+
+    def forward(self, ids: np.ndarray | None = None, stage: int = 0) -> None:
+        """Brings the fields of simulations up to date with their state."""
+        rows = self._rows(ids)
+        for row in rows:
+            self._simulations[row].forward()
+        self._read(rows)
+
+    def reset(self, ids: np.ndarray | None = None, stage: int = 0) -> None:
+        """The model's rest state."""
+        rows = self._rows(ids)
+        for row in rows:
+            self._simulations[row].rest()
+        self._read(rows)
+
+    def set_const(self, ids: np.ndarray | None = None) -> None:
+        """Hands the expanded fields to the models, with all that MuJoCo derives from them."""
+        for row in self._rows(ids):
+            self._write_model(row)
+            mujoco.mj_setConst(self._simulations[row].model, self._scratch)
+            self._simulations[row].forward()
+
+    def get_model(self, sim: int) -> mujoco.MjModel:
+        """A copy of one simulation's model."""
+        return copy.copy(self._simulations[sim].model)
+
+    def get_data(self, sim: int) -> mujoco.MjData:
+        """One simulation's state; derived fields need `mj_forward`."""
+        data = mujoco.MjData(self.model)
+        mujoco.mj_setState(self.model, data, self.state[sim], _WHOLE)
+        return data
+
+    def _rows(self, ids: np.ndarray | None) -> np.ndarray:
+        return np.arange(self.nsim) if ids is None else np.asarray(ids)
+
+    def _write_model(self, row: int) -> None:
+        for name, values in self._expanded.items():
+            _set_field(self._simulations[row].model, name, values[row])
+
+    def _read(self, rows: Any) -> None:
+        for row in rows:
+            simulation = self._simulations[row]
+            self._suite[OBSERVATION][row] = simulation.observation()
+            for name, values in self._outputs.items():
+                values[row] = getattr(simulation.data, name)
+
+
+def _columns(model: mujoco.MjModel, component: mujoco.mjtState) -> slice:
+    """Where a component stands in a state vector: components follow one another in the order of their bits."""
+    before = _WHOLE & (int(component) - 1)
+    start = mujoco.mj_stateSize(model, before)
+    return slice(start, start + mujoco.mj_stateSize(model, int(component)))
+
+
+def _field(model: mujoco.MjModel, name: str) -> Any:
+    return getattr(model.opt, name[4:]) if name.startswith("opt.") else getattr(model, name)
+
+
+def _set_field(model: mujoco.MjModel, name: str, value: np.ndarray) -> None:
+    if name.startswith("opt."):
+        setattr(model.opt, name[4:], value if value.ndim else value.item())
+    else:
+        getattr(model, name)[...] = value
