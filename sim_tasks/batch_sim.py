@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mujoco
@@ -12,6 +12,7 @@ from mujoco.batch import Batch, SimulationError
 from sim_tasks.errors import TaskError
 from sim_tasks.plant import Plant
 from sim_tasks.randomisation import Parameter
+from sim_tasks.row_random import Rows
 
 PROPERTIES = {
     "position_offset": ("joint", 0.0),
@@ -55,7 +56,7 @@ class BatchSim:
             parameter.check(self.model)
         self.diverged = 0
         """How many simulations had to be reset because they diverged."""
-        self._batch = Batch(self.model, robots, threads)
+        self._batch = self._engine_of(threads)
         self._state = {name: self._batch.bind(name) for name in _STATE}
         self.qpos, self.qvel = self._state["qpos"], self._state["qvel"]
         self.time = self._state["time"]
@@ -152,6 +153,15 @@ class BatchSim:
         if self.plant.stage:
             self._batch.forward(ids, self.plant.stage)
 
+    def begin(
+        self,
+        ids: np.ndarray,
+        start: Callable[[Rows, int], tuple[np.ndarray, np.ndarray]],
+        random: Rows,
+    ) -> None:
+        """Begins episodes in simulations `ids`, shape (n,), sorted, from states that `start` draws."""
+        self.reset(ids, *start(random, len(ids)))
+
     def jitter(self, unit: np.ndarray) -> None:
         """Delays this control step's command by a part, shape (N,), in [0, 1), of each simulation's jitter."""
         extra = self.property("control_jitter")[:, 0] * unit
@@ -188,6 +198,10 @@ class BatchSim:
             array[:] = np.asarray(state[name]).reshape(array.shape)
         if self.plant.stage:
             self._batch.forward(None, self.plant.stage)
+
+    def _engine_of(self, threads: int) -> Batch:
+        """What steps the simulations."""
+        return Batch(self.model, self.robots, threads)
 
     def _advance(self, substeps: int) -> np.ndarray:
         """Steps the engine. Returns the indices of simulations in which it raised an error."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from robots import RobotSpec
 from robots.observation import ObservationLayout
+from sim_tasks.batch_sim import BatchSim
 from sim_tasks.errors import TaskError
 from sim_tasks.goal import Goal
 from sim_tasks.motion import Motion
@@ -80,6 +81,10 @@ class TaskFamily:
     pushes: Pushes | None = None
     reward_measurable: bool = False
     """Whether the reward can be computed from the robot's sensors; if not, adaptation is reward-free."""
+    simulate: Callable[[Plant, Sequence[Parameter], int, int], BatchSim] = BatchSim
+    """Makes the simulations: of a plant, with parameters, so many, on so many threads."""
+    batched: bool = True
+    """Whether simulations are stepped together on all cores; otherwise one after the other."""
     about: str = ""
     """A line on what is to be done, and where the definition is from."""
 

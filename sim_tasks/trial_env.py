@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from robots import SensorFrame
-from sim_tasks.batch_sim import BatchSim
 from sim_tasks.disturbances import Disturbances
 from sim_tasks.errors import TaskError
 from sim_tasks.family import TaskFamily
@@ -70,7 +69,7 @@ class TrialVecEnv:
         self.episode_steps = family.episode_steps
         self.trial_steps = episodes * family.episode_steps
         self.random = RowRandom([seed, 7, stream, SPLITS.index(split)], robots)
-        self.sim = BatchSim(family.plant, family.parameters, robots, threads)
+        self.sim = family.simulate(family.plant, family.parameters, robots, threads)
         self.port = family.interface.connect(self.sim)
         self.observation = self.port.observation
         self.elapsed = np.zeros(robots, dtype=np.int64)
@@ -196,7 +195,7 @@ class TrialVecEnv:
 
     def _begin_episode(self, ids: np.ndarray) -> None:
         random = self.random.rows(ids)
-        self.sim.reset(ids, *self._start(random, len(ids)))
+        self.sim.begin(ids, self._start, random)
         self.episode_step[ids] = 0
         self.previous_action[ids] = 0.0
         motion = self._motion
