@@ -14,6 +14,7 @@ from sim_tasks.errors import TaskError
 from sim_tasks.families.half_cheetah import half_cheetah_vel
 from sim_tasks.families.pendulum_swingup import pendulum_swingup
 from sim_tasks.family import TaskFamily
+from sim_tasks.suite.family import PREFIX, suite_family
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,19 @@ def load_family(name: str, **options: Any) -> TaskFamily:
     """Builds a registered family.
 
     Args:
-        name: family, or family@protocol.
+        name: family, family@protocol, or dm_control:domain/task.
         options: keyword arguments of the family's own function, on top of the protocol's.
 
     Raises:
         TaskError: the name, protocol or an option is not known; the message lists the valid ones.
     """
+    if name.startswith(PREFIX):
+        return _of_suite(name.removeprefix(PREFIX), options)
     base, _, protocol = name.partition("@")
     if base not in _FAMILIES:
-        raise TaskError(f"unknown family {name!r}; valid: {', '.join(_FAMILIES)}")
+        raise TaskError(
+            f"unknown family {name!r}; valid: {', '.join(_FAMILIES)}, and {PREFIX}domain/task for dm_control's tasks"
+        )
     entry = _FAMILIES[base]
     if protocol and protocol not in entry.protocols:
         valid = ", ".join(f"{base}@{known}" for known in entry.protocols) or "it has none"
@@ -85,3 +90,9 @@ def load_family(name: str, **options: Any) -> TaskFamily:
         if "unexpected keyword argument" not in str(error):
             raise
         raise TaskError(f"{base}: {error}") from error
+
+
+def _of_suite(task: str, options: Mapping[str, Any]) -> TaskFamily:
+    if options:
+        raise TaskError(f"{PREFIX}{task} takes no options, got {', '.join(options)}")
+    return suite_family(task)

@@ -7,7 +7,7 @@ import numpy as np
 from dm_control.utils import rewards
 from mujoco.batch import Batch
 
-from sim_tasks.suite.task import Fields, Random, SuiteTask, XZ, ZZ
+from sim_tasks.suite.task import XZ, ZZ, Fields, Random, SuiteTask
 
 _CART_RANGE = (-0.25, 0.25)
 """Where the sparse reward wants the cart, in [m]. dm_control/suite/cartpole.py."""

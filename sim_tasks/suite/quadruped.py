@@ -8,7 +8,7 @@ from dm_control.utils import rewards
 from mujoco.batch import Batch
 
 from sim_tasks.errors import TaskError
-from sim_tasks.suite.task import Fields, Random, SuiteTask, ZZ, sensor_columns, sensors_of_kind
+from sim_tasks.suite.task import ZZ, Fields, Random, SuiteTask, sensor_columns, sensors_of_kind
 
 SPEEDS = {"walk": 0.5, "run": 5.0}
 """Speed from which on the move reward is 1, in [m/s]. dm_control/suite/quadruped.py."""

@@ -36,20 +36,19 @@ class SerialBatch:
     `mujoco.batch.Batch`; `begin` starts episodes as the suite does.
     """
 
-    def __init__(self, environment: Any, count: int, substeps: int):
+    def __init__(self, environment: Any, model: mujoco.MjModel, count: int):
         """
         Args:
             environment: dm_control's, which is left alone.
+            model: the environment's, with other options perhaps: all simulations take these.
             count: how many simulations, N.
-            substeps: physics steps per control step.
         """
-        self.model = environment.physics.model.ptr
-        self.nsim, self._substeps = count, substeps
+        self.model, self.nsim = model, count
         self.state = np.zeros((count, mujoco.mj_stateSize(self.model, _WHOLE)))
         self._expanded: dict[str, np.ndarray] = {}
         self._outputs: dict[str, np.ndarray] = {}
         self._scratch = mujoco.MjData(self.model)
-        self._simulations = [Simulation(environment, self.state[row]) for row in range(count)]
+        self._simulations = [Simulation(environment, model, row) for row in self.state]
         sample = self._simulations[0].observation()
         self._suite = {
             OBSERVATION: np.zeros((count, len(sample))),

@@ -15,10 +15,11 @@ _WHOLE = int(mujoco.mjtState.mjSTATE_INTEGRATION)
 class Simulation:
     """Physics and task of its own; `row` is its integration state, live both ways."""
 
-    def __init__(self, environment: Any, row: np.ndarray):
+    def __init__(self, environment: Any, model: mujoco.MjModel, row: np.ndarray):
         self._physics = environment.physics.copy()
         self._task = copy.deepcopy(environment.task)
         self.model: mujoco.MjModel = self._physics.model.ptr
+        self.model.opt.disableflags = model.opt.disableflags
         self.data: mujoco.MjData = self._physics.data.ptr
         self._row = row
         self._own = np.empty_like(row)

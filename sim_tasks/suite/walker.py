@@ -7,7 +7,7 @@ import numpy as np
 from dm_control.utils import rewards
 from mujoco.batch import Batch
 
-from sim_tasks.suite.task import Fields, Random, SuiteTask, XX, XZ, ZZ, random_joints, sensor_columns
+from sim_tasks.suite.task import XX, XZ, ZZ, Fields, Random, SuiteTask, random_joints, sensor_columns
 
 SPEEDS = {"stand": 0.0, "walk": 1.0, "run": 8.0}
 """Speed from which on the move reward is 1, in [m/s]. dm_control/suite/walker.py."""
