@@ -217,6 +217,36 @@ class Demo:
 
 
 @dataclass
+class View:
+    """Show several tasks of a family side by side, moving: an HTML page, or a video."""
+
+    family: Positional[str]
+    """Task family, such as pendulum_swingup."""
+    out: Path | None = None
+    """HTML file, or with --video a .gif, .webp or .png. Default: runs/view/<family>.html or .gif."""
+    tasks: int = 6
+    """How many tasks, 1 to 24."""
+    seconds: float | None = None
+    """Length, in s. Default: one episode, of 10 s at most."""
+    seed: int = 0
+    split: Literal["train", "test", "ood"] = "test"
+    policy: Path | None = None
+    """Folder of a bundle, or of a run that holds one. Default: a smooth random motion, the same for all tasks."""
+    video: bool = False
+    """A moving picture instead of a page; needs OpenGL, in software at least."""
+
+    def run(self) -> None:
+        from adapt.console import say
+        from adapt.view.view import view
+
+        name = "".join(c if c.isalnum() or c in "_-." else "-" for c in self.family)
+        out = self.out or Path("runs/view") / f"{name}.{'gif' if self.video else 'html'}"
+        options = {"tasks": self.tasks, "seconds": self.seconds, "seed": self.seed, "split": self.split}
+        written = view(self.family, out, **options, policy=self.policy, video=self.video)
+        say(f"{written}")
+
+
+@dataclass
 class List:
     """List what is registered."""
 
@@ -241,11 +271,17 @@ class Bench:
     what: Positional[Literal["sim", "train", "node", "all"]] = "all"
     seconds: float = 5.0
     """Time per measurement, in s."""
+    family: str = "pendulum_swingup"
+    """Task family that `sim` measures."""
+    num_envs: int = 1024
+    """Simulations side by side that `sim` measures."""
+    peers: bool = True
+    """On HalfCheetah, `sim` also measures Gymnasium, stable-baselines3 and, where installed, envpool."""
 
     def run(self) -> None:
         from adapt.bench import bench
 
-        _print_json(bench(self.what, self.seconds))
+        _print_json(bench(self.what, self.seconds, self.family, self.num_envs, self.peers))
 
 
 @dataclass
@@ -276,6 +312,7 @@ _COMMANDS = {
     "demo": Demo,
     "bench": Bench,
     "list": List,
+    "view": View,
     "doctor": Doctor,
 }
 

@@ -93,13 +93,27 @@ def test_doctor_finds_what_these_tests_run_on():
 
 
 def test_bench_has_positive_rates_and_ends_in_one_line_of_json(capsys):
-    assert main(["bench", "sim", "--seconds", "0.2"]) == 0
+    assert main(["bench", "sim", "--seconds", "0.2", "--num-envs", "64"]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert result["family"] == FAMILY
+    assert (result["family"], result["num_envs"], result["peers"]) == (FAMILY, 64, {})
     assert {"versions", "commit", "machine"} <= result.keys()
-    assert result["sim"].keys() == {"raw", "batch_sim", "trial_env"}
-    assert all(math.isfinite(rate) and rate > 0 for rate in result["sim"].values())
+    rates = [result[name] for name in ("steps_per_s", "limit_steps_per_s", "ratio", "peak_rss_mib")]
+    assert all(math.isfinite(rate) and rate > 0 for rate in rates)
+    assert result["ratio"] == pytest.approx(result["steps_per_s"] / result["limit_steps_per_s"])
     assert "node" not in result
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--num-envs", "0", "num-envs: 0"),
+        ("--seconds", "0", "seconds: 0"),
+        ("--family", "x", "unknown family"),
+    ],
+)
+def test_bench_refuses_what_it_cannot_measure(option, value, said, capsys):
+    assert main(["bench", "sim", option, value]) == 2
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -1,0 +1,33 @@
+"""How fast the learners train on the reference family, control steps per second with their updates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from adapt.bench.clock import rate
+from adapt.learners import LEARNERS
+from adapt.learners.bounds import BoundLearner
+from sim_tasks.families import load_family
+
+FAMILY = "pendulum_swingup"
+
+
+def measure_training(seconds: float) -> dict[str, Any]:
+    """Control steps per second of one learner alone, by learner; `seconds` each."""
+    torch.set_num_threads(1)  # as `train` does
+    family = load_family(FAMILY)
+    oracle = LEARNERS["oracle"].build(family, 0, 0, None)
+    assert isinstance(oracle, BoundLearner)
+    belief = LEARNERS["belief"].build(family, 0, 0, (oracle.policy, oracle.critic))
+    rates = {}
+    for name, learner in (("oracle", oracle), ("belief", belief)):
+
+        def step() -> int:
+            steps = learner.collect()  # noqa: B023
+            learner.update()  # noqa: B023
+            return steps
+
+        rates[name] = rate(step, seconds)
+    return rates
