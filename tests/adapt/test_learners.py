@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -143,22 +144,39 @@ def test_belief_trials_begin_at_the_beginning_of_stretches_only():
         learner.collect()
 
 
+def put_in_trial(env: TrialVecEnv, robot: int, elapsed: int) -> None:
+    """Makes a robot's trial so old, in control steps."""
+    env.elapsed[robot] = elapsed
+    env.episode[robot], env.episode_step[robot] = divmod(elapsed, env.episode_steps)
+
+
 def test_memory_lasts_as_long_as_a_trial():
-    """After the first stretch, memory is empty where a trial has just begun, and nowhere else."""
     learner = build("belief")
     assert isinstance(learner, BeliefLearner)
+    learner.config = dataclasses.replace(learner.config, renewal=0.0)  # no trial ends before its time
+    env, horizon = learner.env, learner.config.horizon
+    for robot in range(env.robots):
+        put_in_trial(env, robot, horizon)
     learner.collect()
-    for _ in range(40):
-        ends = learner.env.elapsed + BELIEF.horizon == learner.env.trial_steps
+    put_in_trial(env, 5, env.trial_steps - horizon)  # its last stretch
+    learner.collect()
+    assert (learner._memory_before != 0).any(dim=-1).all(), "memory was lost in mid-trial"
+    assert env.elapsed.tolist() == [3 * horizon] * 5 + [0] + [3 * horizon] * 2
+    learner.collect()
+    empty = (learner._memory_before == 0).all(dim=-1)
+    assert empty.tolist() == [False] * 5 + [True] + [False] * 2, "memory outlived its trial"
+    # The last input of the encoder says that an episode begins.
+    assert learner._heard[0, :, -1].tolist() == [0.0] * 5 + [1.0] + [0.0] * 2
+
+
+def test_memory_of_a_trial_that_the_learner_ends_early_is_emptied():
+    learner = build("belief")
+    assert isinstance(learner, BeliefLearner)
+    learner.config = dataclasses.replace(learner.config, renewal=1.0)
+    for _ in range(2):
         learner.collect()
-        # What was carried into this stretch; trials that the learner itself ended early count as begun.
-        empty = (learner._memory_before == 0).all(dim=-1).numpy()
-        assert (learner._heard[0, empty, -1] == 1).all(), "memory was lost in mid-trial"
-        if ends.any():
-            learner.collect()
-            assert (learner._memory_before[np.flatnonzero(ends)] == 0).all(), "memory outlived its trial"
-            return
-    pytest.fail("no trial ended")
+        assert (learner._memory_before == 0).all()
+        assert (learner._heard[0, :, -1] == 1).all()
 
 
 def test_a_belief_learner_starts_with_the_decisions_of_its_teacher():

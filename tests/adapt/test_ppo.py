@@ -27,7 +27,9 @@ class Sum(Critic):
 
 
 def transition(reward: list[float], truncated: list[bool], terminated: list[bool]) -> Transition:
-    return Transition(np.array(reward), np.array(truncated), np.array(terminated))
+    """Of trials of one episode: they are over with it."""
+    time_limit, terminal = np.array(truncated), np.array(terminated)
+    return Transition(np.array(reward), time_limit, terminal, time_limit | terminal)
 
 
 def three_steps_of_two_robots() -> Rollout:
@@ -65,6 +67,22 @@ def test_lambda_one_gives_discounted_returns_less_the_value():
     # Robot 0: 1 + 0.5 * (2 + 0.5 * 10) = 4.5, then 7, then 3 + 0.5 * 8 = 7
     # Robot 1: 1 + 0.5 * 2 = 2, then 2, then 3 + 0.5 * 9 = 7.5
     assert torch.equal(returns, torch.tensor([[4.5, 2.0], [7.0, 2.0], [7.0, 7.5]]))
+
+
+def test_an_episode_that_ends_inside_a_trial_cuts_nothing_off():
+    """The return of a trial is over all of its episodes (RL^2, arXiv:1611.02779)."""
+    rollout = Rollout(2, 2, policy_inputs=1, critic_inputs=1, action=1)
+    flags = np.array([True, False])
+    boundary = Transition(np.array([1.0, 1.0]), flags, ~flags, np.array([False, False]))
+    values = torch.tensor([[1.0, 4.0], [2.0, 6.0]])
+    for t, step in enumerate((boundary, transition([3.0, 3.0], [False, False], [False, False]))):
+        column = values[t, :, None]
+        rollout.record(t, column, column, torch.zeros(2, 1), torch.zeros(2), step)
+    rollout.evaluate(Sum(), torch.tensor([[8.0], [10.0]]), {})
+    # Robot 0 (time limit): delta_1 = 3 + 0.5 * 8 - 2 = 5, delta_0 = 1 + 0.5 * 2 - 1 = 1: A_0 = 1 + 5 / 4.
+    # Robot 1 (terminal): delta_1 = 3 + 0.5 * 10 - 6 = 2, delta_0 = 1 + 0.5 * 6 - 4 = 0: A_0 = 2 / 4.
+    expected = torch.tensor([[2.25, 0.5], [5.0, 2.0]])
+    assert torch.equal(rollout.advantages(gamma=0.5, gae_lambda=0.5), expected)
 
 
 def test_a_rollout_without_its_first_robots():
@@ -155,7 +173,7 @@ class Reach:
 
     def step(self, action: np.ndarray) -> Transition:
         every = np.ones(len(action), dtype=bool)
-        return Transition(-np.square(action - self.context)[:, 0], ~every, every)
+        return Transition(-np.square(action - self.context)[:, 0], ~every, every, every)
 
 
 def test_ppo_learns_and_only_who_is_told_the_task_can_reach_it():
