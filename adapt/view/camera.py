@@ -15,7 +15,7 @@ FIELD_OF_VIEW = 36.0
 """Vertical, in [deg]."""
 _ASPECT = 4 / 3
 """Width over height of a picture."""
-_MARGIN = 1.1
+_MARGIN = 1.2
 _SMOOTHING = 0.6
 """The camera follows the mean over so many [s], so that it does not shake with the robot."""
 _OUTLIERS = 4.0

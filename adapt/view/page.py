@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from adapt.report.document import asset, document
-from adapt.report.text import escape, label, number, quantity
+from adapt.report.text import escape, label, number, unit_label
 from adapt.report.theme import page_theme
 from adapt.view import scene
 from adapt.view.camera import FIELD_OF_VIEW
@@ -49,7 +49,7 @@ def content(recording: Recording) -> dict[str, Any]:
 
     Positions in [m], quaternions w x y z. Per task: `geoms`, its differences from the shared ones; `masses`, by
     body over the base's; `up`; `look_at` (T, 3); `poses` (T, 7 per moving body, in the order of `moving`);
-    `reward` (T,); `episode` (T,); `pieces`, the parameters from a frame on.
+    `reward` (T,); `episode` (T,); `pieces`, the parameters from a frame on; `goals` (T, G).
     """
     base = scene.describe(recording.base)
     moving = _moving(recording, base)
@@ -58,6 +58,7 @@ def content(recording: Recording) -> dict[str, Any]:
         "colours": page_theme()["colours"],
         "period": recording.period,
         "frames": len(recording.qpos),
+        "wishes": [{"name": label(wish.name), "unit": _suffix(wish.unit)} for wish in recording.wishes],
         "camera": {
             "azimuth": camera.azimuth,
             "elevation": camera.elevation,
@@ -94,23 +95,28 @@ def _task(recording: Recording, base: dict[str, Any], moving: list[int], index: 
         "reward": _rounded(recording.reward[:, index]),
         "episode": recording.episode[:, index].tolist(),
         "pieces": _pieces(recording, index),
+        "goals": [] if recording.goals is None else _rounded(recording.goals[:, index]),
     }
 
 
 def _pieces(recording: Recording, index: int) -> list[dict[str, Any]]:
-    """The parameters as texts and shares of their ranges, from the first frame that they hold for."""
+    """The parameters as numbers to read and places in their ranges, from the first frame that they hold for."""
     values = recording.values[:, index]
     changed = np.flatnonzero((np.diff(values, axis=0) != 0).any(axis=1)) + 1
     return [
         {
             "frame": int(frame),
             "values": [
-                {"text": quantity(value, kind.unit), "share": round(kind.share(value), 4)}
+                {"text": number(value), "share": round(float(kind.share(value)), 4)}
                 for kind, value in zip(recording.quantities, values[frame].tolist(), strict=True)
             ],
         }
         for frame in (0, *changed)
     ]
+
+
+def _suffix(unit: str) -> str:
+    return "" if unit == "1" else f"\N{NO-BREAK SPACE}{unit_label(unit)}"
 
 
 def _rounded(values: np.ndarray) -> list[Any]:

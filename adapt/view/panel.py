@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapt.report.text import escape, label, quantity
+from adapt.report.text import escape, label, number, quantity, unit_label
 from adapt.view.recording import Quantity, Recording
 
 _SHOWN = 8
@@ -21,7 +21,8 @@ def panel(recording: Recording, index: int) -> str:
     return (
         f'<article class="card panel" data-task="{index}">'
         f'<div class="picture"><canvas tabindex="0" role="img" aria-label="{name}, moving"></canvas>'
-        f'<h2>{name}</h2><p class="return"><small>return</small> <b>0.0</b></p><p class="episode"></p></div>'
+        f'<h2>{name}</h2><p class="return"><small>return</small> <b>0.0</b></p>'
+        '<p class="episode"></p><p class="goal"></p></div>'
         f'<ul class="parameters">{"".join(rows)}</ul>{more}</article>'
     )
 
@@ -29,8 +30,9 @@ def panel(recording: Recording, index: int) -> str:
 def _row(kind: Quantity, column: int, value: float) -> str:
     """A parameter's name, value and bar; `view.js` sets the bar, and the value again when the physics change."""
     ends = f"{quantity(kind.low, kind.unit)} to {quantity(kind.high, kind.unit)}"
+    unit = "" if kind.unit == "1" else unit_label(kind.unit)
     return (
         f'<li data-parameter="{column}" title="drawn from {escape(ends)}">'
         f"<span>{escape(label(kind.name))}</span>"
-        f'<i class="range"><u></u></i><b>{escape(quantity(value, kind.unit))}</b></li>'
+        f'<i class="range"><u></u></i><b>{number(value)}</b><small>{escape(unit)}</small></li>'
     )

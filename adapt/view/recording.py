@@ -4,6 +4,7 @@
 # (mujoco ships compiled modules without stubs)
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,15 +24,16 @@ class Quantity:
     low: float
     high: float
     """In SI units, as all values."""
-    logarithmic: bool = False
-    """Whether it is drawn evenly in ratio."""
+    share: Callable[[float], float]
+    """From a value to its place in the distribution: 0 at the low end, 1 at the high; beyond for one outside."""
 
-    def share(self, value: float) -> float:
-        """Where a value lies in the range: 0 at its low end, 1 at its high; beyond for a value outside."""
-        low, high, at = self.low, self.high, value
-        if self.logarithmic and min(low, high, at) > 0:
-            low, high, at = np.log(low), np.log(high), np.log(at)
-        return float((at - low) / (high - low)) if high > low else 0.5
+
+@dataclass(frozen=True)
+class Wish:
+    """One number of the goal that a robot is told."""
+
+    name: str
+    unit: str
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,10 @@ class Recording:
     """Length P."""
     values: np.ndarray
     """In SI units; they differ over time where the physics change. Shape (T, N, P)."""
+    wishes: tuple[Wish, ...] = ()
+    """Length G."""
+    goals: np.ndarray | None = None
+    """What is asked for, in SI units. Shape (T, N, G); None where the family has no goals."""
 
     @property
     def tasks(self) -> int:

@@ -37,6 +37,7 @@ def main(folder: Path, path: Path) -> None:
     for index, task in enumerate(job["tasks"]):
         tiles.append(_tile(folder / f"{index}.mjb", qpos[:, index], look_at[index], view, task))
         texts.append(task["texts"])
+        print(index, flush=True)
     frames = [_sheet([tile[t] for tile in tiles], texts, reward[t]) for t in range(len(qpos))]
     _save(frames, path, 1000 * job["period"])
 
@@ -115,5 +116,4 @@ def _save(frames: list[Image.Image], path: Path, period: float) -> None:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]), Path(sys.argv[2]))
-    sys.stdout.flush()
     os._exit(0)  # PyOpenGL's own clean-up fails at exit on some drivers, after the file is written

@@ -8,8 +8,10 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import asdict
 from pathlib import Path
+from typing import IO
 
 import mujoco
 import numpy as np
@@ -18,6 +20,7 @@ from adapt.errors import AdaptError
 from adapt.report.text import label, quantity
 from adapt.view import scene
 from adapt.view.offscreen import INSTALL, environment, find_backend
+from adapt.view.play import Progress
 from adapt.view.recording import Recording
 
 FORMATS = (".gif", ".webp", ".png")
@@ -38,30 +41,55 @@ def check_format(path: Path) -> None:
         raise AdaptError(f"{path}: cannot write a video as {path.suffix!r}; valid: {', '.join(FORMATS)}")
 
 
-def write_video(recording: Recording, path: Path) -> Path:
+def write_video(
+    recording: Recording, path: Path, backend: str | None = None, progress: Progress | None = None
+) -> Path:
     """Renders in a child process, whose crash would be an error and not the end, and returns the path.
+
+    Args:
+        recording: what to show.
+        path: a file that ends in one of `FORMATS`.
+        backend: as `offscreen.find_backend` gives it; None: the first that works.
+        progress: called after each task.
 
     Raises:
         AdaptError: another ending than `FORMATS`; no renderer works here; rendering failed.
     """
     check_format(path)
-    backend = find_backend()
+    backend = backend or find_backend()
     if backend is None:
-        raise AdaptError(
-            f"no OpenGL for offscreen rendering: {INSTALL}; without it, leave out --video for the HTML page"
-        )
+        raise AdaptError(f"no OpenGL for offscreen rendering: {INSTALL}")
     with tempfile.TemporaryDirectory(prefix="view-video-") as folder:
         _write_job(recording, Path(folder))
-        command = [sys.executable, "-m", "adapt.view.renderer", folder, str(path.resolve())]
-        try:
-            done = subprocess.run(
-                command, env=environment(backend), capture_output=True, text=True, timeout=_PATIENCE
-            )
-        except subprocess.TimeoutExpired as error:
-            raise AdaptError(f"{path}: rendering with {backend} not done after {_PATIENCE:g} s") from error
-    if done.returncode or not path.is_file():
-        raise AdaptError(f"{path}: rendering with {backend} failed: {done.stderr.strip()[-300:]}")
+        with open(Path(folder) / "trouble.txt", "w+", encoding="utf-8") as trouble:
+            code = _render(Path(folder), path, backend, trouble, progress, recording.tasks)
+            trouble.seek(0)
+            words = trouble.read().strip()[-300:]
+    if code or not path.is_file():
+        raise AdaptError(f"{path}: rendering with {backend} failed ({code}): {words}")
     return path
+
+
+def _render(
+    folder: Path, path: Path, backend: str, trouble: IO[str], progress: Progress | None, tasks: int
+) -> int:
+    """The child process, which says a word for each task that is done; returns its exit code."""
+    command = [sys.executable, "-m", "adapt.view.renderer", str(folder), str(path.resolve())]
+    env = environment(backend)
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=trouble, text=True) as process:
+        stop = threading.Timer(_PATIENCE, process.kill)
+        stop.start()
+        assert process.stdout is not None
+        try:
+            for done, _ in enumerate(process.stdout, start=1):
+                if progress is not None:
+                    progress("tasks rendered", done, tasks)
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            stop.cancel()
+    return process.returncode
 
 
 def _write_job(recording: Recording, folder: Path) -> None:

@@ -8,11 +8,11 @@ const shaders = (() => {
       vec3 p = at.xyz / at.w * 0.5 + 0.5;
       if (any(lessThan(p, vec3(0.0))) || any(greaterThan(p, vec3(1.0)))) return 1.0;
       float sum = 0.0;
-      vec2 texel = 1.3 / vec2(textureSize(depth_map, 0));
-      for (int i = -2; i <= 2; i++)
-        for (int j = -2; j <= 2; j++)
+      vec2 texel = 1.6 / vec2(textureSize(depth_map, 0));
+      for (int i = -1; i <= 1; i++)
+        for (int j = -1; j <= 1; j++)
           sum += texture(depth_map, vec3(p.xy + vec2(i, j) * texel, p.z - 0.0018));
-      return sum / 25.0;
+      return sum / 9.0;
     }`;
 
   const BODY_VERTEX = `#version 300 es

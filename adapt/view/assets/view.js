@@ -8,6 +8,7 @@
   const length = content.period * (content.frames - 1);
   const colourOf = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16) / 255);
   const [HEAVY, LIGHT] = [content.colours.orange, content.colours.blue].map(colourOf);
+  const [SLOW, COARSE] = [60, 0.6];
   const NEUTRAL = [0.80, 0.82, 0.85];
   const weighed = content.tasks.some((task) => Object.keys(task.masses).length);
   const heaviest = Math.max(0.05, ...content.tasks.flatMap((task) => Object.values(task.masses).map((r) => Math.abs(Math.log(r)))));
@@ -24,6 +25,8 @@
   let moment = 0;
   let playing = null;
   let waiting = false;
+  let quality = 1;  // of the pictures while they move, as a share of full resolution
+  let pace = 0;  // mean time between pictures, in ms
   const orbit = new Orbit(content.camera, refresh);
 
   // The nearest of 1, 2 and 5 times a power of ten.
@@ -56,7 +59,7 @@
     const drawn = clip.geoms.map((geom) => (geom.type === "plane" ? null : shapeOf(geom)));
     const part = (name) => place.querySelector(name);
     return { place, canvas, clip, drawn, brush: canvas.getContext("2d"), piece: null, reward: part(".return b"),
-      episode: part(".episode"), rows: [...place.querySelectorAll("[data-parameter]")] };
+      episode: part(".episode"), goal: part(".goal"), rows: [...place.querySelectorAll("[data-parameter]")] };
   }
 
   // ---- one picture
@@ -87,7 +90,7 @@
   }
 
   function fit(canvas) {
-    const ratio = Math.min(window.devicePixelRatio || 1, 2);
+    const ratio = Math.min(window.devicePixelRatio || 1, 2) * (playing === null ? 1 : quality);
     const [width, height] = [canvas.clientWidth, canvas.clientHeight].map((x) => Math.max(1, Math.round(x * ratio)));
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   }
@@ -105,7 +108,14 @@
     const { from } = panel.clip.between(moment);
     panel.reward.textContent = panel.clip.reward[from].toFixed(1);
     panel.episode.textContent = panel.clip.episode[from] ? `episode ${panel.clip.episode[from] + 1}` : "";
+    panel.goal.textContent = goalText(panel.clip.goals[from]);
     showParameters(panel);
+  }
+
+  function goalText(goal) {
+    if (!goal) return "";
+    const words = content.wishes.map(({ name, unit }, g) => `${name} ${goal[g].toFixed(2)}${unit}`);
+    return `Asked for: ${words.join(", ")}`;
   }
 
   function showParameters(panel) {
@@ -132,7 +142,9 @@
   function frame(now) {
     waiting = false;
     if (playing !== null) {
-      const passed = Math.min(Math.max((now - playing) / 1000, 0), 0.1);  // a hidden tab does not leap ahead
+      const passed = Math.min(Math.max((now - playing) / 1000, 0), 0.25);  // a hidden tab does not leap ahead
+      pace += 0.1 * (Math.min(now - playing, 250) - pace);
+      if (pace > SLOW) quality = COARSE;
       playing = now;
       moment += passed * Number(byId("speed").value);
       if (moment > length) moment = 0;
