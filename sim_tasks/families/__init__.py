@@ -1,7 +1,7 @@
 """The registered task families, by name.
 
 A name may carry a protocol, `half_cheetah_vel@roml`: the ranges and horizon of that paper. `dm_control:cheetah/run`
-makes a family out of a task of dm_control's suite.
+makes a family out of a task of dm_control's suite, `my_families.py:my_family` is one of the user's own.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from sim_tasks.errors import TaskError
 from sim_tasks.families.half_cheetah import half_cheetah_vel
+from sim_tasks.families.own import own_family
 from sim_tasks.families.pendulum_swingup import pendulum_swingup
 from sim_tasks.family import TaskFamily
 from sim_tasks.suite.family import PREFIX, suite_family
@@ -44,29 +45,11 @@ def family_protocols(name: str) -> tuple[str, ...]:
     return tuple(_FAMILIES[name].protocols)
 
 
-def register_family(name: str, build: Callable[..., TaskFamily], **protocols: Mapping[str, Any]) -> None:
-    """Makes a family of your own known by name in this process.
-
-    Args:
-        name: of letters, digits and underscores.
-        build: makes the family.
-        protocols: by name, the keyword arguments that `build` is called with.
-
-    Raises:
-        TaskError: the name is taken or malformed.
-    """
-    if not name.isidentifier():
-        raise TaskError(f"family name {name!r}: only letters, digits and underscores, no digit first")
-    if name in _FAMILIES:
-        raise TaskError(f"family name {name!r} is taken")
-    _FAMILIES[name] = Entry(build, protocols)
-
-
 def load_family(name: str, **options: Any) -> TaskFamily:
-    """Builds a registered family.
+    """Builds a family.
 
     Args:
-        name: family, family@protocol, or dm_control:domain/task.
+        name: family, family@protocol, dm_control:domain/task, file.py:function or module:function.
         options: keyword arguments of the family's own function, on top of the protocol's.
 
     Raises:
@@ -74,22 +57,28 @@ def load_family(name: str, **options: Any) -> TaskFamily:
     """
     if name.startswith(PREFIX):
         return _of_suite(name.removeprefix(PREFIX), options)
+    if ":" in name:
+        return _build(own_family(name), name, options)
     base, _, protocol = name.partition("@")
     if base not in _FAMILIES:
         raise TaskError(
-            f"unknown family {name!r}; valid: {', '.join(_FAMILIES)}, and {PREFIX}domain/task for dm_control's tasks"
+            f"unknown family {name!r}; valid: {', '.join(_FAMILIES)}, {PREFIX}domain/task "
+            "for dm_control's tasks, file.py:function or module:function for your own"
         )
     entry = _FAMILIES[base]
     if protocol and protocol not in entry.protocols:
         valid = ", ".join(f"{base}@{known}" for known in entry.protocols) or "it has none"
         raise TaskError(f"unknown protocol {protocol!r} of {base}; valid: {valid}")
-    chosen = {**entry.protocols.get(protocol, {}), **options}
+    return _build(entry.build, base, {**entry.protocols.get(protocol, {}), **options})
+
+
+def _build(build: Callable[..., TaskFamily], name: str, options: Mapping[str, Any]) -> TaskFamily:
     try:
-        return entry.build(**chosen)
+        return build(**options)
     except TypeError as error:
         if "unexpected keyword argument" not in str(error):
             raise
-        raise TaskError(f"{base}: {error}") from error
+        raise TaskError(f"{name}: {error}") from error
 
 
 def _of_suite(task: str, options: Mapping[str, Any]) -> TaskFamily:
