@@ -40,7 +40,7 @@ class SerialBatch:
         """
         Args:
             environment: dm_control's, which is left alone.
-            model: the environment's, with other options perhaps: all simulations take these.
+            model: the environment's, for the layout of the state.
             count: how many simulations, N.
         """
         self.model, self.nsim = model, count
@@ -48,7 +48,7 @@ class SerialBatch:
         self._expanded: dict[str, np.ndarray] = {}
         self._outputs: dict[str, np.ndarray] = {}
         self._scratch = mujoco.MjData(self.model)
-        self._simulations = [Simulation(environment, model, row) for row in self.state]
+        self._simulations = [Simulation(environment, row) for row in self.state]
         sample = self._simulations[0].observation()
         self._suite = {
             OBSERVATION: np.zeros((count, len(sample))),

@@ -27,6 +27,8 @@ class SuiteSim(BatchSim):
     ):
         super().__init__(plant, parameters, robots, threads)
         self._task = task
+        for name in task.fields:  # what is bound later is zero until the next call
+            self.bind(name)
 
     def begin(self, ids: np.ndarray, start_of: Callable[..., Any], random: Rows) -> None:
         start(self._batch, self._task, ids, random)

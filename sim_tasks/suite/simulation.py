@@ -15,11 +15,12 @@ _WHOLE = int(mujoco.mjtState.mjSTATE_INTEGRATION)
 class Simulation:
     """Physics and task of its own; `row` is its integration state, live both ways."""
 
-    def __init__(self, environment: Any, model: mujoco.MjModel, row: np.ndarray):
+    def __init__(self, environment: Any, row: np.ndarray):
         self._physics = environment.physics.copy()
         self._task = copy.deepcopy(environment.task)
         self.model: mujoco.MjModel = self._physics.model.ptr
-        self.model.opt.disableflags = model.opt.disableflags
+        # MuJoCo would put a state with NaNs back to rest by itself, where nobody sees and counts it.
+        self.model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
         self.data: mujoco.MjData = self._physics.data.ptr
         self._row = row
         self._own = np.empty_like(row)
@@ -38,8 +39,9 @@ class Simulation:
         """Physics steps with the row's controls. Returns why dm_control refuses to go on, else nothing."""
         error = ""
         self._task.before_step(self._ctrl.copy(), self._physics)
-        self._load()
         try:
+            with self._physics.check_invalid_state():
+                self._load()
             self._physics.step(steps)
         except PhysicsError as refused:
             error = str(refused)
