@@ -31,6 +31,8 @@ class Port(Protocol):
     """Live. Shape (N, O), float32."""
     invalid_actions: int
     """How many actions were not finite."""
+    reasons: np.ndarray | None
+    """Why the last commands were not what was asked for, as bits of `Reason`. Shape (N,), int; None: nobody checks."""
 
     @property
     def frame(self) -> SensorFrame: ...
@@ -102,12 +104,15 @@ class _RobotPort:
         self.observer = Observer(interface.layout, sim.robots)
         self.observation = np.zeros((sim.robots, interface.observation_size), np.float32)
         self.invalid_actions = 0
+        self.reasons: np.ndarray | None = np.zeros(sim.robots, dtype=np.int64)
         self.frame = self.sensors.frame()
 
     def command(self, action: np.ndarray) -> np.ndarray:
         if not np.isfinite(action.sum()):  # the safety filter answers it; here it is only counted
             self.invalid_actions += int((~np.isfinite(action).all(axis=1)).sum())
-        return self.safety.certify(self.action.to_command(action), self.frame).command
+        certified = self.safety.certify(self.action.to_command(action), self.frame)
+        self.reasons = certified.reasons
+        return certified.command
 
     def sent(self, command: np.ndarray) -> np.ndarray:
         return self.action.to_action(command)
@@ -151,6 +156,7 @@ class _StatePort:
         self._centre, self._half_range = (high + low) / 2, (high - low) / 2
         self.observation = np.zeros((sim.robots, interface.observation_size), np.float32)
         self.invalid_actions = 0
+        self.reasons: np.ndarray | None = None
 
     @property
     def frame(self) -> SensorFrame:

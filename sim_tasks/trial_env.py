@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +69,8 @@ class TrialVecEnv:
         self._start = (family.training_start if split == "train" else None) or family.start
         self.episode_steps = family.episode_steps
         self.trial_steps = episodes * family.episode_steps
-        self.random = RowRandom([seed, 7, stream, SPLITS.index(split)], robots)
+        self._stream = stream
+        self.random = self._streams(seed, robots)
         self.sim = family.simulate(family.plant, family.parameters, robots, threads)
         self.port = family.interface.connect(self.sim)
         self.observation = self.port.observation
@@ -121,6 +123,14 @@ class TrialVecEnv:
         self.episode[ids] = 0
         self._disturbances.begin_trial(ids, self.random.rows(ids))
         self._begin_episode(ids)
+
+    def reseed(self, ids: np.ndarray, seeds: Sequence[int]) -> None:
+        """Simulations `ids`, shape (n,), draw from now on what the first of an environment with their seed draws."""
+        state = self.random.state()
+        for row, seed in zip(ids, seeds, strict=True):
+            state["keys"][row] = self._streams(seed, 1).state()["keys"][0]
+            state["counters"][row] = 0
+        self.random.restore(state)
 
     def stagger(self, stride: int = 1) -> None:
         """Spreads the trials over their length, in multiples of `stride` steps, so that not all end at once."""
@@ -176,6 +186,9 @@ class TrialVecEnv:
         self._motion.action[:] = np.asarray(state["action"])
         for name in _STATE:
             getattr(self, name)[:] = np.asarray(state[name])
+
+    def _streams(self, seed: int, robots: int) -> RowRandom:
+        return RowRandom([seed, 7, self._stream, SPLITS.index(self.split)], robots)
 
     def _judge(self, reward: np.ndarray, diverged: np.ndarray) -> Transition:
         """Which episodes and trials have ended with this step."""
