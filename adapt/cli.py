@@ -39,8 +39,10 @@ class Train:
 
     def run(self) -> dict[str, Any] | None:
         from adapt.console import TrainingProgress, say
+        from adapt.files import folder_name
 
-        out = self.out or Path("runs") / self.family / ("." if self.learner == "all" else self.learner)
+        own = "." if self.learner == "all" else self.learner
+        out = self.out or Path("runs") / folder_name(self.family) / own
         if self.learner == "all":
             from adapt.train_all import train_all
 
@@ -248,19 +250,22 @@ class View:
 
 @dataclass
 class List:
-    """List what is registered."""
+    """List what is registered, and what there is to know of it."""
 
     what: Positional[Literal["robots", "families", "learners"]]
+    names: Positional[tuple[str, ...]] = ()
+    """Only these families, such as half_cheetah_vel@roml, dm_control:reacher/easy or my_families.py:my_family."""
     json: bool = False
 
     def run(self) -> dict[str, Any]:
-        from adapt.registry import listed
+        from adapt import registry
 
-        entries = listed(self.what)
+        entries = registry.listed(self.what, self.names)
         if not self.json:
-            width = max(map(len, entries))
-            for name, about in entries.items():
-                print(f"{name:<{width}}  {about}")
+            for name, entry in entries.items():
+                print(*registry.lines(name, entry), sep="\n")
+            if self.what == "families" and not self.names:
+                print(*registry.suite_lines(), sep="\n")
         return entries
 
 

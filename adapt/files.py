@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,3 +15,8 @@ def write_json(path: Path, data: Any, indent: int | None = None) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     temporary.write_text(json.dumps(data, indent=indent, allow_nan=False) + "\n", encoding="utf-8")
     os.replace(temporary, path)
+
+
+def folder_name(name: str) -> str:
+    """A name, such as that of a family, as one that a folder can have: `dm_control:cheetah/run` with dashes."""
+    return re.sub(r"[^\w@.-]+", "-", name).strip("-.")

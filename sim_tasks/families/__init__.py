@@ -41,8 +41,8 @@ def family_names() -> tuple[str, ...]:
 
 
 def family_protocols(name: str) -> tuple[str, ...]:
-    """The protocols of a registered family."""
-    return tuple(_FAMILIES[name].protocols)
+    """The protocols of a registered family; other families have none."""
+    return tuple(_FAMILIES[name].protocols) if name in _FAMILIES else ()
 
 
 def load_family(name: str, **options: Any) -> TaskFamily:

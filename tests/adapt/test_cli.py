@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from adapt import runs as runs_module
 from adapt.bundle import load_bundle
 from adapt.cli import main
 from adapt.learners import LEARNERS
+from sim_tasks.families import family_names
 from tests.adapt.small import ITERATIONS, ROOT
 from tests.small_bundle import FAMILY
 
@@ -48,14 +50,30 @@ def test_list_names_everything_that_is_registered(capsys):
     assert answer(capsys, "list", "learners", "--json").keys() == LEARNERS.keys()
     assert answer(capsys, "list", "robots", "--json").keys() >= {"pendulum"}
     families = answer(capsys, "list", "families", "--json")
-    assert "pendulum" in families[FAMILY]
-    assert "episodes of 6 s at 50 Hz" in families[FAMILY]
+    assert families.keys() == set(family_names())
+    # Three observation terms of one joint; 6 s at 50 Hz.
+    told, parameters = families[FAMILY], families[FAMILY]["parameters"]
+    assert (told["body"], told["observation_size"], told["action_size"]) == ("pendulum", 3, 1)
+    assert (told["control_period_s"], told["episode_steps"]) == (0.02, 300)
+    assert [(p["name"], p["unit"]) for p in parameters][:2] == [
+        ("payload_mass", "kg"),
+        ("payload_distance", "m"),
+    ]
+    assert (parameters[0]["low"], parameters[0]["high"]) == pytest.approx((0.6 * 0.546, 1.3 * 0.546))
+
+
+def test_list_tells_of_one_family_and_of_the_speed_of_one_that_is_not_batched(capsys):
+    assert main(["list", "families", "half_cheetah_vel@roml", "dm_control:reacher/easy"]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"target_velocity +0 to 7 +m/s", told)
+    assert re.search(r"one simulation at a time: [\d,]+ control steps/s", told)
+    assert "pendulum_swingup" not in told
 
 
 def test_list_for_people_has_a_line_for_each(capsys):
     assert main(["list", "learners"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(LEARNERS)
+    assert [line.split(":")[0] for line in lines] == list(LEARNERS)
     assert all(kind.about in line for kind, line in zip(LEARNERS.values(), lines, strict=True))
 
 
