@@ -9,6 +9,8 @@ import numpy as np
 
 from sim_tasks.batch_sim import BatchSim
 
+_UNKNOWN = np.empty((0, 0))
+
 
 @dataclass
 class Motion:
@@ -20,11 +22,11 @@ class Motion:
     """Generalised velocities, [rad/s] and [m/s]. Shape (N, nv)."""
     action: np.ndarray
     """The command that was sent, in action units. Shape (N, A)."""
-    before: np.ndarray | None = None
+    before: np.ndarray = field(default_factory=lambda: _UNKNOWN)
     """`qpos` before the control step. Shape (N, nq)."""
     goal: np.ndarray | None = None
     """The goal that was given. Shape (N, G)."""
-    previous_action: np.ndarray | None = None
+    previous_action: np.ndarray = field(default_factory=lambda: _UNKNOWN)
     """The action of the control step before. Shape (N, A)."""
     period: float = 0.0
     """Control period in [s]."""
