@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import mujoco
 import numpy as np
-from dm_control.utils import rewards
 from mujoco.batch import Batch
 
-from sim_tasks.suite.task import XZ, ZZ, Fields, Random, SuiteTask
+from sim_tasks.suite.task import XZ, ZZ, Fields, Random, SuiteTask, tolerance
 
 _CART_RANGE = (-0.25, 0.25)
 """Where the sparse reward wants the cart, in [m]. dm_control/suite/cartpole.py."""
@@ -35,19 +34,19 @@ class Cartpole(SuiteTask):
     def reward(self, fields: Fields) -> np.ndarray:
         cart, cosines = fields["qpos"][:, 0], fields["xmat"][:, _FIRST_POLE:, ZZ]
         if self._sparse:
-            upright = rewards.tolerance(cosines, _COSINE_RANGE).prod(axis=1)
-            return rewards.tolerance(cart, _CART_RANGE) * upright
+            upright = tolerance(cosines, bounds=_COSINE_RANGE).prod(axis=1)
+            return tolerance(cart, bounds=_CART_RANGE) * upright
         upright = ((cosines + 1) / 2).mean(axis=1)
-        centred = (1 + rewards.tolerance(cart, margin=2)) / 2
+        centred = (1 + tolerance(cart, margin=2)) / 2
         return upright * self._gentle(fields) * self._slow(fields) * centred
 
     def _gentle(self, fields: Fields) -> np.ndarray:
         force = fields["ctrl"][:, 0]
-        small = rewards.tolerance(force, margin=1, value_at_margin=0, sigmoid="quadratic")
+        small = tolerance(force, margin=1, value_at_margin=0, sigmoid="quadratic")
         return (4 + small) / 5
 
     def _slow(self, fields: Fields) -> np.ndarray:
-        return (1 + rewards.tolerance(fields["qvel"][:, 1:], margin=5).min(axis=1)) / 2
+        return (1 + tolerance(fields["qvel"][:, 1:], margin=5).min(axis=1)) / 2
 
     def place(self, batch: Batch, ids: np.ndarray, rng: Random) -> None:
         """Draws cart and poles close to upright, or hanging with the outer poles loose; velocities are small."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import mujoco
 import numpy as np
-from dm_control.utils import rewards
 from mujoco.batch import Batch
 
-from sim_tasks.suite.task import Fields, Random, SuiteTask, sensor_columns
+from sim_tasks.suite.task import Fields, Random, SuiteTask, sensor_columns, tolerance
 
 _RUN_SPEED = 10.0
 """Speed from which on the reward is 1, in [m/s]. dm_control/suite/cheetah.py."""
@@ -30,7 +29,7 @@ class Cheetah(SuiteTask):
         return np.concatenate([fields["qpos"][:, 1:], fields["qvel"]], axis=1)
 
     def reward(self, fields: Fields) -> np.ndarray:
-        return rewards.tolerance(
+        return tolerance(
             fields["sensordata"][:, self._speed],
             bounds=(_RUN_SPEED, float("inf")),
             margin=_RUN_SPEED,

@@ -18,7 +18,7 @@ from sim_tasks.row_random import Rows
 from sim_tasks.suite.catalogue import BATCHED, batched_task, control_steps, load_environment, task_model
 from sim_tasks.suite.serial import OBSERVATION, REWARD, TERMINATED, SerialBatch
 from sim_tasks.suite.sim import SEEDS, SerialSim, SuiteSim
-from sim_tasks.suite.task import SuiteTask, start
+from sim_tasks.suite.task import SuiteTask, begin_episodes
 from sim_tasks.suite.terms import suite_parameters
 
 PREFIX = "dm_control:"
@@ -97,7 +97,7 @@ def _batched_start(plant: Plant, task: SuiteTask) -> Start:
 
     def draw(random: Rows, count: int) -> tuple[np.ndarray, np.ndarray]:
         batch = Batch(plant.model, count, 1)
-        start(batch, task, np.arange(count), random)
+        begin_episodes(batch, task, np.arange(count), random)
         return batch.bind("qpos").copy(), batch.bind("qvel").copy()
 
     return draw

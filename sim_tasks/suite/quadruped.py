@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import mujoco
 import numpy as np
-from dm_control.utils import rewards
 from mujoco.batch import Batch
 
 from sim_tasks.errors import TaskError
-from sim_tasks.suite.task import ZZ, Fields, Random, SuiteTask, sensor_columns, sensors_of_kind
+from sim_tasks.suite.task import ZZ, Fields, Random, SuiteTask, sensor_columns, sensors_of_kind, tolerance
 
 SPEEDS = {"walk": 0.5, "run": 5.0}
 """Speed from which on the move reward is 1, in [m/s]. dm_control/suite/quadruped.py."""
@@ -54,7 +53,7 @@ class Quadruped(SuiteTask):
         return self._upright(fields) * self._moving(fields)
 
     def _upright(self, fields: Fields) -> np.ndarray:
-        return rewards.tolerance(
+        return tolerance(
             fields["xmat"][:, self._torso, ZZ],
             bounds=(1.0, float("inf")),
             margin=2.0,
@@ -63,7 +62,7 @@ class Quadruped(SuiteTask):
         )
 
     def _moving(self, fields: Fields) -> np.ndarray:
-        return rewards.tolerance(
+        return tolerance(
             fields["sensordata"][:, self._velocity[0]],
             bounds=(self._speed, float("inf")),
             margin=self._speed,

@@ -13,7 +13,7 @@ from sim_tasks.plant import Plant
 from sim_tasks.randomisation import Parameter
 from sim_tasks.row_random import Rows
 from sim_tasks.suite.serial import SerialBatch
-from sim_tasks.suite.task import SuiteTask, start
+from sim_tasks.suite.task import SuiteTask, begin_episodes
 
 SEEDS = 2**31
 """Seeds of the suite's own generators are drawn below this; numpy's `RandomState` takes them below 2^32."""
@@ -30,8 +30,8 @@ class SuiteSim(BatchSim):
         for name in task.fields:  # what is bound later is zero until the next call
             self.bind(name)
 
-    def begin(self, ids: np.ndarray, start_of: Callable[..., Any], random: Rows) -> None:
-        start(self._batch, self._task, ids, random)
+    def begin(self, ids: np.ndarray, start: Callable[..., Any], random: Rows) -> None:
+        begin_episodes(self._batch, self._task, ids, random)
 
     def state(self) -> dict[str, Any]:
         return super().state() | {name: self._batch.expand(name).copy() for name in self._task.model_fields}
@@ -62,7 +62,7 @@ class SerialSim(BatchSim):
         self._serial = SerialBatch(self._environment, self.model, self.robots)
         return cast(Batch, self._serial)
 
-    def begin(self, ids: np.ndarray, start_of: Callable[..., Any], random: Rows) -> None:
+    def begin(self, ids: np.ndarray, start: Callable[..., Any], random: Rows) -> None:
         self._seeds[ids] = random.integers(0, SEEDS, len(ids))
         self._serial.begin(ids, self._seeds[ids])
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol
+from typing import Any, Protocol
 
 import mujoco
 import numpy as np
+from dm_control.utils import rewards
 from mujoco.batch import Batch
 
 from sim_tasks.errors import TaskError
@@ -51,7 +52,7 @@ class SuiteTask(ABC):
         """Moves simulations `ids`, shape (n,), sorted, that were just reset, to a random start of the suite."""
 
 
-def start(batch: Batch, task: SuiteTask, ids: np.ndarray, rng: Random) -> None:
+def begin_episodes(batch: Batch, task: SuiteTask, ids: np.ndarray, rng: Random) -> None:
     """Resets simulations `ids`, shape (n,), sorted, to starts of the suite and brings their fields up to date."""
     batch.reset(ids, stage=int(mujoco.mjtStage.mjSTAGE_NONE))
     task.place(batch, ids, rng)
@@ -92,10 +93,16 @@ def random_joints(model: mujoco.MjModel, rng: Random, shape: tuple[int, ...]) ->
         if model.jnt_type[joint] not in (hinge, slide):
             raise TaskError(f"joint {model.joint(joint).name!r} is no slide or hinge")
         if model.jnt_limited[joint]:
-            qpos[..., model.jnt_qposadr[joint]] = rng.uniform(*model.jnt_range[joint], shape)
+            low, high = model.jnt_range[joint]
+            qpos[..., model.jnt_qposadr[joint]] = rng.uniform(low, high, shape)
         elif model.jnt_type[joint] == hinge:
             qpos[..., model.jnt_qposadr[joint]] = rng.uniform(-np.pi, np.pi, shape)
     return qpos
+
+
+def tolerance(x: np.ndarray, **options: Any) -> np.ndarray:
+    """dm_control's `rewards.tolerance` of an array: 1 within the bounds, falling to 0 outside. Shape as `x`."""
+    return np.asarray(rewards.tolerance(x, **options))
 
 
 def sensor_columns(model: mujoco.MjModel, *names: str) -> np.ndarray:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import mujoco
 import numpy as np
@@ -31,7 +30,10 @@ class Scaled:
     elements: tuple[int, ...]
     column: int | None = None
     """Of a field of vectors, the only component that is scaled; None: all of them."""
-    valid: ClassVar[tuple[float, float]] = (1e-6, np.inf)
+
+    @property
+    def valid(self) -> tuple[float, float]:
+        return (1e-6, np.inf)
 
     def default(self, model: mujoco.MjModel) -> float:
         return 1.0

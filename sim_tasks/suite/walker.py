@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import mujoco
 import numpy as np
-from dm_control.utils import rewards
 from mujoco.batch import Batch
 
-from sim_tasks.suite.task import XX, XZ, ZZ, Fields, Random, SuiteTask, random_joints, sensor_columns
+from sim_tasks.suite.task import (
+    XX,
+    XZ,
+    ZZ,
+    Fields,
+    Random,
+    SuiteTask,
+    random_joints,
+    sensor_columns,
+    tolerance,
+)
 
 SPEEDS = {"stand": 0.0, "walk": 1.0, "run": 8.0}
 """Speed from which on the move reward is 1, in [m/s]. dm_control/suite/walker.py."""
@@ -34,13 +43,13 @@ class Walker(SuiteTask):
 
     def reward(self, fields: Fields) -> np.ndarray:
         height = fields["xpos"][:, self._torso, 2]
-        standing = rewards.tolerance(height, bounds=(_STAND_HEIGHT, float("inf")), margin=_STAND_HEIGHT / 2)
+        standing = tolerance(height, bounds=(_STAND_HEIGHT, float("inf")), margin=_STAND_HEIGHT / 2)
         upright = (1 + fields["xmat"][:, self._torso, ZZ]) / 2
         stand = (3 * standing + upright) / 4
         return stand if self._speed == 0 else stand * (5 * self._moving(fields) + 1) / 6
 
     def _moving(self, fields: Fields) -> np.ndarray:
-        return rewards.tolerance(
+        return tolerance(
             fields["sensordata"][:, self._forward],
             bounds=(self._speed, float("inf")),
             margin=self._speed / 2,

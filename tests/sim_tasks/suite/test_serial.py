@@ -87,7 +87,7 @@ def test_a_simulation_that_dm_control_refuses_is_named_and_the_others_run_on():
     batch.begin(np.arange(2), SEEDS)
     before = batch.state[0].copy()
     batch.bind("qvel")[1] = np.nan
-    with pytest.raises(SimulationError, match="simulation 1: .*mjWARN_BAD") as caught:
+    with pytest.raises(SimulationError, match=r"simulation 1: .*mjWARN_BAD") as caught:
         batch.step(nstep=substeps)
     assert caught.value.ids.tolist() == [1]
     assert not np.array_equal(batch.state[0], before)

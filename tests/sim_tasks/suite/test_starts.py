@@ -10,7 +10,7 @@ from sim_tasks.row_random import RowRandom
 from sim_tasks.suite.catalogue import BATCHED, batched_task, load_environment, task_model
 from sim_tasks.suite.cheetah import Cheetah
 from sim_tasks.suite.quadruped import Quadruped
-from sim_tasks.suite.task import random_joints, start
+from sim_tasks.suite.task import begin_episodes, random_joints
 
 MANY = 64
 
@@ -52,14 +52,14 @@ def test_quadruped_is_put_at_the_height_that_dm_control_finds():
 def test_finger_starts_without_contact(name):
     _, batch, task, _ = batch_of(name)
     contacts = batch.bind("ncon")
-    start(batch, task, np.arange(MANY), np.random.default_rng(0))
+    begin_episodes(batch, task, np.arange(MANY), np.random.default_rng(0))
     assert not contacts.any()
 
 
 def test_finger_targets_lie_on_a_circle_and_differ():
     # capsule of the spinner: radius 0.04 m + half length 0.09 m, so targets are 0.13 m from the hinge
     _, batch, task, fields = batch_of("finger/turn_easy")
-    start(batch, task, np.arange(MANY), np.random.default_rng(0))
+    begin_episodes(batch, task, np.arange(MANY), np.random.default_rng(0))
     target = task.observation(fields)[:, 9:11]
     np.testing.assert_allclose(np.linalg.norm(target, axis=1), 0.13, atol=1e-12)
     quadrants = np.unique(np.signbit(target), axis=0)
@@ -84,7 +84,7 @@ def test_walker_joints_fill_their_ranges():
 @pytest.mark.parametrize(("name", "upright"), [("cartpole/balance", True), ("cartpole/two_poles", False)])
 def test_cartpole_starts_upright_or_hanging(name, upright):
     _, batch, task, fields = batch_of(name)
-    start(batch, task, np.arange(MANY), np.random.default_rng(0))
+    begin_episodes(batch, task, np.arange(MANY), np.random.default_rng(0))
     cosine = fields["xmat"][:, 2, 8]
     # cos(0.034) = 0.99942; hanging with 0.01 rad of spread: cos(pi - 0.05) = -0.9988
     assert np.all(cosine >= 0.9994) if upright else np.all(cosine <= -0.9987)
@@ -93,20 +93,20 @@ def test_cartpole_starts_upright_or_hanging(name, upright):
 @pytest.mark.parametrize("name", BATCHED)
 def test_a_start_depends_on_its_own_row_alone(name):
     _, batch, task, fields = batch_of(name, 6)
-    start(batch, task, np.arange(6), RowRandom([1], 6).all)
+    begin_episodes(batch, task, np.arange(6), RowRandom([1], 6).all)
     together = task.observation(fields).copy()
     alone = np.array([1, 4])
-    start(batch, task, alone, RowRandom([1], 6).rows(alone))
+    begin_episodes(batch, task, alone, RowRandom([1], 6).rows(alone))
     assert np.array_equal(task.observation(fields), together)
     assert len(np.unique(together, axis=0)) == 6
 
 
 def test_a_start_does_not_disturb_the_others():
     _, batch, task, _ = batch_of("quadruped/walk", 4)
-    start(batch, task, np.arange(4), np.random.default_rng(0))
+    begin_episodes(batch, task, np.arange(4), np.random.default_rng(0))
     batch.step(nstep=4)
     before = batch.state[[0, 3]].copy()
-    start(batch, task, np.array([1, 2]), np.random.default_rng(1))
+    begin_episodes(batch, task, np.array([1, 2]), np.random.default_rng(1))
     assert np.array_equal(batch.state[[0, 3]], before)
     flags = batch.expand("opt.disableflags")
     assert not np.any(flags & int(mujoco.mjtDisableBit.mjDSBL_ACTUATION))

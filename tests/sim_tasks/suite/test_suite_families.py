@@ -40,7 +40,7 @@ def test_a_batched_family_equals_dm_control_on_unchanged_physics(name):
     env.reset(ids, np.ones((2, len(env.family.parameters))))
     twin = twin_of(env, name, 1)
     spec, rng = twin.action_spec(), np.random.default_rng(2)
-    for _ in range(200):
+    for _ in range(100):
         unit = rng.uniform(-1, 1, (2, env.family.action_size))
         expected = twin.step(spec.minimum + (unit[1] + 1) / 2 * (spec.maximum - spec.minimum))
         paid = env.step(unit).reward
@@ -147,13 +147,13 @@ def test_a_diverging_simulation_is_counted_and_ends(name):
 
 
 def test_names_that_do_not_exist_are_answered_with_those_that_do():
-    with pytest.raises(TaskError, match="unknown domain 'chetah' of dm_control; valid: acrobot, .*cheetah"):
+    with pytest.raises(TaskError, match=r"unknown domain 'chetah' of dm_control; valid: acrobot, .*cheetah"):
         load_family("dm_control:chetah/run")
     with pytest.raises(TaskError, match="unknown task 'jog' of dm_control's walker; valid: stand, walk, run"):
         load_family("dm_control:walker/jog")
     with pytest.raises(TaskError, match="cheetah/run takes no options, got horizon"):
         load_family("dm_control:cheetah/run", horizon=3)
-    with pytest.raises(TaskError, match="unknown family 'cheeta'.*dm_control:domain/task"):
+    with pytest.raises(TaskError, match=r"unknown family 'cheeta'.*dm_control:domain/task"):
         load_family("cheeta")
 
 
