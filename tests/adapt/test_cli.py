@@ -228,3 +228,12 @@ def test_from_training_to_scores_by_commands_alone(capsys, tmp_path):
     assert found["returns"].keys() == {"dr", "learner", "oracle"}
     assert load_bundle(tmp_path / "belief" / "bundle").manifest["adapter"]["kind"] == "belief"
     assert (tmp_path / "belief" / "evaluation.json").is_file()
+
+
+def test_robot_check_says_what_is_right_and_what_to_mend(capsys, tmp_path):
+    assert main(["robot", "check", "pendulum"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "nothing to mend"
+    assert main(["robot", "check", str(tmp_path), "--json"]) == 1
+    (finding,) = json.loads(capsys.readouterr().out)["findings"]
+    assert not finding["ok"]
+    assert str(tmp_path) in finding["text"]

@@ -1,0 +1,120 @@
+"""Commands of who deploys: the node, a simulated robot, replay of recordings, the whole path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from adapt.commands.common import Positional
+
+
+@dataclass
+class Deploy:
+    """Run a bundle as a ROS 2 lifecycle node."""
+
+    bundle: Positional[Path]
+    """Folder of the bundle."""
+    robot: str | None = None
+    """Robot name or path of a robot.yaml. Default: the robot named in the bundle."""
+    namespace: str = ""
+    """ROS namespace."""
+    manual: bool = False
+    """Leave configure and activate to a lifecycle manager."""
+
+    def run(self) -> int:
+        from ros_bridge.deploy import deploy
+
+        return deploy(self.bundle, self.robot, namespace=self.namespace, auto_start=not self.manual)
+
+
+@dataclass
+class SimRobot:
+    """Run a simulated robot with hidden physics behind the robot's ROS 2 topics, in real time."""
+
+    family: Positional[str] = "pendulum_swingup"
+    """Task family whose held-out tasks the hidden physics are drawn from."""
+    task: int = 0
+    """Index of the held-out task."""
+    seed: int = 0
+    seconds: float = 12.0
+    """Length of the run from the first command on, in s."""
+    change_time: float | None = None
+    """When the payload changes and the robot is knocked, in s."""
+    namespace: str = ""
+    record: Path | None = None
+    """Where to keep what happened, as JSON."""
+
+    def run(self) -> int:
+        from ros_bridge.sim_robot import run_sim_robot
+
+        return run_sim_robot(
+            self.family,
+            task=self.task,
+            seed=self.seed,
+            seconds=self.seconds,
+            change_time=self.change_time,
+            namespace=self.namespace,
+            record=self.record,
+        )
+
+
+@dataclass
+class Echo:
+    """Answer a robot's readings with zero commands: what the middleware alone costs."""
+
+    robot: Positional[str] = "pendulum"
+    """Robot name or path of a robot.yaml."""
+    namespace: str = ""
+
+    def run(self) -> int:
+        from ros_bridge.echo import echo
+
+        return echo(self.robot, self.namespace)
+
+
+@dataclass
+class Replay:
+    """Feed recordings of a real robot through the controller in shadow mode: nothing is commanded."""
+
+    recordings: Positional[list[Path]]
+    """CSV files with the columns time [s], position [rad], velocity [rad/s], torque [N m]."""
+    bundle: Path = Path("runs/demo/belief/bundle")
+    out: Path | None = None
+    """Where to keep the result, as JSON."""
+    json: bool = False
+
+    def run(self) -> dict[str, Any]:
+        from adapt.console import say
+        from adapt.files import write_json
+        from ros_bridge.replay import replay_files
+
+        result = replay_files(self.bundle, self.recordings)
+        if self.out is not None:
+            write_json(self.out, result)
+        for file in result["files"]:
+            say(
+                f"{file['name']}: one-step error {file['prior_error']:.4f} {result['error_unit']} on the prior, "
+                f"{file['adapted_error']:.4f} on the belief after 1 s"
+            )
+        keep = ("name", "seconds", "rate_hz", "prior_error", "adapted_error")
+        return {"files": [{name: file[name] for name in keep} for file in result["files"]]}
+
+
+@dataclass
+class Demo:
+    """The whole path: train, export, evaluate, deploy over ROS 2, replay real recordings, report."""
+
+    out: Path = Path("runs/demo")
+    seed: int = 0
+    recordings: list[Path] = field(default_factory=list)
+    """Recordings of the real robot to replay; CSV files."""
+    robots: int = 12
+    """Hidden robots driven over ROS 2."""
+    open: bool = True
+    """Show the report in a browser, if there is a screen."""
+
+    def run(self) -> None:
+        from adapt.demo import demo
+
+        demo(self.out, self.seed, self.recordings, self.robots, show=self.open)

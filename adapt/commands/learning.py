@@ -1,0 +1,103 @@
+"""Commands of who trains: train, evaluate, export."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from adapt.commands.common import Positional, print_json
+
+
+@dataclass
+class Train:
+    """Meta-train a learner on a task family."""
+
+    learner: Positional[str]
+    """dr, oracle, belief, or all: the three, bounds first."""
+    family: Positional[str]
+    """Task family, such as pendulum_swingup."""
+    out: Path | None = None
+    """Folder of the run. Default: runs/<family>/<learner>."""
+    seed: int = 0
+    iterations: int | None = None
+    """One iteration is one rollout and one update. Default: the learner's own."""
+    threads: int = 0
+    """Threads of the simulation; 0 for all cores."""
+    teacher: Path | None = None
+    """Oracle run that `belief` learns from. Default: the folder `oracle` beside --out."""
+    resume: bool = False
+    """Go on with the run in --out exactly where it stopped."""
+    json: bool = False
+    """One JSON object per iteration on standard output, in place of the progress bar."""
+
+    def run(self) -> dict[str, Any] | None:
+        from adapt.console import TrainingProgress, say
+        from adapt.files import folder_name
+
+        own = "." if self.learner == "all" else self.learner
+        out = self.out or Path("runs") / folder_name(self.family) / own
+        if self.learner == "all":
+            from adapt.train_all import train_all
+
+            with TrainingProgress() as progress:
+                result = train_all(self.family, out, seed=self.seed, resume=self.resume, progress=progress)
+        else:
+            from adapt.learners import learner_kind
+            from adapt.train import TrainRequest, train
+
+            teacher = self.teacher
+            if learner_kind(self.learner).needs_teacher and teacher is None:
+                teacher = out.parent / "oracle"
+            request = TrainRequest(
+                self.learner, self.family, out, self.seed, self.iterations, self.threads, teacher, self.resume
+            )
+            with TrainingProgress() as progress:
+                report = print_json if self.json else lambda row: progress(self.learner, row)
+                result = train(request, report)
+        say(f"{result['steps']:,} control steps in {result['seconds']:.0f} s; the run is in {out}")
+        return None
+
+
+@dataclass
+class Evaluate:
+    """Evaluate a run on held-out tasks beside its two bounds."""
+
+    run_folder: Annotated[Positional[Path], tyro.conf.arg(name="run")]
+    """Folder of a belief run; its bounds are the folders `dr` and `oracle` beside it unless given."""
+    dr: Path | None = None
+    oracle: Path | None = None
+    tasks: int = 512
+    """Held-out tasks, at least 256."""
+    seed: int = 0
+    split: Literal["test", "ood"] = "test"
+    out: Path | None = None
+    """Where the JSON goes. Default: evaluation.json in the run."""
+    json: bool = False
+
+    def run(self) -> dict[str, Any]:
+        from adapt.runs import evaluate_run
+
+        bounds, quiet = (self.dr, self.oracle), self.json
+        result = evaluate_run(self.run_folder, *bounds, self.tasks, self.seed, self.split, self.out, quiet)
+        returns = {name: policy["mean"] for name, policy in result["policies"].items()}
+        return {"score": result["score"], "oracle_over_dr": result["oracle_over_dr"], "returns": returns}
+
+
+@dataclass
+class Export:
+    """Write a run's policy as a bundle, checked against the learner over 1,000 steps."""
+
+    run_folder: Annotated[Positional[Path], tyro.conf.arg(name="run")]
+    """Folder of a belief or dr run."""
+    out: Path | None = None
+    """Folder of the bundle. Default: bundle in the run."""
+
+    def run(self) -> None:
+        from adapt.console import say
+        from adapt.runs import export_run
+
+        bundle = export_run(self.run_folder, self.out)
+        say(f"bundle for robot {bundle.manifest['robot']['robot']} in {bundle.path}")

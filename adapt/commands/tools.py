@@ -1,0 +1,117 @@
+"""Commands that look at what is there: list, robot, view, bench, doctor."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from adapt.commands.common import Positional, print_json
+
+
+@dataclass
+class List:
+    """List what is registered, and what there is to know of it."""
+
+    what: Positional[Literal["robots", "families", "learners"]]
+    names: Positional[tuple[str, ...]] = ()
+    """Only these families, such as half_cheetah_vel@roml, dm_control:reacher/easy or my_families.py:my_family."""
+    json: bool = False
+
+    def run(self) -> dict[str, Any]:
+        from adapt import registry
+
+        entries = registry.listed(self.what, self.names)
+        if not self.json:
+            for name, entry in entries.items():
+                print(*registry.lines(name, entry), sep="\n")
+            if self.what == "families" and not self.names:
+                print(*registry.suite_lines(), sep="\n")
+        return entries
+
+
+@dataclass
+class Robot:
+    """Check a robot description and its model, and say what to mend."""
+
+    what: Positional[Literal["check"]]
+    path: Positional[str]
+    """A robot.yaml, its folder, or the name of a registered robot."""
+    json: bool = False
+
+    def run(self) -> int:
+        from sim_tasks.robot_check import check_robot, findings_table
+
+        findings = check_robot(self.path)
+        if self.json:
+            print_json({"findings": [asdict(finding) for finding in findings]})
+        else:
+            print(findings_table(findings))
+        return int(not all(finding.ok for finding in findings))
+
+
+@dataclass
+class View:
+    """Show several tasks of a family side by side, moving: an HTML page, or a video."""
+
+    family: Positional[str]
+    """Task family, such as pendulum_swingup."""
+    out: Path | None = None
+    """HTML file, or with --video a .gif, .webp or .png. Default: runs/view/<family>.html or .gif."""
+    tasks: int = 6
+    """How many tasks, 1 to 24."""
+    seconds: float | None = None
+    """Length, in s. Default: one episode, of 10 s at most."""
+    seed: int = 0
+    split: Literal["train", "test", "ood"] = "test"
+    policy: Path | None = None
+    """Folder of a bundle, or of a run that holds one. Default: a smooth random motion, the same for all tasks."""
+    video: bool = False
+    """A moving picture instead of a page; needs OpenGL, in software at least."""
+
+    def run(self) -> None:
+        from adapt.console import say
+        from adapt.view.view import view
+
+        name = "".join(c if c.isalnum() or c in "_-." else "-" for c in self.family)
+        out = self.out or Path("runs/view") / f"{name}.{'gif' if self.video else 'html'}"
+        options = {"tasks": self.tasks, "seconds": self.seconds, "seed": self.seed, "split": self.split}
+        written = view(self.family, out, **options, policy=self.policy, video=self.video)
+        say(f"{written}")
+
+
+@dataclass
+class Bench:
+    """Measure speed; the last line of standard output is one JSON object."""
+
+    what: Positional[Literal["sim", "train", "node", "all"]] = "all"
+    seconds: float = 5.0
+    """Time per measurement, in s."""
+    family: str = "pendulum_swingup"
+    """Task family that `sim` measures."""
+    num_envs: int = 1024
+    """Simulations side by side that `sim` measures."""
+    peers: bool = True
+    """On HalfCheetah, `sim` also measures Gymnasium, stable-baselines3 and, where installed, envpool."""
+
+    def run(self) -> None:
+        from adapt.bench import bench
+
+        print_json(bench(self.what, self.seconds, self.family, self.num_envs, self.peers))
+
+
+@dataclass
+class Doctor:
+    """Say what is installed, what is missing, and the command that mends it."""
+
+    json: bool = False
+
+    def run(self) -> int:
+        from adapt.doctor import diagnose, print_findings
+
+        findings = diagnose()
+        if self.json:
+            print_json({"findings": findings})
+        else:
+            print_findings(findings)
+        return int(any(not finding["ok"] and finding["needed"] for finding in findings))
