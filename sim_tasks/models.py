@@ -22,7 +22,8 @@ def load_model(spec: RobotSpec, max_delay: float = 0.0) -> mujoco.MjModel:
     Args:
         spec: the robot.
         max_delay: for how long commands can be delayed, in [s]: every actuator gets a buffer of that length, whose
-            `actuator_delay` may be set per simulation. 0: buffers are as the model has them.
+            `actuator_delay` may be set per simulation. 0: buffers are as the model has them. The integrator RK4 reads
+            commands within its steps, too: there a delay acts half a time step earlier than it says.
 
     Raises:
         TaskError: the model cannot be had or compiled, or a joint has neither an actuator nor gains.
