@@ -22,6 +22,7 @@ from sim_tasks.suite.task import SuiteTask
 
 _MODEL_SEED = 0
 """Of the tasks whose model itself is drawn at random (lqr)."""
+_SKY = "./common/skybox.xml"
 _BATCHED: dict[str, Callable[[mujoco.MjModel], SuiteTask]] = {
     "cheetah/run": Cheetah,
     **{f"walker/{task}": partial(walker.Walker, speed=v) for task, v in walker.SPEEDS.items()},
@@ -63,7 +64,7 @@ def load_environment(name: str) -> Any:
     """
     check_name(name)
     domain, _, task = name.partition("/")
-    with _quiet():
+    with _quiet(), _small_sky():
         environment = _suite().load(domain, task, task_kwargs={"random": _MODEL_SEED})
     _without_screen(environment.physics)
     environment.reset()
@@ -97,6 +98,19 @@ def _without_screen(physics: Any) -> None:
     """The physics of a task that would draw on its screen at each start (quadruped/escape) say they have none."""
     kind = type(physics)
     physics.__class__ = type(kind.__name__, (kind,), {"contexts": None})
+
+
+@contextmanager
+def _small_sky() -> Iterator[None]:
+    """Loads a sky of 8 pixels in place of 800: its picture would be 11.5 MB in each copy of a model."""
+    from dm_control.suite import common
+
+    sky = common.ASSETS[_SKY]
+    common.ASSETS[_SKY] = sky.replace(b'"800"', b'"8"')
+    try:
+        yield
+    finally:
+        common.ASSETS[_SKY] = sky
 
 
 @cache
