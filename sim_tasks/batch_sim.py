@@ -10,8 +10,9 @@ import numpy as np
 from mujoco.batch import Batch, SimulationError
 
 from sim_tasks.errors import TaskError
+from sim_tasks.motors import RestCommand
 from sim_tasks.plant import Plant
-from sim_tasks.randomisation import Parameter
+from sim_tasks.randomisation import Parameter, check_delays
 from sim_tasks.row_random import Rows
 
 PROPERTIES = {
@@ -26,6 +27,7 @@ PROPERTIES = {
     "control_jitter": ("one", 0.0),
     "push_speed": ("one", 0.0),
     "no_load_speed": ("joint", np.inf),
+    "faulty_joint": ("one", np.nan),
 }
 """What may differ between simulations beside the model's fields: size (per joint, per axis or one) and default."""
 
@@ -54,6 +56,7 @@ class BatchSim:
         self.model = plant.model
         for parameter in self.parameters:
             parameter.check(self.model)
+        check_delays(self.parameters, self.model)
         self.diverged = 0
         """How many simulations had to be reset because they diverged."""
         self._batch = self._engine_of(threads)
@@ -65,9 +68,12 @@ class BatchSim:
         self._fields: dict[str, np.ndarray] = {}
         self._defaults: dict[str, np.ndarray] = {}
         self._properties: dict[str, np.ndarray] = {}
-        self._stall = np.zeros((robots, len(plant.actuators)))
-        self._delay = np.zeros((robots, self.model.nu))
-        self._valid = np.array([p.target.valid for p in self.parameters]).reshape(-1, 2).T
+        self._rest = RestCommand(plant.model, plant.joints, plant.actuators)
+        self._stall = np.tile(plant.model.actuator_forcerange[list(plant.actuators), 1], (robots, 1))
+        self._delay = np.tile(plant.model.actuator_delay, (robots, 1))
+        if plant.no_load_speed is not None:
+            self.property("no_load_speed")
+        self._valid = np.array([p.valid(self.model) for p in self.parameters]).reshape(-1, 2).T
         self.values = np.tile([p.target.default(self.model) for p in self.parameters], (robots, 1))
         """Current parameters in SI units. Shape (N, P)."""
         self._batch.reset()
@@ -106,9 +112,9 @@ class BatchSim:
         if name not in self._properties:
             if name not in PROPERTIES:
                 raise TaskError(f"unknown property {name!r}; valid: {', '.join(PROPERTIES)}")
-            per, default = PROPERTIES[name]
-            size = {"joint": len(self.plant.joints), "axis": 3, "one": 1}[per]
-            self._properties[name] = np.full((self.robots, size), default)
+            size = {"joint": len(self.plant.joints), "axis": 3, "one": 1}[PROPERTIES[name][0]]
+            self._properties[name] = np.empty((self.robots, size))
+            self._properties[name][:] = self._unchanged(name)
         return self._properties[name]
 
     def used(self, name: str) -> np.ndarray | None:
@@ -134,7 +140,7 @@ class BatchSim:
         for name, array in self._fields.items():
             array[ids] = self._defaults[name]
         for name, array in self._properties.items():
-            array[ids] = PROPERTIES[name][1]
+            array[ids] = self._unchanged(name)
         for column, parameter in enumerate(self.parameters):
             parameter.target.write(self, ids, values[:, column])
         if self._fields:
@@ -150,6 +156,8 @@ class BatchSim:
         self._batch.reset(ids, stage=0)
         self.qpos[ids] = qpos
         self.qvel[ids] = qvel
+        if self._rest.needed:
+            self._rest.write(self._state, ids)
         if self.plant.stage:
             self._batch.forward(ids, self.plant.stage)
 
@@ -227,6 +235,12 @@ class BatchSim:
         speed = self.qvel[:, self.plant.qvel] / no_load_speed
         force[:, driven, 0] = -self._stall * np.clip(1 + speed, 0.0, 1.0)
         force[:, driven, 1] = self._stall * np.clip(1 - speed, 0.0, 1.0)
+
+    def _unchanged(self, name: str) -> float | tuple[float, ...]:
+        """A property where no parameter writes it."""
+        if name == "no_load_speed" and self.plant.no_load_speed is not None:
+            return self.plant.no_load_speed
+        return PROPERTIES[name][1]
 
     def _check(self, values: np.ndarray) -> None:
         low, high = self._valid

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import mujoco
@@ -16,7 +17,9 @@ _LINEAR = 1
 """`interp` of MuJoCo's actuators: between the samples of a delayed command on a straight line."""
 
 
-def load_model(spec: RobotSpec, max_delay: float = 0.0) -> mujoco.MjModel:
+def load_model(
+    spec: RobotSpec, max_delay: float = 0.0, change: Callable[[mujoco.MjSpec], None] | None = None
+) -> mujoco.MjModel:
     """Compiles the robot's model. Actuators that it lacks are added; those that it has stay as they are.
 
     Args:
@@ -34,6 +37,8 @@ def load_model(spec: RobotSpec, max_delay: float = 0.0) -> mujoco.MjModel:
             _add_actuator(edit, spec, joint)
     if max_delay > 0:
         _add_delay(edit, max_delay)
+    if change is not None:
+        change(edit)
     return _compiled(edit, spec)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from robots import RobotSpec
 from sim_tasks.errors import TaskError
 from sim_tasks.models import actuator_of, load_model
+from sim_tasks.motors import IDEAL, Motors
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Plant:
     stage: int = int(mujoco.mjtStage.mjSTAGE_NONE)
     """How far quantities such as body positions are computed anew after a control step; without it they describe the
     state one time step before."""
+    no_load_speed: tuple[float, ...] | None = None
+    """Joint speeds in [rad/s] at which the motors have no torque left; None: they always have. Shape (J,)."""
 
     @property
     def period(self) -> float:
@@ -56,18 +59,20 @@ class Plant:
         return self.model.actuator_ctrlrange[list(self.actuators)].T.copy()
 
 
-def robot_plant(spec: RobotSpec, max_delay: float = 0.0, stage: int = 0) -> Plant:
+def robot_plant(spec: RobotSpec, max_delay: float = 0.0, stage: int = 0, motors: Motors = IDEAL) -> Plant:
     """A robot as it is simulated.
 
     Args:
         spec: the robot.
         max_delay: for how long commands can be delayed, in [s]; 0: as long as the model's own buffers allow.
         stage: see `Plant.stage`.
+        motors: how the motors answer commands.
 
     Raises:
-        TaskError: the model cannot be had, or the control period is not a multiple of its time step.
+        TaskError: the model cannot be had, its motors cannot be like that, or the control period is not a multiple of
+            its time step.
     """
-    model = load_model(spec, max_delay)
+    model = load_model(spec, max(max_delay, motors.delay or 0.0), motors.apply)
     return Plant(
         spec.name,
         _without_reset(model),
@@ -75,6 +80,7 @@ def robot_plant(spec: RobotSpec, max_delay: float = 0.0, stage: int = 0) -> Plan
         spec.joint_names,
         tuple(actuator_of(model, name) for name in spec.joint_names),
         stage,
+        motors.speeds(len(spec.joints)),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import mujoco
 import numpy as np
@@ -58,6 +58,18 @@ class Target(Protocol):
 
     def write(self, sim: SimFields, ids: np.ndarray, values: np.ndarray) -> None:
         """Gives simulations `ids`, shape (n,), the values, shape (n,), in SI units."""
+        ...
+
+
+@runtime_checkable
+class LimitedByModel(Protocol):
+    """A target whose range depends on the model as well, such as a delay on the length of a buffer."""
+
+    remedy: str
+    """How to get a wider range."""
+
+    def valid_for(self, model: mujoco.MjModel) -> tuple[float, float]:
+        """Lowest and highest values that this model can have, in SI units."""
         ...
 
 
@@ -114,19 +126,30 @@ class Parameter:
         values = self.from_unit(unit, *self.bounds(model)) if self.distribution != "choice" else self.choices
         return float(np.min(values)), float(np.max(values))
 
+    def valid(self, model: mujoco.MjModel) -> tuple[float, float]:
+        """Lowest and highest values that are physical, and possible with this model, in SI units."""
+        target = self.target
+        return target.valid_for(model) if isinstance(target, LimitedByModel) else target.valid
+
     def check(self, model: mujoco.MjModel) -> None:
-        """Refuses a range that is not physical.
+        """Refuses a target that the model does not have, and a range that is not physical.
 
         Raises:
             TaskError: some value that may be drawn lies outside what the target can be.
         """
-        low, high = self.target.valid
+        try:
+            self.target.default(model)
+        except TaskError as error:
+            raise TaskError(f"{self.name}: {error}") from error
+        low, high = self.valid(model)
         lowest, highest = self.extremes(model)
-        if not (low <= lowest and highest <= high):
-            raise TaskError(
-                f"{self.name}: draws from {lowest:g} to {highest:g} {self.unit} "
-                f"(out-of-distribution ones included); valid: {low:g} to {high:g}"
-            )
+        if low <= lowest and highest <= high and np.isfinite([lowest, highest]).all():
+            return
+        remedy = f"; {self.target.remedy}" if isinstance(self.target, LimitedByModel) else ""
+        raise TaskError(
+            f"{self.name}: draws from {lowest:g} to {highest:g} {self.unit} "
+            f"(out-of-distribution ones included); valid: {low:g} to {high:g}{remedy}"
+        )
 
     def from_unit(self, unit: np.ndarray, low: float, high: float) -> np.ndarray:
         """Places in the distribution, [0, 1) inside it, to SI values; `low` and `high` as `bounds` gives them."""

@@ -1,45 +1,89 @@
-"""What sensors make of the truth: offsets, noise, delay, lost samples."""
+"""What sensors make of the truth: offsets, noise, delay, lost samples. Noise is gaussian."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import mujoco
 import numpy as np
 
-from sim_tasks.randomisation.parameter import SimFields
+from sim_tasks.randomisation.property import Property
 
-_NOT_NEGATIVE = (0.0, np.inf)
-_VALID = {
-    "position_noise": _NOT_NEGATIVE,
-    "velocity_noise": _NOT_NEGATIVE,
-    "gyro_noise": _NOT_NEGATIVE,
-    "gravity_noise": _NOT_NEGATIVE,
-    "observation_delay": _NOT_NEGATIVE,
-    "drop_probability": (0.0, 1.0),
-}
+_SIGNED = ("position_offset", "gyro_bias")
 
 
 @dataclass(frozen=True)
-class Sensing:
+class Sensing(Property):
     """A property of one channel of a sensor, or of all its channels; see `sim_tasks.batch_sim.PROPERTIES`.
 
-    position_offset, position_noise [rad], velocity_noise [rad/s]: per joint; gyro_bias, gyro_noise [rad/s],
-    gravity_noise [1]: per axis; observation_delay [s]; drop_probability [1].
+    Joints are counted in the robot's order, axes are 0, 1, 2.
     """
-
-    channel: int | None
-    name: str
 
     @property
     def valid(self) -> tuple[float, float]:
-        return _VALID.get(self.name, (-np.inf, np.inf))
+        if self.name in _SIGNED:
+            return -np.inf, np.inf
+        return (0.0, 1.0) if self.name == "drop_probability" else (0.0, np.inf)
 
-    def default(self, model: mujoco.MjModel) -> float:
-        return 0.0
 
-    def write(self, sim: SimFields, ids: np.ndarray, values: np.ndarray) -> None:
-        if self.channel is None:
-            sim.property(self.name)[ids] = values[:, None]
-        else:
-            sim.property(self.name)[ids, self.channel] = values
+@dataclass(frozen=True)
+class EncoderOffset(Sensing):
+    """What a joint's encoder shows when the joint is at zero, in [rad]."""
+
+    channel: int | None = None
+    name: str = "position_offset"
+
+
+@dataclass(frozen=True)
+class PositionNoise(Sensing):
+    """Standard deviation of joint positions in [rad]."""
+
+    channel: int | None = None
+    name: str = "position_noise"
+
+
+@dataclass(frozen=True)
+class VelocityNoise(Sensing):
+    """Standard deviation of joint velocities in [rad/s]."""
+
+    channel: int | None = None
+    name: str = "velocity_noise"
+
+
+@dataclass(frozen=True)
+class GyroBias(Sensing):
+    """What the gyroscope shows at rest, in [rad/s]."""
+
+    channel: int | None = None
+    name: str = "gyro_bias"
+
+
+@dataclass(frozen=True)
+class GyroNoise(Sensing):
+    """Standard deviation of angular velocities in [rad/s]."""
+
+    channel: int | None = None
+    name: str = "gyro_noise"
+
+
+@dataclass(frozen=True)
+class GravityNoise(Sensing):
+    """Standard deviation of the components of gravity's direction, dimensionless, before it is made a unit vector."""
+
+    channel: int | None = None
+    name: str = "gravity_noise"
+
+
+@dataclass(frozen=True)
+class ObservationDelay(Sensing):
+    """Age of what all sensors show, in [s]; between control steps on a straight line."""
+
+    channel: int | None = None
+    name: str = "observation_delay"
+
+
+@dataclass(frozen=True)
+class DroppedSamples(Sensing):
+    """Probability that a control step's reading is lost and the one before is shown again."""
+
+    channel: int | None = None
+    name: str = "drop_probability"

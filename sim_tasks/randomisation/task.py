@@ -8,6 +8,7 @@ from typing import ClassVar
 import mujoco
 import numpy as np
 
+from sim_tasks.errors import TaskError
 from sim_tasks.randomisation.parameter import SimFields
 
 
@@ -33,6 +34,14 @@ class FieldElement:
     valid: ClassVar[tuple[float, float]] = (0.0, np.inf)
 
     def default(self, model: mujoco.MjModel) -> float:
+        shape = np.shape(getattr(model, self.field, 0.0))
+        fits = len(self.index) <= len(shape) and all(
+            0 <= i < n for i, n in zip(self.index, shape, strict=False)
+        )
+        if not (shape and fits):
+            raise TaskError(
+                f"{self.field}{list(self.index)}: no such element of a model field of shape {shape}"
+            )
         return 1.0
 
     def write(self, sim: SimFields, ids: np.ndarray, values: np.ndarray) -> None:
