@@ -66,7 +66,8 @@ class ForwardKinematics:
         for column, translation, turn in zip(
             reversed(self._columns), reversed(self._translations), reversed(self._turns), strict=True
         ):
-            parts = point @ turn
+            # Written out: a matrix product rounds differently for one robot than for many.
+            parts = point[:, 0, None] * turn[0] + point[:, 1, None] * turn[1] + point[:, 2, None] * turn[2]
             along = sine[:, column, None] * parts[:, 3:6] + versine[:, column, None] * parts[:, 6:]
             point = translation + parts[:, :3] + along
         return point

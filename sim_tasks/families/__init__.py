@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sim_tasks.errors import TaskError
+from sim_tasks.families.double_pendulum_swingup import double_pendulum_swingup
 from sim_tasks.families.half_cheetah import half_cheetah_vel
 from sim_tasks.families.own import own_family
 from sim_tasks.families.pendulum_swingup import pendulum_swingup
+from sim_tasks.families.ur5e import ur5e_reach, ur5e_track
 from sim_tasks.family import TaskFamily
 from sim_tasks.suite.family import PREFIX, suite_family
 
@@ -28,6 +30,11 @@ class Entry:
 
 _FAMILIES: dict[str, Entry] = {
     "pendulum_swingup": Entry(pendulum_swingup),
+    "double_pendulum_swingup": Entry(
+        double_pendulum_swingup, {"acrobot": {"actuated": "acrobot"}, "pendubot": {"actuated": "pendubot"}}
+    ),
+    "ur5e_reach": Entry(ur5e_reach),
+    "ur5e_track": Entry(ur5e_track),
     "half_cheetah_vel": Entry(
         half_cheetah_vel,
         {"varibad": {"high": 3.0}, "maml": {"high": 2.0}, "roml": {"high": 7.0}},
