@@ -139,7 +139,7 @@ def _mesh(model: mujoco.MjModel, mesh: int) -> dict[str, list[Any]]:
 
 def _label(model: mujoco.MjModel, geom: int) -> str:
     kind = mujoco.mjtGeom(_type(model, geom)).name.removeprefix("mjGEOM_").lower()
-    return f"{kind} {model.geom(geom).name or geom!r}"
+    return f"{kind} {model.geom(geom).name or geom}"
 
 
 def _plain(values: np.ndarray) -> list[float]:

@@ -64,7 +64,7 @@ def write_video(
         with open(Path(folder) / "trouble.txt", "w+", encoding="utf-8") as trouble:
             code = _render(Path(folder), path, backend, trouble, progress, recording.tasks)
             trouble.seek(0)
-            words = trouble.read().strip()[-300:]
+            words = (trouble.read().strip().splitlines() or ["without a word"])[-1]
     if code or not path.is_file():
         raise AdaptError(f"{path}: rendering with {backend} failed ({code}): {words}")
     return path

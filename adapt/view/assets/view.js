@@ -24,7 +24,7 @@
   const panels = content.tasks.map(makePanel);
   let moment = 0;
   let playing = null;
-  let waiting = false;
+  let pending = 0;  // the animation frame that is asked for
   let quality = 1;  // of the pictures while they move, as a share of full resolution
   let pace = 0;  // mean time between pictures, in ms
   const orbit = new Orbit(content.camera, refresh);
@@ -134,13 +134,12 @@
   // ---- the clock
 
   function refresh() {
-    if (waiting) return;
-    waiting = true;
-    requestAnimationFrame(frame);
+    if (!pending) pending = requestAnimationFrame(frame);
   }
 
   function frame(now) {
-    waiting = false;
+    cancelAnimationFrame(pending);
+    pending = 0;
     if (playing !== null) {
       const passed = Math.min(Math.max((now - playing) / 1000, 0), 0.25);  // a hidden tab does not leap ahead
       pace += 0.1 * (Math.min(now - playing, 250) - pace);
@@ -198,4 +197,5 @@
   listen();
   if (wanted.has("t")) seek(Number(wanted.get("t")) || 0);
   else play(!window.matchMedia("(prefers-reduced-motion: reduce)").matches);
+  frame(performance.now());  // at once: a browser that is short of time may put off the first animation frame
 })();
