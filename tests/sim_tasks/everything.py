@@ -1,4 +1,4 @@
-"""A family in which everything happens that the simulator can do: every sensing error, delays, jitter, goals, pushes."""
+"""A family in which everything happens that the simulator can do: sensing errors, delays, goals, pushes, changes."""
 
 from __future__ import annotations
 
