@@ -11,11 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sim_tasks.errors import TaskError
+from sim_tasks.families.ant import ant_dir, ant_goal
 from sim_tasks.families.double_pendulum_swingup import double_pendulum_swingup
-from sim_tasks.families.half_cheetah import half_cheetah_vel
+from sim_tasks.families.half_cheetah import half_cheetah_dir, half_cheetah_vel
+from sim_tasks.families.half_cheetah_body import half_cheetah_body, half_cheetah_mass
 from sim_tasks.families.own import own_family
 from sim_tasks.families.pendulum_swingup import pendulum_swingup
+from sim_tasks.families.point_robot import point_robot
+from sim_tasks.families.protocols import PROTOCOLS
 from sim_tasks.families.ur5e import ur5e_reach, ur5e_track
+from sim_tasks.families.walker_hopper import hopper_rand_params, walker2d_rand_params
 from sim_tasks.family import TaskFamily
 from sim_tasks.suite.family import PREFIX, suite_family
 
@@ -35,10 +40,15 @@ _FAMILIES: dict[str, Entry] = {
     ),
     "ur5e_reach": Entry(ur5e_reach),
     "ur5e_track": Entry(ur5e_track),
-    "half_cheetah_vel": Entry(
-        half_cheetah_vel,
-        {"varibad": {"high": 3.0}, "maml": {"high": 2.0}, "roml": {"high": 7.0}},
-    ),
+    "half_cheetah_vel": Entry(half_cheetah_vel, PROTOCOLS["half_cheetah_vel"]),
+    "half_cheetah_dir": Entry(half_cheetah_dir, PROTOCOLS["half_cheetah_dir"]),
+    "half_cheetah_mass": Entry(half_cheetah_mass, PROTOCOLS["half_cheetah_mass"]),
+    "half_cheetah_body": Entry(half_cheetah_body, PROTOCOLS["half_cheetah_body"]),
+    "ant_dir": Entry(ant_dir, PROTOCOLS["ant_dir"]),
+    "ant_goal": Entry(ant_goal, PROTOCOLS["ant_goal"]),
+    "walker2d_rand_params": Entry(walker2d_rand_params, PROTOCOLS["walker2d_rand_params"]),
+    "hopper_rand_params": Entry(hopper_rand_params, PROTOCOLS["hopper_rand_params"]),
+    "point_robot": Entry(point_robot, PROTOCOLS["point_robot"]),
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import mujoco
 import numpy as np
@@ -16,7 +15,9 @@ from sim_tasks.randomisation.parameter import SimFields
 class TaskVariable:
     """A quantity that the reward alone knows, such as the speed that is asked for. `Motion.task` has its value."""
 
-    valid: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
+    @property
+    def valid(self) -> tuple[float, float]:
+        return (-np.inf, np.inf)
 
     def default(self, model: mujoco.MjModel) -> float:
         return 0.0
@@ -31,7 +32,10 @@ class FieldElement:
 
     field: str
     index: tuple[int, ...]
-    valid: ClassVar[tuple[float, float]] = (0.0, np.inf)
+
+    @property
+    def valid(self) -> tuple[float, float]:
+        return (0.0, np.inf)
 
     def default(self, model: mujoco.MjModel) -> float:
         shape = np.shape(getattr(model, self.field, 0.0))
