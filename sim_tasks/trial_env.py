@@ -17,6 +17,7 @@ from sim_tasks.motion import Motion
 from sim_tasks.randomisation import SPLITS, check_split
 from sim_tasks.row_random import RowRandom
 
+_NOBODY = np.empty(0, dtype=int)
 _STATE = ("elapsed", "episode", "episode_step", "previous_action", "context")
 
 
@@ -152,10 +153,12 @@ class TrialVecEnv:
         self.previous_action[:] = motion.action
         self.elapsed += 1
         self.episode_step += 1
+        due = self._goals.advance() if self._goals else _NOBODY  # where a moving goal is by now counts
         reward = self.family.reward(motion)
         transition = self._judge(reward, diverged)
         self._disturb()
-        self._advance_goals()
+        if self._goals and len(due):
+            self._goals.redraw(due, self.random.rows(due))
         self.port.observe(motion, self.random.all)
         ended = (transition.terminated | transition.truncated) & ~transition.done
         if ended.any():
@@ -217,13 +220,6 @@ class TrialVecEnv:
         if self._goals:
             self._goals.redraw(ids, random)
         self.port.restart(ids, motion, random)
-
-    def _advance_goals(self) -> None:
-        if self._goals is None:
-            return
-        due = self._goals.advance()
-        if len(due):
-            self._goals.redraw(due, self.random.rows(due))
 
     def _disturb(self) -> None:
         changed, values = self._disturbances.new_physics(self.elapsed, self.random)
