@@ -14,8 +14,8 @@ from sim_tasks.trial_env import TrialVecEnv
 from tests.sim_tasks.everything import everything
 from tests.sim_tasks.playing import eventful, play, random_actions, same
 
-STEPS, EPISODE = 60, 12
-"""Control steps played; of one episode. Trials are of two: four boundaries, two of them the end of a trial."""
+STEPS, EPISODE = 32, 10
+"""Control steps played; of one episode. Trials are of two: three boundaries, one of them the end of a trial."""
 SUITE = ("dm_control:cartpole/swingup", "dm_control:pendulum/swingup")
 """Of dm_control's suite, one that is stepped in a batch and one that is not."""
 NAMES = (*family_names(), *SUITE, "everything")
@@ -46,7 +46,8 @@ def test_enough_happens(family, crowd):
     assert crowd["new_episode"].sum(axis=0).min() >= 2
     assert crowd["done"].any(axis=0).all()
     rewards = [len(np.unique(column)) for column in crowd["reward"].T]
-    assert len(np.unique(crowd["values"][0], axis=0)) == robots(family)
+    if family.disjoint:  # not only a choice of a few
+        assert len(np.unique(crowd["values"][0], axis=0)) == robots(family)
     assert max(rewards) > 1, "a reward that is always the same shows nothing"
     if family.goal is not None:
         assert (crowd["goal"][1:] != crowd["goal"][:-1]).any(axis=0).all()
