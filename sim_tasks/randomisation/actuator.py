@@ -81,7 +81,7 @@ class MotorStrength:
     """
 
     names: str | tuple[str, ...] = ()
-    valid: ClassVar[tuple[float, float]] = (0.0, np.inf)
+    valid = (0.0, np.inf)
 
     def default(self, model: mujoco.MjModel) -> float:
         require_linear(model, actuators(model, self.names))

@@ -37,7 +37,7 @@ class Elements(ABC):
     _: KW_ONLY
     factor: bool = False
     """The number multiplies what each element has, instead of being the value of all."""
-    valid: ClassVar[tuple[float, float]] = (0.0, np.inf)
+    valid = (0.0, np.inf)
     places: ClassVar[tuple[Place, ...]] = ()
 
     @abstractmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import mujoco
 import numpy as np
@@ -25,7 +25,7 @@ class BodyMass:
     """
 
     body: str
-    valid: ClassVar[tuple[float, float]] = (SMALLEST, np.inf)
+    valid = (SMALLEST, np.inf)
 
     def default(self, model: mujoco.MjModel) -> float:
         mass = float(model.body_mass[body_index(model, self.body)])
@@ -44,7 +44,7 @@ class BodyMass:
 class TotalMass:
     """Factor on the mass and inertia of every body, dimensionless."""
 
-    valid: ClassVar[tuple[float, float]] = (SMALLEST, np.inf)
+    valid = (SMALLEST, np.inf)
 
     def default(self, model: mujoco.MjModel) -> float:
         return 1.0
@@ -59,7 +59,7 @@ class BodyDistance:
     """A body's distance from its parent's origin in [m], along the direction that the model gives."""
 
     body: str
-    valid: ClassVar[tuple[float, float]] = (0.0, np.inf)
+    valid = (0.0, np.inf)
 
     def default(self, model: mujoco.MjModel) -> float:
         distance = float(np.linalg.norm(model.body_pos[body_index(model, self.body)]))
@@ -79,7 +79,7 @@ class ComOffset:
 
     body: str
     axis: Literal["x", "y", "z"]
-    valid: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
+    valid = (-np.inf, np.inf)
 
     def default(self, model: mujoco.MjModel) -> float:
         axis_index(self.axis)
@@ -105,7 +105,7 @@ class BodyInertia:
     body: str
     axis: Literal["x", "y", "z"] | None = None
     """Principal axis: x, y, z of the frame of the body's inertia."""
-    valid: ClassVar[tuple[float, float]] = (SMALLEST, np.inf)
+    valid = (SMALLEST, np.inf)
 
     def default(self, model: mujoco.MjModel) -> float:
         body_index(model, self.body)

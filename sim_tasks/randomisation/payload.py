@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import mujoco
 import numpy as np
@@ -22,7 +21,7 @@ class Payload:
     body: str
     at: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Where it sits, in the body's frame, in [m]."""
-    valid: ClassVar[tuple[float, float]] = (0.0, np.inf)
+    valid = (0.0, np.inf)
 
     def default(self, model: mujoco.MjModel) -> float:
         movable_com(model, self.body)

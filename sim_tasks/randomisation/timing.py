@@ -24,7 +24,7 @@ class ActionDelay(ActuatorTerm):
     """Time from command to torque in [s]; MuJoCo's own actuator delay, between samples on a straight line."""
 
     places: ClassVar[tuple[Place, ...]] = (Place("actuator_delay"),)
-    remedy: ClassVar[str] = LONGER
+    remedy = LONGER
 
     def valid_for(self, model: mujoco.MjModel) -> tuple[float, float]:
         return 0.0, longest_delay(model, actuators(model, self.names))
@@ -36,7 +36,7 @@ class ControlJitter(Property):
 
     channel: int | None = None
     name: str = "control_jitter"
-    remedy: ClassVar[str] = LONGER
+    remedy = LONGER
 
     def valid_for(self, model: mujoco.MjModel) -> tuple[float, float]:
         return 0.0, longest_delay(model, actuators(model, ()))

@@ -21,7 +21,7 @@ class GravityTilt:
     """Angle in [rad] by which gravity is turned about an axis of the world, counter-clockwise."""
 
     axis: Literal["x", "y"]
-    valid: ClassVar[tuple[float, float]] = _STEEP
+    valid = _STEEP
 
     def default(self, model: mujoco.MjModel) -> float:
         axis_index(self.axis)
@@ -42,7 +42,7 @@ class TerrainSlope:
 
     geom: str
     axis: Literal["x", "y"]
-    valid: ClassVar[tuple[float, float]] = _STEEP
+    valid = _STEEP
 
     def default(self, model: mujoco.MjModel) -> float:
         axis_index(self.axis)
