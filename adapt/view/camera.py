@@ -38,7 +38,13 @@ class Camera:
     """In [m]. Shape (N, T, 3)."""
 
 
-def frame_camera(model: mujoco.MjModel, poses: np.ndarray, episodes: np.ndarray, period: float) -> Camera:
+def frame_camera(
+    model: mujoco.MjModel,
+    poses: np.ndarray,
+    episodes: np.ndarray,
+    period: float,
+    target: np.ndarray | None = None,
+) -> Camera:
     """A camera that has every task in full view.
 
     Args:
@@ -46,6 +52,7 @@ def frame_camera(model: mujoco.MjModel, poses: np.ndarray, episodes: np.ndarray,
         poses: of the bodies, as `scene.body_poses` gives them. Shape (N, T, nbody, 7).
         episodes: index of the episode that each frame belongs to. Shape (N, T).
         period: between frames, in [s].
+        target: what is to be reached, in [m]; in view, too, unless the camera follows a body. Shape (T, N, 3).
     """
     azimuth, elevation = _direction(model)
     body = _followed(model)
@@ -56,6 +63,8 @@ def frame_camera(model: mujoco.MjModel, poses: np.ndarray, episodes: np.ndarray,
             _smooth(path, label, width) for path, label in zip(poses[:, :, body, :2], episodes, strict=True)
         ]
     low, high = _extent(model, poses - np.pad(ground, ((0, 0), (0, 0), (0, 4)))[:, :, None])
+    if target is not None and not body:
+        low, high = np.minimum(low, target.min(axis=(0, 1))), np.maximum(high, target.max(axis=(0, 1)))
     distance = _distance(azimuth, elevation, np.maximum((high - low) / 2, 1e-3))
     centre = (low + high) / 2
     return Camera(azimuth, elevation, distance, model.body(body).name if body else "", ground + centre)

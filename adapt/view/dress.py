@@ -12,6 +12,8 @@ import numpy as np
 from adapt.report.theme import BLUE, ORANGE
 
 _SKY = (0.955, 0.967, 0.976, 1.0)
+_TARGET = (0.13, 0.62, 0.42, 1.0)
+_MARK = 0.016
 _NEUTRAL = np.array([0.80, 0.82, 0.85])
 _PALE, _SPREAD = 205, 38
 """Darkest value of a ground's texture, and by how much its brightest is brighter, of 255."""
@@ -66,6 +68,20 @@ def clear_sky(scene: mujoco.MjvScene, distance: float) -> None:
         np.array(_SKY, np.float32),
     )
     wall.category, wall.emission, wall.specular = mujoco.mjtCatBit.mjCAT_DECOR, 1.0, 0.0
+    scene.ngeom += 1
+
+
+def mark_target(scene: mujoco.MjvScene, place: np.ndarray, distance: float) -> None:
+    """A mark at a place in [m], shape (3,), of a size that suits a camera at `distance` [m]."""
+    mujoco.mjv_initGeom(
+        scene.geoms[scene.ngeom],
+        mujoco.mjtGeom.mjGEOM_SPHERE,
+        np.array([_MARK * distance, 0.0, 0.0]),
+        place.astype(np.float64),
+        np.eye(3).ravel(),
+        np.array(_TARGET, np.float32),
+    )
+    scene.geoms[scene.ngeom].category = mujoco.mjtCatBit.mjCAT_DECOR
     scene.ngeom += 1
 
 

@@ -49,7 +49,8 @@ def content(recording: Recording) -> dict[str, Any]:
 
     Positions in [m], quaternions w x y z. Per task: `geoms`, its differences from the shared ones; `masses`, by
     body over the base's; `up`; `look_at` (T, 3); `poses` (T, 7 per moving body, in the order of `moving`);
-    `reward` (T,); `episode` (T,); `pieces`, the parameters from a frame on; `goals` (T, G).
+    `reward` (T,); `episode` (T,); `pieces`, the parameters from a frame on; `goals` (T, G);
+    `target` (T, 3).
     """
     base = scene.describe(recording.base)
     moving = _moving(recording, base)
@@ -58,7 +59,9 @@ def content(recording: Recording) -> dict[str, Any]:
         "colours": page_theme()["colours"],
         "period": recording.period,
         "frames": len(recording.qpos),
-        "wishes": [{"name": label(wish.name), "unit": _suffix(wish.unit)} for wish in recording.wishes],
+        "wishes": [
+            {"name": wish.name.replace("_", " "), "unit": _suffix(wish.unit)} for wish in recording.wishes
+        ],
         "camera": {
             "azimuth": camera.azimuth,
             "elevation": camera.elevation,
@@ -96,6 +99,7 @@ def _task(recording: Recording, base: dict[str, Any], moving: list[int], index: 
         "episode": recording.episode[:, index].tolist(),
         "pieces": _pieces(recording, index),
         "goals": [] if recording.goals is None else _rounded(recording.goals[:, index]),
+        "target": [] if recording.target is None else _rounded(recording.target[:, index]),
     }
 
 
@@ -129,18 +133,23 @@ def _body(recording: Recording) -> str:
     return (
         asset("view.html", _ASSETS)
         .replace("{eyebrow}", escape(f"{recording.robot} · {recording.split} tasks · seed {recording.seed}"))
-        .replace("{title}", escape(label(recording.family)))
+        .replace("{title}", escape(_title(recording.family)))
         .replace("{lede}", _lede(recording))
         .replace("{panels}", panels)
         .replace("{notes}", notes)
     )
 
 
+def _title(family: str) -> str:
+    return label(family) if family.isidentifier() else family
+
+
 def _lede(recording: Recording) -> str:
     count, many = recording.tasks, len(recording.quantities)
     tasks = "One task" if count == 1 else f"{count} tasks"
     drawn = f"{many} physical parameters" if many != 1 else "one physical parameter"
+    about = f"{label(recording.about)}. " if recording.about else ""
     return escape(
-        f"{tasks} drawn from the family, {number(recording.seconds, 2)} s on one clock. Each robot has its own "
+        f"{about}{tasks} drawn from the family, {number(recording.seconds, 2)} s on one clock. Each robot has its own "
         f"draw of {drawn}; it is driven by {recording.policy}."
     )

@@ -75,6 +75,7 @@ def play(
         split,
         seed,
         driver.about,
+        family.about,
         stride * family.period,
         family.model,
         models,

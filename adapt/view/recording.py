@@ -13,6 +13,7 @@ import numpy as np
 
 from adapt.view import scene
 from adapt.view.camera import Camera, frame_camera
+from adapt.view.target import target_of
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Recording:
     seed: int
     policy: str
     """What drives, in words."""
+    about: str
+    """What is to be done, in words."""
     period: float
     """Between frames, in [s]."""
     base: mujoco.MjModel
@@ -81,5 +84,11 @@ class Recording:
         return np.stack([scene.body_poses(m, self.qpos[:, i]) for i, m in enumerate(self.models)])
 
     @cached_property
+    def target(self) -> np.ndarray | None:
+        """See `target_of`. Shape (T, N, 3)."""
+        known = self.values if self.goals is None else np.concatenate([self.goals, self.values], axis=2)
+        return target_of([item.name for item in (*self.wishes, *self.quantities)], known)
+
+    @cached_property
     def camera(self) -> Camera:
-        return frame_camera(self.models[0], self.poses, self.episode.T, self.period)
+        return frame_camera(self.models[0], self.poses, self.episode.T, self.period, self.target)

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from adapt.report.theme import BLUE, INK, MUTED
 from adapt.view.camera import FIELD_OF_VIEW
-from adapt.view.dress import clear_sky, dress
+from adapt.view.dress import clear_sky, dress, mark_target
 
 _WIDTH, _HEIGHT = 320, 240
 """Of one task's picture, in [px]."""
@@ -31,11 +31,14 @@ def main(folder: Path, path: Path) -> None:
     """Renders the job that `video` has written into a folder."""
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     with np.load(folder / "motion.npz", allow_pickle=False) as motion:
-        qpos, look_at, reward = (motion[name] for name in ("qpos", "look_at", "reward"))
+        qpos, look_at, reward, target = (motion[name] for name in ("qpos", "look_at", "reward", "target"))
     logs = [abs(math.log(ratio)) for task in job["tasks"] for ratio in task["masses"].values()]
     view, texts, tiles = job["camera"] | {"strongest": max(logs, default=0.0)}, [], []
     for index, task in enumerate(job["tasks"]):
-        tiles.append(_tile(folder / f"{index}.mjb", qpos[:, index], look_at[index], view, task))
+        path_of_target = target[:, index] if target.size else None
+        tiles.append(
+            _tile(folder / f"{index}.mjb", qpos[:, index], look_at[index], path_of_target, view, task)
+        )
         texts.append(task["texts"])
         print(index, flush=True)
     frames = [_sheet([tile[t] for tile in tiles], texts, reward[t]) for t in range(len(qpos))]
@@ -43,7 +46,12 @@ def main(folder: Path, path: Path) -> None:
 
 
 def _tile(
-    model_file: Path, qpos: np.ndarray, look_at: np.ndarray, view: dict[str, Any], task: dict[str, Any]
+    model_file: Path,
+    qpos: np.ndarray,
+    look_at: np.ndarray,
+    target: np.ndarray | None,
+    view: dict[str, Any],
+    task: dict[str, Any],
 ) -> list[Image.Image]:
     """One task's pictures."""
     model = mujoco.MjModel.from_binary_path(str(model_file))
@@ -54,12 +62,14 @@ def _tile(
     camera.azimuth, camera.elevation, camera.distance = view["azimuth"], view["elevation"], view["distance"]
     pictures = []
     with mujoco.Renderer(model, size[1], size[0]) as renderer:
-        for positions, target in zip(qpos, look_at, strict=True):
-            data.qpos[:], camera.lookat[:] = positions, target
+        for frame, (positions, middle) in enumerate(zip(qpos, look_at, strict=True)):
+            data.qpos[:], camera.lookat[:] = positions, middle
             mujoco.mj_forward(model, data)
             renderer.update_scene(data, camera)
-            _stand_upright(renderer.scene, target, np.array(task["up"]))
+            _stand_upright(renderer.scene, middle, np.array(task["up"]))
             clear_sky(renderer.scene, view["distance"])
+            if target is not None:
+                mark_target(renderer.scene, target[frame], view["distance"])
             pictures.append(
                 Image.fromarray(renderer.render()).resize((_WIDTH, _HEIGHT), Image.Resampling.BOX)
             )

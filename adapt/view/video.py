@@ -99,11 +99,13 @@ def _write_job(recording: Recording, folder: Path) -> None:
     stride = max(1, round(1.0 / (_RATE * recording.period)))
     camera = asdict(recording.camera)
     look_at = camera.pop("look_at")[:, ::stride]
+    target = recording.target if recording.target is not None else np.zeros((len(recording.qpos), 0, 3))
     np.savez(
         folder / "motion.npz",
         qpos=recording.qpos[::stride],
         look_at=look_at,
         reward=recording.reward[::stride],
+        target=target[::stride],
     )
     tasks = [
         {

@@ -13,6 +13,7 @@ import pytest
 from adapt.view import scene
 from adapt.view.camera import FIELD_OF_VIEW, frame_camera
 from adapt.view.meshes import simplified
+from adapt.view.target import target_of
 
 TWO_BODIES = """
 <mujoco>
@@ -137,6 +138,28 @@ def test_large_meshes_are_thinned_within_their_outline() -> None:
     # Means of points in cells of 1/32 of the width lie within the outline, less than a cell from its edge.
     assert (thin.min(axis=0) >= vertices.min(axis=0)).all()
     assert (thin.max(axis=0) >= vertices.max(axis=0) - 1 / 32).all()
+
+
+@pytest.mark.parametrize(
+    ("names", "values", "place"),
+    [
+        (("mass", "target_z", "target_x", "target_y"), (9.0, 3.0, 1.0, 2.0), (1, 2, 3)),
+        (("goal_x", "goal_y"), (1.0, 2.0), (1, 2, 0)),
+        # 2 m from the origin at a right angle to x: on the y axis.
+        (("goal_radius", "goal_angle"), (2.0, math.pi / 2), (0, 2, 0)),
+        (("goal_angle",), (math.pi,), (-1, 0, 0)),
+    ],
+)
+def test_target_is_told_from_the_names(
+    names: tuple[str, ...], values: tuple[float, ...], place: tuple[float, ...]
+) -> None:
+    target = target_of(names, np.array(values)[None, None])
+    assert target is not None
+    np.testing.assert_allclose(target, np.array(place)[None, None], atol=1e-12)
+
+
+def test_no_target_where_the_names_say_of_none() -> None:
+    assert target_of(("target_velocity", "goal_x"), np.zeros((1, 1, 2))) is None
 
 
 def _camera(model: mujoco.MjModel, qpos: np.ndarray, episodes: np.ndarray | None = None):

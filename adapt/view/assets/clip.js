@@ -43,6 +43,12 @@ class Clip {
     return algebra.transform(this.tilt, algebra.mix(this.look_at[from], this.look_at[to], share));
   }
 
+  // Where the mark of the target is; null without one.
+  mark(time) {
+    const place = this.target[this.between(time).from];
+    return place ? algebra.multiply(this.tilt, algebra.fromPose(place, [1, 0, 0, 0])) : null;
+  }
+
   // The parameters that hold at a time, and whether they are others than at first.
   piece(time) {
     const { from } = this.between(time);

@@ -21,6 +21,8 @@
 
   const stage = makeStage();
   const known = new Map();
+  const TARGET = [0.13, 0.62, 0.42];
+  const MARK = shapeOf({ type: "sphere", size: [0.05 * radius] });
   const panels = content.tasks.map(makePanel);
   let moment = 0;
   let playing = null;
@@ -78,6 +80,8 @@
       if (geom.type === "plane") view.planes.push({ matrix, size: geom.size });
       else view.bodies.push({ ...drawn[index], matrix, colour: tinted(geom, clip) });
     });
+    const mark = clip.mark(moment);
+    if (mark) view.bodies.push({ ...MARK, matrix: mark, colour: [...TARGET, 0.75] });
     return view;
   }
 
@@ -192,6 +196,7 @@
 
   byId("follow-box").hidden = !content.camera.follows;
   byId("masses-box").hidden = !weighed;
+  byId("target").textContent = content.tasks[0].target.length ? "The green mark is the task's target." : "";
   byId("grid").textContent = content.geoms.some((geom) => geom.type === "plane") ? `A square of the grid is ${Number(cell.toPrecision(1))} m wide.` : "";
   document.documentElement.dataset.renderer = stage.name;
   listen();
