@@ -76,6 +76,7 @@ class BatchSim:
         self._valid = np.array([p.valid(self.model) for p in self.parameters]).reshape(-1, 2).T
         self.values = np.tile([p.target.default(self.model) for p in self.parameters], (robots, 1))
         """Current parameters in SI units. Shape (N, P)."""
+        self._endless = np.isinf(self.values[0])
         self._batch.reset()
 
     @property
@@ -244,7 +245,7 @@ class BatchSim:
 
     def _check(self, values: np.ndarray) -> None:
         low, high = self._valid
-        wrong = ~((values >= low) & (values <= high))
+        wrong = ~((values >= low) & (values <= high)) | (np.isinf(values) & ~self._endless)
         if wrong.any():
             row, column = np.argwhere(wrong)[0]
             parameter = self.parameters[column]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import mujoco
 import numpy as np
@@ -12,6 +11,9 @@ from sim_tasks.errors import TaskError
 from sim_tasks.randomisation.actuator import actuators, require_linear, weaken
 from sim_tasks.randomisation.joint import joint_dofs
 from sim_tasks.randomisation.parameter import SimFields
+
+_HARD = 0.9999
+"""Impedance of a faulty joint's friction, the highest that MuJoCo has: at the usual 0.9 a locked joint would creep."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class FaultStrength:
     """See `JointFault.strength`."""
 
     joints: tuple[str, ...]
-    valid: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    valid = (0.0, 1.0)
 
     def default(self, model: mujoco.MjModel) -> float:
         require_linear(model, actuators(model, self.joints))
@@ -83,7 +85,7 @@ class FaultFriction:
     """See `JointFault.friction`."""
 
     joints: tuple[str, ...]
-    valid: ClassVar[tuple[float, float]] = (0.0, np.inf)
+    valid = (0.0, np.inf)
 
     def default(self, model: mujoco.MjModel) -> float:
         joint_dofs(model, self.joints)
@@ -93,6 +95,7 @@ class FaultFriction:
         faulty, joint = _faulty(sim, ids)
         dofs = joint_dofs(sim.model, self.joints)[joint]
         sim.field("dof_frictionloss")[ids[faulty], dofs] += values[faulty]
+        sim.field("dof_solimp")[ids[faulty], dofs, :2] = _HARD
 
 
 def _faulty(sim: SimFields, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
