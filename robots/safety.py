@@ -36,7 +36,7 @@ SAFE_MODE = (
 )
 
 
-_STATE = ("last", "ramp", "measured", "speed", "safe")
+_STATE = ("last", "ramp", "anchor", "measured", "speed", "safe")
 
 
 def reason_names(bits: int) -> list[str]:
@@ -58,7 +58,8 @@ class SafetyFilter:
     """Certifies the commands of N robots of one kind; J joints.
 
     Safe mode: damping torque (effort), hold the last good measured position (position), zero (velocity).
-    Commands blend in over the soft start after `reset` and after every time in safe mode.
+    Commands blend in over the soft start after `reset` and after every time in safe mode; of a position-commanded robot
+    from where its joints were at that moment, so that one that stands does not sink meanwhile.
     """
 
     def __init__(self, spec: RobotSpec, robots: int = 1):
@@ -71,6 +72,7 @@ class SafetyFilter:
         joints = len(spec.joints)
         self._last = np.zeros((robots, joints))
         self._ramp = np.zeros(robots)
+        self._anchor = np.zeros((robots, joints))
         self._measured = np.zeros((robots, joints))
         self._speed = np.zeros((robots, joints))
         self._safe = np.zeros(robots, dtype=bool)
@@ -103,6 +105,9 @@ class SafetyFilter:
         safe = (reasons & SAFE_MODE) != 0
         trusted = finite & ~(safe & self._safe)  # in safe mode the place to hold stays where it began
         self._measured[trusted] = frame.position[trusted]
+        begins = self._ramp == 0.0
+        if begins.any():
+            self._anchor[begins] = self._measured[begins]
         known = finite & ((reasons & Reason.SENSOR_STALE) == 0)  # no damping of a speed that is long gone
         self._speed[:] = np.where(known[:, None], frame.velocity, 0.0)
         self._safe = safe
@@ -154,10 +159,10 @@ class SafetyFilter:
         )
 
     def _blend(self, request: np.ndarray) -> np.ndarray:
-        """The request, blended in from rest (effort, velocity) or from where the joint is (position)."""
+        """The request, blended in from rest (effort, velocity) or from where the joint was when it began (position)."""
         ramp = self._ramp[:, None]
         request = np.where(np.isfinite(request), request, 0.0)
-        start = self._measured if self.spec.interface == "position" else 0.0
+        start = self._anchor if self.spec.interface == "position" else 0.0
         return start + ramp * (request - start)
 
     def _safe_command(self) -> np.ndarray:

@@ -318,6 +318,14 @@ def test_a_position_robot_starts_where_it_is(hold):
     assert hold.stop().command.tolist() == [[1.5, -1.0]]
 
 
+def test_a_position_robot_ramps_from_where_it_was_and_does_not_follow_what_sinks(hold):
+    hold.reset(position=np.array([[1.0, -0.4]]))
+    measured = [(1.0, -0.4), (0.9, -0.3), (0.8, -0.2), (0.7, -0.1)]
+    sent = [hold.certify(np.array([[1.2, 0.0]]), frame(position)).command[0] for position in measured]
+    # Quarters of the way from the first reading, 1.0 and -0.4, to 1.2 and 0.0, whatever is measured on the way.
+    np.testing.assert_allclose(sent, [[1.05, -0.3], [1.1, -0.2], [1.15, -0.1], [1.2, 0.0]], atol=1e-12)
+
+
 def test_a_start_that_is_not_finite_falls_back_to_the_default(hold):
     hold.reset(position=np.array([[np.nan, 2.0]]))
     assert hold.stop().command.tolist() == [[0.25, 2.0]]
