@@ -15,6 +15,7 @@ FIELD_OF_VIEW = 36.0
 """Vertical, in [deg]."""
 _ASPECT = 4 / 3
 """Width over height of a picture."""
+_FROM_ABOVE = (90.0, -65.0)
 _MARGIN = 1.2
 _SMOOTHING = 0.6
 """The camera follows the mean over so many [s], so that it does not shake with the robot."""
@@ -71,29 +72,34 @@ def frame_camera(
 
 
 def _followed(model: mujoco.MjModel) -> int:
-    """The first body on a free joint or on an unlimited slide; 0, the world, where there is none."""
+    """The first body on a free joint or on an unlimited slide that has limbs; 0, the world, where there is none.
+
+    Of a body without limbs there is nothing to see but its way: that needs a camera that stands still.
+    """
     for joint in range(model.njnt):
         kind = model.jnt_type[joint]
         sliding = kind == mujoco.mjtJoint.mjJNT_SLIDE and not model.jnt_limited[joint]
         body = int(model.jnt_bodyid[joint])
-        if (kind == mujoco.mjtJoint.mjJNT_FREE or sliding) and model.body_parentid[body] == 0:
+        limbs = np.count_nonzero((model.body_rootid == body) & (model.body_weldid != body))
+        free = kind == mujoco.mjtJoint.mjJNT_FREE
+        if (free or sliding) and limbs and model.body_parentid[body] == 0:
             return body
     return 0
 
 
 def _direction(model: mujoco.MjModel) -> tuple[float, float]:
-    """Azimuth and elevation in [deg]: along the axis that all hinges share, if they do."""
+    """Azimuth and elevation in [deg]: along the axis that all hinges share, if they do, or onto a flat motion."""
     data = mujoco.MjData(model)
     mujoco.mj_kinematics(model, data)
     hinges = model.jnt_type == mujoco.mjtJoint.mjJNT_HINGE
     free = np.isin(model.jnt_type, (mujoco.mjtJoint.mjJNT_FREE, mujoco.mjtJoint.mjJNT_BALL))
     axes = np.abs(data.xaxis[hinges])
+    if not hinges.any() and not free.any() and np.all(np.abs(data.xaxis[:, 2]) < 0.1):
+        return _FROM_ABOVE
     if free.any() or not len(axes) or not np.allclose(axes, axes[0], atol=0.02):
         return 130.0, -20.0
     x, y, z = axes[0]
-    if z > 0.9:
-        return 90.0, -65.0
-    return float(np.degrees(np.arctan2(y, -x))) + 12.0, -8.0
+    return _FROM_ABOVE if z > 0.9 else (float(np.degrees(np.arctan2(y, -x))) + 12.0, -8.0)
 
 
 def _distance(azimuth: float, elevation: float, half: np.ndarray) -> float:

@@ -190,13 +190,23 @@ def test_camera_has_everything_in_view(model: mujoco.MjModel) -> None:
     assert np.abs(widths).max() < 1
 
 
+CART = """<mujoco><worldbody><body name="cart"><joint type="slide" axis="1 0 0"/><geom size="0.1"/>{}</body>
+</worldbody></mujoco>"""
+POLE = """<body name="pole"><joint axis="0 1 0"/><geom type="capsule" fromto="0 0 0 0 0 0.5" size="0.02"/></body>"""
+
+
+def test_a_lone_body_is_watched_from_above_with_its_whole_way_in_view() -> None:
+    camera = _camera(mujoco.MjModel.from_xml_string(CART.format("")), np.linspace(0, 4, 50)[:, None])
+    assert (camera.azimuth, camera.elevation, camera.follows) == (90.0, -65.0, "")
+    # The middle of 0 to 4 m, and 4 % of the outermost moments on both sides left out.
+    np.testing.assert_allclose(camera.look_at[0, :, 0], 2.0, atol=0.02)
+
+
 def test_camera_follows_what_moves_freely_but_never_across_episodes() -> None:
-    model = mujoco.MjModel.from_xml_string(
-        "<mujoco><worldbody><body name='cart'><joint type='slide' axis='1 0 0'/><geom size='0.1'/></body>"
-        "</worldbody></mujoco>"
-    )
+    model = mujoco.MjModel.from_xml_string(CART.format(POLE))
     # A metre per frame, then an episode that begins again at 0 and stays there.
-    qpos = np.concatenate([np.arange(20.0), np.zeros(20)])[:, None]
+    x = np.concatenate([np.arange(20.0), np.zeros(20)])
+    qpos = np.stack([x, np.zeros(40)], axis=1)
     camera = _camera(model, qpos, np.repeat([0, 1], 20))
     assert camera.follows == "cart"
     x = camera.look_at[0, :, 0]
