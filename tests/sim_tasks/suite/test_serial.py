@@ -6,6 +6,7 @@ import pytest
 from dm_control.rl.control import flatten_observation
 from mujoco.batch import SimulationError
 
+from sim_tasks.errors import TaskError
 from sim_tasks.suite.catalogue import control_steps, load_environment, task_model
 from sim_tasks.suite.serial import OBSERVATION, REWARD, TERMINATED, SerialBatch
 
@@ -109,3 +110,18 @@ def test_bound_fields_follow_the_state():
     data = batch.get_data(1)
     mujoco.mj_kinematics(batch.model, data)
     np.testing.assert_allclose(xpos[1], data.xpos, atol=1e-12)
+
+
+def test_options_differ_between_simulations_if_they_are_arrays():
+    # a pendulum held out sideways at rest, without motor: gravity alone can set it moving
+    _, batch, _ = serial("pendulum/swingup")
+    batch.reset()
+    batch.bind("qpos")[:] = np.pi / 2
+    batch.expand("opt.gravity")[1] = 0.0
+    batch.set_const()
+    batch.step()
+    speed = batch.bind("qvel")[:, 0]
+    assert speed[0] > 0.0
+    assert speed[1] == 0.0
+    with pytest.raises(TaskError, match=r"'opt\.timestep' is no array"):
+        batch.expand("opt.timestep")
