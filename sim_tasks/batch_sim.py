@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import mujoco
 import numpy as np
@@ -195,6 +195,16 @@ class BatchSim:
             self.diverged += int(bad.sum())
             self._batch.reset(np.flatnonzero(bad))
         return bad
+
+    def __reduce__(self) -> NoReturn:
+        """A copy's arrays would no longer be the engine's: what is set in it would silently be lost.
+
+        Raises:
+            TaskError: always.
+        """
+        raise TaskError(
+            "a simulation cannot be copied or pickled; make another and give it this one's state()"
+        )
 
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""
