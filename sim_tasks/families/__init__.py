@@ -13,6 +13,7 @@ from typing import Any
 from sim_tasks.errors import TaskError
 from sim_tasks.families.ant import ant_dir, ant_goal
 from sim_tasks.families.double_pendulum_swingup import double_pendulum_swingup
+from sim_tasks.families.go2_velocity import go2_velocity
 from sim_tasks.families.half_cheetah import half_cheetah_dir, half_cheetah_vel
 from sim_tasks.families.half_cheetah_body import half_cheetah_body, half_cheetah_mass
 from sim_tasks.families.own import own_family
@@ -38,6 +39,7 @@ _FAMILIES: dict[str, Entry] = {
     "double_pendulum_swingup": Entry(
         double_pendulum_swingup, {"acrobot": {"actuated": "acrobot"}, "pendubot": {"actuated": "pendubot"}}
     ),
+    "go2_velocity": Entry(go2_velocity),
     "ur5e_reach": Entry(ur5e_reach),
     "ur5e_track": Entry(ur5e_track),
     "half_cheetah_vel": Entry(half_cheetah_vel, PROTOCOLS["half_cheetah_vel"]),
