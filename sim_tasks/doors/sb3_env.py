@@ -108,6 +108,11 @@ class AdaptVecEnv(VecEnv):
             infos = self._end(np.flatnonzero(done), done & ~transition.terminated, list(infos))
         return self._trials.env.observation.copy(), transition.reward.astype(np.float32), done, infos
 
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
+        """`step_async` and `step_wait` in one."""
+        self.step_async(actions)
+        return self.step_wait()
+
     def close(self) -> None:
         """Closes the renderer."""
         if self._camera is not None:

@@ -125,6 +125,20 @@ class Trials:
             self.invalid = ~np.isfinite(action).all(axis=1)
         return self.env.step(action)
 
+    def step_or_begin(self, action: Any, over: np.ndarray) -> Transition:
+        """As `step`; but simulations `over`, shape (N,), bool, begin a new trial instead, whatever their action.
+
+        What they are to draw is drawn as if they had not been stepped with the others.
+        """
+        ids, random = np.flatnonzero(over), self.env.random
+        action = np.where(over[:, None], 0.0, _numbers(action, (self.count, self.family.action_size)))
+        counters = random.counters[ids]
+        done = self.step(action)
+        random.counters[ids] = counters
+        self.begin_again(ids)
+        flags = (flag & ~over for flag in (done.truncated, done.terminated, done.done))
+        return Transition(np.where(over, 0.0, done.reward), *flags)
+
     def step_one(self, action: Any) -> Transition:
         """As `step`, of the only simulation, with an action of shape (A,)."""
         return self.step(_numbers(action, (self.family.action_size,))[None])

@@ -21,23 +21,31 @@ _MODES = ("rgb_array",)
 class AdaptVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     """N simulations; sub-environment i, seeded with s, does what `AdaptEnv` does when seeded with s + i, bit for bit.
 
-    An episode that ends begins anew in the same step (`AutoresetMode.SAME_STEP`): the observation is the new
-    episode's first, and `infos` has `final_obs` and `final_info` of the old one. At every step `infos` has `success`
-    where the family defines it and on robots `interventions`; `task` for the sub-environments that begin an episode;
-    `invalid_action` where some action was not finite. A name with `_` before it says for which ones a value counts.
+    An episode that ends begins anew in the same step: the observation is the new episode's first, and `infos` has
+    `final_obs` and `final_info` of the old one. With `autoreset_mode="NextStep"`, which Gymnasium's observation
+    wrappers ask for, the observation is the old episode's last, and the next step begins the new one, whatever the
+    action. At every step `infos` has `success` where the family defines it and on robots `interventions`; `task` for
+    the sub-environments that begin an episode; `invalid_action` where some action was not finite. A name with `_`
+    before it says for which ones a value counts.
 
     Args:
         family: a family, or its name as `load_family` takes it.
         num_envs: how many simulations, N.
         render_mode: `rgb_array` or none.
+        autoreset_mode: `SameStep` or `NextStep`.
         settings: `split`, `task`, `protocol`, `episodes`, `changes`, `threads` and the family's options, see `Trials`.
 
     Raises:
-        TaskError: as `Trials`; or an unknown render mode.
+        TaskError: as `Trials`; or an unknown render or autoreset mode.
     """
 
     def __init__(
-        self, family: TaskFamily | str, num_envs: int = 1, render_mode: str | None = None, **settings: Any
+        self,
+        family: TaskFamily | str,
+        num_envs: int = 1,
+        render_mode: str | None = None,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.SAME_STEP,
+        **settings: Any,
     ):
         check_render_mode(render_mode, _MODES)
         self.num_envs = num_envs
@@ -46,7 +54,7 @@ class AdaptVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self.metadata = {
             "render_modes": list(_MODES),
             "render_fps": max(1, round(1 / self.family.period)),
-            "autoreset_mode": AutoresetMode.SAME_STEP,
+            "autoreset_mode": _autoreset(autoreset_mode),
         }
         self.render_mode = render_mode
         self.single_observation_space = observation_space(self.family)
@@ -54,6 +62,8 @@ class AdaptVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._all = np.ones(num_envs, dtype=bool)
+        self._over = np.zeros(num_envs, dtype=bool)
+        """Whose episode the next step begins. Shape (N,), bool."""
         self._camera: Camera | None = None
 
     @property
@@ -90,6 +100,7 @@ class AdaptVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         seeds = self._seeds(seed)
         super().reset(seed=seeds[0] if seed is not None else None)
         self._trials.begin(seeds, options or {})
+        self._over = ~self._all
         return self._trials.env.observation.copy(), self._infos(self._all) | self._tasks(self._all)
 
     def step(
@@ -100,11 +111,16 @@ class AdaptVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         Raises:
             TaskError: before the first reset, or the actions have another shape.
         """
-        transition = self._trials.step(actions)
+        trials, began = self._trials, self._over
+        transition = trials.step_or_begin(actions, began) if began.any() else trials.step(actions)
         done = transition.done
-        infos = self._end(done) if done.any() else self._infos(self._all)
+        if self.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP:
+            self._over = done
+            infos = self._infos(self._all) | (self._tasks(began) if began.any() else {})
+        else:
+            infos = self._end(done) if done.any() else self._infos(self._all)
         terminated = transition.terminated & done
-        return self._trials.env.observation.copy(), transition.reward, terminated, done & ~terminated, infos
+        return trials.env.observation.copy(), transition.reward, terminated, done & ~terminated, infos
 
     def render(self) -> tuple[np.ndarray, ...] | None:
         """A picture of each simulation, shape (H, W, 3), uint8.
@@ -171,3 +187,11 @@ class AdaptVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         final = {"final_obs": final_obs, "_final_obs": done.copy()}
         final |= {"final_info": final_info, "_final_info": done.copy()}
         return self._infos(self._all) | self._tasks(done) | final
+
+
+def _autoreset(mode: str | AutoresetMode) -> AutoresetMode:
+    valid = (AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP)
+    found = [each for each in valid if mode in (each, each.value)]
+    if not found:
+        raise TaskError(f"unknown autoreset_mode {mode!r}; valid: {', '.join(each.value for each in valid)}")
+    return found[0]
