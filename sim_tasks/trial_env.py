@@ -86,7 +86,12 @@ class TrialVecEnv:
         self._goals = GoalState(family.goal, robots, family.period) if family.goal else None
         action = np.zeros((robots, family.action_size))
         self._motion = Motion.of(self.sim, action, self._goals.goal if self._goals else None)
+        with np.errstate(
+            all="ignore"
+        ):  # an engine field is filled from the call after the one that asks for it first
+            self._judge(family.reward(self._motion), np.zeros(robots, dtype=bool))
         self._disturbances = Disturbances(family, self.sim, self.trial_steps, changes)
+        self._bind_fields()
         self.reset(np.arange(robots))
 
     @property
@@ -192,6 +197,15 @@ class TrialVecEnv:
 
     def _streams(self, seed: int, robots: int) -> RowRandom:
         return RowRandom([seed, 7, self._stream, SPLITS.index(self.split)], robots)
+
+    def _bind_fields(self) -> None:
+        """Has everything read once that is read of the engine: a field that is bound later is zero until the next step."""
+        family = self.family
+        observe = getattr(family.interface, "observe", None)
+        with np.errstate(all="ignore"):  # the motion is none yet
+            for function in (*family.reward.terms.values(), family.terminal, family.success, observe):
+                if function is not None:
+                    function(self._motion)
 
     def _judge(self, reward: np.ndarray, diverged: np.ndarray) -> Transition:
         """Which episodes and trials have ended with this step."""

@@ -36,6 +36,8 @@ LENGTHS = (0.2, 0.3)
 TOP = sum(LENGTHS)
 STANDING = 0.05
 """Height in [m] below the top within which the tip counts as up: both links within 0.4 to 0.6 rad of upright."""
+CABLE = 12.566
+"""Position limit of the joints in [rad], as in robot.yaml."""
 MAX_DELAY = 0.05
 """[s]."""
 
@@ -112,6 +114,11 @@ def _small_control(motion: Motion) -> np.ndarray:
     return (9 + np.asarray(effort)) / 10
 
 
+def _wound_up(motion: Motion) -> np.ndarray:
+    """Beyond the cables' length the robot stays in safe mode until somebody unwinds it: there is nothing to gain."""
+    return (np.abs(motion.position) > CABLE).any(axis=1)
+
+
 def _start(rng: Rows, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Hanging, let go somewhere near the bottom."""
     return rng.uniform(-0.3, 0.3, (count, 2)), rng.uniform(-0.5, 0.5, (count, 2))
@@ -144,6 +151,7 @@ def double_pendulum_swingup(actuated: str = "acrobot") -> TaskFamily:
         ObservationTerm("sin_position"),
         ObservationTerm("cos_position"),
         ObservationTerm("velocity", scale=0.1),
+        ObservationTerm("position", scale=0.1),  # how far the cables are wound up
     )
     return TaskFamily(
         name="double_pendulum_swingup" if actuated == "acrobot" else "double_pendulum_swingup@pendubot",
@@ -153,6 +161,7 @@ def double_pendulum_swingup(actuated: str = "acrobot") -> TaskFamily:
         reward=Reward.product(upright=_upright, steady=_steady, small_control=_small_control),
         start=_start,
         training_start=_training_start,
+        terminal=_wound_up,
         success=lambda motion: tip_height(motion.position) > TOP - STANDING,
         episode_seconds=8.0,
         change=Change("lower_mass", probability=0.3, knock=2.0),
