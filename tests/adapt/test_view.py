@@ -256,6 +256,71 @@ def test_page_really_draws_what_moves(page: Path, tmp_path: Path, renderer: str)
     assert middle.sum() > 600, f"{renderer}: nothing moves in the pictures"
 
 
+# A browser that hurries through its own time for a test need not get round to animation frames.
+_FRAMES = """
+window.requestAnimationFrame = (draw) => setTimeout(() => draw(performance.now()), 16);
+window.cancelAnimationFrame = clearTimeout;
+"""
+_HANDS = """
+const root = document.documentElement, canvas = document.querySelector("canvas");
+const byId = (id) => document.getElementById(id);
+const picture = () => canvas.toDataURL();
+const later = () => new Promise((done) => setTimeout(done, 150));
+canvas.setPointerCapture = () => {};
+const point = (kind, x, y) => canvas.dispatchEvent(new PointerEvent(kind, { pointerId: 1, clientX: x, clientY: y }));
+const drag = () => { point("pointerdown", 50, 50); point("pointermove", 90, 60); point("pointerup", 90, 60); };
+async function changes(name, act) {
+  const before = picture();
+  await act();
+  await later();
+  root.dataset[name] = before === picture() ? "same" : "other";
+}
+(async () => {
+  await later();
+  const first = picture();
+  await changes("dragged", drag);
+  await changes("moved", () => point("pointermove", 10, 10));
+  await changes("scrolled", () => canvas.dispatchEvent(new WheelEvent("wheel", { deltaY: -200 })));
+  await changes("pinched", () => canvas.dispatchEvent(new WheelEvent("wheel", { deltaY: -200, ctrlKey: true })));
+  await changes("coloured", () => byId("masses").click());
+  byId("masses").click();
+  byId("home").click();
+  await later();
+  root.dataset.home = first === picture() ? "same" : "other";
+  await changes("scrubbed", () => { byId("scrub").value = 1; byId("scrub").dispatchEvent(new Event("input")); });
+  root.dataset.clock = byId("clock").textContent;
+  const key = (name) => document.body.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
+  await changes("stepped", () => key("ArrowLeft"));
+  key(" ");
+  root.dataset.playing = byId("play").textContent;
+  key(" ");
+  root.dataset.paused = byId("play").textContent;
+})();
+"""
+
+
+@needs_browser
+def test_page_answers_to_hands(page: Path, tmp_path: Path) -> None:
+    handled = tmp_path / "view.html"
+    text = page.read_text("utf-8")
+    text = text.replace("<body>", f"<body><script>{_FRAMES}</script>")
+    handled.write_text(text.replace("</body>", f"<script>{_HANDS}</script></body>"), encoding="utf-8")
+    root = re.search(r"<html[^>]*>", dump_dom(handled, fragment="t=0"))
+    assert root
+    facts = dict(re.findall(r'data-([\w-]+)="([^"]*)"', root[0]))
+    assert "trouble" not in facts
+    assert facts["dragged"] == "other"
+    assert facts["moved"] == "same", "nothing turns while no button is held"
+    assert facts["scrolled"] == "same", "the wheel scrolls the page unless the picture was clicked"
+    assert facts["pinched"] == "other"
+    assert facts["coloured"] == "other"
+    assert facts["home"] == "same", "the view is reset"
+    assert facts["scrubbed"] == "other"
+    assert facts["clock"] == "0.60 s"
+    assert facts["stepped"] == "other"
+    assert (facts["playing"], facts["paused"]) == ("Pause", "Play")
+
+
 @needs_browser
 @pytest.mark.parametrize("width", [400, 1440])
 def test_nothing_overflows_sideways(page: Path, width: int) -> None:
