@@ -31,6 +31,15 @@ PROPERTIES = {
 }
 """What may differ between simulations beside the model's fields: size (per joint, per axis or one) and default."""
 
+_CHANNELS = {
+    "position_noise": ("noise", "position"),
+    "velocity_noise": ("noise", "velocity"),
+    "gyro_noise": ("noise", "gyro"),
+    "gravity_noise": ("noise", "gravity"),
+    "position_offset": ("offset", "position"),
+    "gyro_bias": ("offset", "gyro"),
+}
+"""Which properties stand side by side, in the order of a sensor reading: `BatchSim.channels` gives them at once."""
 _STATE = ("time", "qpos", "qvel", "act", "ctrl", "history", "qacc_warmstart")
 _NOBODY = np.empty(0, dtype=int)
 DIVERGED = 1e4
@@ -68,6 +77,7 @@ class BatchSim:
         self._fields: dict[str, np.ndarray] = {}
         self._defaults: dict[str, np.ndarray] = {}
         self._properties: dict[str, np.ndarray] = {}
+        self._channels: dict[str, np.ndarray] = {}
         self._rest = RestCommand(plant.model, plant.joints, plant.actuators)
         self._stall = np.tile(plant.model.actuator_forcerange[list(plant.actuators), 1], (robots, 1))
         self._delay = np.tile(plant.model.actuator_delay, (robots, 1))
@@ -113,14 +123,20 @@ class BatchSim:
         if name not in self._properties:
             if name not in PROPERTIES:
                 raise TaskError(f"unknown property {name!r}; valid: {', '.join(PROPERTIES)}")
-            size = {"joint": len(self.plant.joints), "axis": 3, "one": 1}[PROPERTIES[name][0]]
-            self._properties[name] = np.empty((self.robots, size))
+            self._properties[name] = self._room(name)
             self._properties[name][:] = self._unchanged(name)
         return self._properties[name]
 
     def used(self, name: str) -> np.ndarray | None:
         """A property that some parameter has written, or None: nothing to do for it."""
         return self._properties.get(name)
+
+    def channels(self, kind: str) -> np.ndarray | None:
+        """All properties of one kind, `noise` or `offset`, side by side; None if no parameter has written one.
+
+        Live; in the order position, velocity, gyro, gravity. Shape (N, 2 J + 6).
+        """
+        return self._channels.get(kind)
 
     def get_model(self, robot: int) -> mujoco.MjModel:
         """A copy of the model with one simulation's own fields."""
@@ -168,8 +184,16 @@ class BatchSim:
         start: Callable[[Rows, int], tuple[np.ndarray, np.ndarray]],
         random: Rows,
     ) -> None:
-        """Begins episodes in simulations `ids`, shape (n,), sorted, from states that `start` draws."""
-        self.reset(ids, *start(random, len(ids)))
+        """Begins episodes in simulations `ids`, shape (n,), sorted, from states that `start` draws.
+
+        Raises:
+            TaskError: they have not the shape of the plant's state.
+        """
+        qpos, qvel = start(random, len(ids))
+        for name, array, size in (("qpos", qpos, self.model.nq), ("qvel", qvel, self.model.nv)):
+            if np.shape(array) != (len(ids), size):
+                raise TaskError(f"start: {name} has shape {np.shape(array)}; expected ({len(ids)}, {size})")
+        self.reset(ids, qpos, qvel)
 
     def jitter(self, unit: np.ndarray) -> None:
         """Delays this control step's command by a part, shape (N,), in [0, 1), of each simulation's jitter."""
@@ -246,6 +270,16 @@ class BatchSim:
         speed = self.qvel[:, self.plant.qvel] / no_load_speed
         force[:, driven, 0] = -self._stall * np.clip(1 + speed, 0.0, 1.0)
         force[:, driven, 1] = self._stall * np.clip(1 - speed, 0.0, 1.0)
+
+    def _room(self, name: str) -> np.ndarray:
+        joints = len(self.plant.joints)
+        if name not in _CHANNELS:
+            return np.empty((self.robots, {"joint": joints, "axis": 3, "one": 1}[PROPERTIES[name][0]]))
+        kind, place = _CHANNELS[name]
+        if kind not in self._channels:
+            self._channels[kind] = np.zeros((self.robots, 2 * joints + 6))
+        first = {"position": 0, "velocity": joints, "gyro": 2 * joints, "gravity": 2 * joints + 3}[place]
+        return self._channels[kind][:, first : first + (joints if place in ("position", "velocity") else 3)]
 
     def _unchanged(self, name: str) -> float | tuple[float, ...]:
         """A property where no parameter writes it."""

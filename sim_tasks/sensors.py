@@ -19,40 +19,39 @@ _GRAVITY_NORM = 1e-9
 
 
 class SensorModel:
-    """Joint encoders, and an IMU where the robot has one. J joints; C = 2 J, or 2 J + 6 with an IMU."""
+    """Joint encoders, and an IMU where the robot has one. J joints; C = 2 J, or 2 J + 6 with an IMU.
+
+    Frames are live: the next call overwrites them.
+    """
 
     def __init__(self, spec: RobotSpec, sim: BatchSim):
         self.sim = sim
         self.joints = len(spec.joints)
         self.imu = _Imu(spec, sim) if spec.imu else None
         self.channels = 2 * self.joints + (6 if self.imu else 0)
-        self._reading = np.zeros((sim.robots, self.channels))
+        self._reading, self._spare, self._older = np.zeros((3, sim.robots, self.channels))
         deepest = _deepest_delay(sim) / sim.plant.period
         depth = int(np.ceil(deepest)) + 2 if deepest else 0
         self._past = np.zeros((depth, sim.robots, self.channels))
         self._newest = 0
         self._rows = np.arange(sim.robots)
-        joint, gyro = self.joints, slice(2 * self.joints, 2 * self.joints + 3)
-        self._offsets = [("position_offset", slice(0, joint))]
-        self._noises = [("position_noise", slice(0, joint)), ("velocity_noise", slice(joint, 2 * joint))]
-        if self.imu is not None:
-            self._offsets += [("gyro_bias", gyro)]
-            self._noises += [("gyro_noise", gyro), ("gravity_noise", slice(2 * joint + 3, 2 * joint + 6))]
+        self._noise = np.zeros((sim.robots, self.channels))
 
     def sense(self, random: Rows) -> SensorFrame:
         """What all robots' sensors say now, one control step after the last call."""
-        reading = self._delayed(self._truth())
-        everyone = slice(None)
+        reading, everyone = self._spare, slice(None)
+        self._write_delayed(reading)
         self._add_errors(reading, everyone, random)
         if (lost := self.sim.used("drop_probability")) is not None:
             repeats = random.random(self.sim.robots) < lost[:, 0]
-            reading[repeats] = self._reading[repeats]
-        self._reading = reading
+            np.copyto(reading, self._reading, where=repeats[:, None])
+        self._reading, self._spare = reading, self._reading
         return self.frame()
 
     def restart(self, ids: np.ndarray, random: Rows) -> SensorFrame:
         """Robots `ids`, shape (n,), have been put elsewhere: their past is as their present, and is read anew."""
-        truth = self._truth()[ids]
+        truth = np.empty((len(ids), self.channels))
+        self._write_truth(truth, ids)
         self._past[:, ids] = truth
         self._add_errors(truth, ids, random)
         self._reading[ids] = truth
@@ -66,41 +65,7 @@ class SensorModel:
         """Inverse of `state`."""
         self._past[:] = np.asarray(state["past"]).reshape(self._past.shape)
         self._newest = int(state["newest"])
-        self._reading = np.asarray(state["reading"]).copy()
-
-    def _truth(self) -> np.ndarray:
-        sim, joints = self.sim, self.joints
-        truth = np.empty((sim.robots, self.channels))
-        truth[:, :joints] = sim.qpos[:, sim.plant.qpos]
-        truth[:, joints : 2 * joints] = sim.qvel[:, sim.plant.qvel]
-        if self.imu is not None:
-            self.imu.read(truth[:, 2 * joints :])
-        return truth
-
-    def _delayed(self, truth: np.ndarray) -> np.ndarray:
-        """The truth of a while ago, between two control steps on a straight line."""
-        if not len(self._past):
-            return truth
-        depth = len(self._past)
-        self._newest = (self._newest + 1) % depth
-        self._past[self._newest] = truth
-        delay = self.sim.used("observation_delay")
-        if delay is None:
-            return truth
-        steps = delay[:, 0] / self.sim.plant.period
-        whole = np.floor(steps).astype(int)
-        newer = self._past[(self._newest - whole) % depth, self._rows]
-        older = self._past[(self._newest - whole - 1) % depth, self._rows]
-        return newer + (steps - whole)[:, None] * (older - newer)
-
-    def _add_errors(self, reading: np.ndarray, ids: np.ndarray | slice, random: Rows) -> None:
-        """Adds offsets, biases and noise to the readings of robots `ids`, shape (n, C)."""
-        for name, columns in self._offsets:
-            if (offset := self.sim.used(name)) is not None:
-                reading[:, columns] += offset[ids]
-        for name, columns in self._noises:
-            if (std := self.sim.used(name)) is not None:
-                reading[:, columns] += std[ids] * random.standard_normal((len(reading), std.shape[1]))
+        self._reading[:] = np.asarray(state["reading"])
 
     def frame(self) -> SensorFrame:
         """The newest reading, once more."""
@@ -108,9 +73,50 @@ class SensorModel:
         position, velocity = reading[:, :joints], reading[:, joints : 2 * joints]
         if self.imu is None:
             return SensorFrame(stamp, position, velocity)
-        gravity = reading[:, 2 * joints + 3 :]
-        gravity = gravity / np.maximum(np.linalg.norm(gravity, axis=1, keepdims=True), _GRAVITY_NORM)
+        gravity = _unit(reading[:, 2 * joints + 3 :])
         return SensorFrame(stamp, position, velocity, reading[:, 2 * joints : 2 * joints + 3], gravity)
+
+    def _write_truth(self, out: np.ndarray, ids: np.ndarray | slice) -> None:
+        """The true state of robots `ids`, shape (n, C)."""
+        sim, joints = self.sim, self.joints
+        qpos, qvel = sim.qpos[ids], sim.qvel[ids]
+        out[:, :joints] = qpos[:, sim.plant.qpos]
+        out[:, joints : 2 * joints] = qvel[:, sim.plant.qvel]
+        if self.imu is not None:
+            self.imu.read(qpos, qvel, ids, out[:, 2 * joints :])
+
+    def _write_delayed(self, out: np.ndarray) -> None:
+        """The truth of a while ago, between two control steps on a straight line. Shape (N, C)."""
+        depth, robots, everyone = len(self._past), self.sim.robots, slice(None)
+        if not depth:
+            self._write_truth(out, everyone)
+            return
+        self._newest = (self._newest + 1) % depth
+        self._write_truth(self._past[self._newest], everyone)
+        delay = self.sim.used("observation_delay")
+        if delay is None:
+            out[:] = self._past[self._newest]
+            return
+        steps = delay[:, 0] / self.sim.plant.period
+        whole = np.floor(steps)
+        newer = (self._newest - whole.astype(int)) % depth * robots + self._rows
+        older = (newer - robots) % (depth * robots)
+        flat = self._past.reshape(-1, self.channels)
+        np.take(flat, newer, axis=0, out=out, mode="clip")
+        np.take(flat, older, axis=0, out=self._older, mode="clip")
+        self._older -= out
+        self._older *= (steps - whole)[:, None]
+        out += self._older
+
+    def _add_errors(self, reading: np.ndarray, ids: np.ndarray | slice, random: Rows) -> None:
+        """Adds offsets, biases and noise to the readings of robots `ids`, shape (n, C)."""
+        sim, count = self.sim, self.channels
+        if (offset := sim.channels("offset")) is not None:
+            reading += offset[ids, :count]
+        if (std := sim.channels("noise")) is not None:
+            noise = random.standard_normal(reading.shape, self._noise[: len(reading)])
+            noise *= std[ids, :count]
+            reading += noise
 
 
 class _Imu:
@@ -131,18 +137,38 @@ class _Imu:
         address, dof = int(model.jnt_qposadr[joint]), int(model.jnt_dofadr[joint])
         self._quaternion = slice(address + 3, address + 7)
         self._rate = slice(dof + 3, dof + 6)
-        self._mount = rotation(site.quat[None])
-        self._down = model.opt.gravity / max(float(np.linalg.norm(model.opt.gravity)), _GRAVITY_NORM)
+        level = bool(np.array_equal(site.quat, [1.0, 0.0, 0.0, 0.0]))
+        self._mount = None if level else rotation(site.quat[None])
+        """How the IMU is turned on its body; None: not at all."""
+        self._down = _unit(model.opt.gravity[None])
 
-    def read(self, out: np.ndarray) -> None:
-        """Writes rate [rad/s] and gravity's direction. Shape (N, 6)."""
-        down = self._down
+    def read(self, qpos: np.ndarray, qvel: np.ndarray, ids: np.ndarray | slice, out: np.ndarray) -> None:
+        """Writes rate [rad/s] and gravity's direction, shape (n, 6), of robots `ids` in states (n, nq) and (n, nv)."""
         tilted = self.sim.expanded("opt.gravity")
-        if tilted is not None:
-            down = tilted / np.maximum(np.linalg.norm(tilted, axis=1, keepdims=True), _GRAVITY_NORM)
-        body = rotation(self.sim.qpos[:, self._quaternion])
-        out[:, :3] = rotate_back(self._mount, self.sim.qvel[:, self._rate])
-        out[:, 3:] = rotate_back(self._mount, rotate_back(body, np.broadcast_to(down, (len(out), 3))))
+        down = self._down if tilted is None else _unit(tilted[ids])
+        rate, gravity = qvel[:, self._rate], _seen_from(qpos[:, self._quaternion], down)
+        if self._mount is not None:
+            rate, gravity = rotate_back(self._mount, rate), rotate_back(self._mount, gravity)
+        out[:, :3], out[:, 3:] = rate, gravity
+
+
+def _seen_from(quaternion: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """Vectors of the world, shape (n or 1, 3), in frames that quaternions w x y z, shape (n, 4), turn. Shape (n, 3)."""
+    w, x, y, z = np.ascontiguousarray(quaternion.T)
+    a, b, c = np.ascontiguousarray(vector.T)
+    out = np.empty((len(quaternion), 3))
+    # v - w t + u x t, with u = (x, y, z) and t = 2 u x v.
+    p, q, r = 2 * (y * c - z * b), 2 * (z * a - x * c), 2 * (x * b - y * a)
+    out[:, 0] = a - w * p + (y * r - z * q)
+    out[:, 1] = b - w * q + (z * p - x * r)
+    out[:, 2] = c - w * r + (x * q - y * p)
+    return out
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    """Vectors of length 1, or less where there is none. Shape (n, 3)."""
+    x, y, z = vector.T
+    return vector / np.maximum(np.sqrt(x * x + y * y + z * z), _GRAVITY_NORM)[:, None]
 
 
 def rotation(quaternion: np.ndarray) -> np.ndarray:
