@@ -27,7 +27,7 @@ class Task:
     """The physics of one robot of a family."""
 
     family: str
-    """The family's name, without protocol."""
+    """The family's name."""
     split: str
     seed: int
     index: int
@@ -116,7 +116,7 @@ def _read(content: Any, family: TaskFamily | None) -> Task:
 
 def _registered(name: str) -> TaskFamily:
     """A family that this package brings; a file shall not make others be imported."""
-    if name not in family_names() and not name.startswith(PREFIX):
+    if name.partition("@")[0] not in family_names() and not name.startswith(PREFIX):
         raise TaskError(
             f"family {name!r} is not registered; valid: {', '.join(family_names())}; load your own and hand it over"
         )

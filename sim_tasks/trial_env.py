@@ -86,10 +86,6 @@ class TrialVecEnv:
         self._goals = GoalState(family.goal, robots, family.period) if family.goal else None
         action = np.zeros((robots, family.action_size))
         self._motion = Motion.of(self.sim, action, self._goals.goal if self._goals else None)
-        with np.errstate(
-            all="ignore"
-        ):  # an engine field is filled from the call after the one that asks for it first
-            self._judge(family.reward(self._motion), np.zeros(robots, dtype=bool))
         self._disturbances = Disturbances(family, self.sim, self.trial_steps, changes)
         self._bind_fields()
         self.reset(np.arange(robots))
@@ -199,7 +195,7 @@ class TrialVecEnv:
         return RowRandom([seed, 7, self._stream, SPLITS.index(self.split)], robots)
 
     def _bind_fields(self) -> None:
-        """Has everything read once that is read of the engine: a field that is bound later is zero until the next step."""
+        """Has all engine fields read once that are read: one that is asked for later is zero until the next step."""
         family = self.family
         observe = getattr(family.interface, "observe", None)
         with np.errstate(all="ignore"):  # the motion is none yet

@@ -20,7 +20,7 @@ from sim_tasks.trial_env import TrialVecEnv
 from tests.sim_tasks.playing import play, random_actions, same
 from tests.sim_tasks.slider import slider
 
-NAMES = (*family_names(), "dm_control:cartpole/swingup")
+NAMES = (*family_names(), "double_pendulum_swingup@pendubot", "dm_control:cartpole/swingup")
 FAMILY = slider()
 TASK = Task("slider", "test", 3, 7, {"mass": 0.1 + 0.2, "bonus": 1e-17}, {"mass": "kg", "bonus": "1"})
 
@@ -128,7 +128,7 @@ def test_a_file_that_is_no_task_at_all_is_refused(tmp_path, text):
         load_task(tmp_path / "nowhere.json", FAMILY)
 
 
-@pytest.mark.parametrize("name", ["slider", "evil.py:family", "os:system", "pendulum_swingup@paper"])
+@pytest.mark.parametrize("name", ["slider", "evil.py:family", "os:system", "evil.py:family@paper"])
 def test_a_file_does_not_make_anything_be_imported(tmp_path, name):
     path = saved(tmp_path / "task.json", family=name)
     with pytest.raises(TaskError, match=f"family '{name}' is not registered; valid: pendulum_swingup, "):
