@@ -39,12 +39,14 @@ def uprightness(motion: Motion) -> np.ndarray:
 
 def velocity_error(motion: Motion) -> np.ndarray:
     """Distance from the velocity that is asked for, along the ground, in [m/s]. Shape (N,)."""
+    assert motion.goal is not None
     velocity = base_velocity(motion)
     return np.hypot(velocity[:, 0] - motion.goal[:, 0], velocity[:, 1] - motion.goal[:, 1])
 
 
 def turning_error(motion: Motion) -> np.ndarray:
     """Distance from the turning rate that is asked for in [rad/s]. Shape (N,)."""
+    assert motion.goal is not None
     return np.abs(motion.qvel[:, 5] - motion.goal[:, 2])
 
 

@@ -46,8 +46,8 @@ ROBOT = load_robot("go2")
 JOINTS = tuple(name.removesuffix("_joint") for name in ROBOT.joint_names)
 FEET = ("FL", "FR", "RL", "RR")
 FAULT = JointFault(ROBOT.joint_names)
-HEALTHY = 4
-"""Shares of tasks without a fault, beside one share of each joint: a quarter."""
+FAULT_LOCKS = 60.0
+"""Dry friction in [N m] of a joint that is locked: the strongest motor gives 35.55 N m."""
 MAX_DELAY = 0.0375
 """[s]: 30 ms, and the quarter of the range that out-of-distribution tasks go beyond it."""
 
@@ -90,15 +90,15 @@ PARAMETERS = (
     ),
     Parameter("armature", "1", Armature(factor=True), 1.0, 1.05, source=_RANGES + "1.0-1.05"),
     Parameter.choice(
-        "faulty_joint", "index", FAULT.which, (-1.0,) * HEALTHY + tuple(map(float, range(len(JOINTS)))),
+        "faulty_joint", "index", FAULT.which, tuple(map(float, range(-1, len(JOINTS)))),
         source=_FAULT_SOURCE,
     ),
     Parameter(
         "fault_strength", "1", FAULT.strength, 0.2, 1.0, "abs", "uniform", "low", source=_FAULT_SOURCE
     ),
     Parameter.choice(
-        "fault_friction", "N m", FAULT.friction, (0.0, 60.0),
-        source="0: weak; 60: locked, above the strongest motor's 35.55 N m",
+        "fault_friction", "N m", FAULT.friction, (0.0, 2.0, FAULT_LOCKS),
+        source="none besides its weakness; a dry gear, ten times the healthy 0.2 N m; locked",
     ),
     Parameter("slope_x", "rad", GravityTilt("x"), -0.12, 0.12, source="up to 9.6 deg; friction 0.3 holds to 16.7"),
     Parameter("slope_y", "rad", GravityTilt("y"), -0.12, 0.12, source="up to 9.6 deg; friction 0.3 holds to 16.7"),
@@ -131,8 +131,8 @@ PARAMETERS = (
     ),
 )  # fmt: skip
 
-LOCKED = 0.02
-"""What stands for no authority at all, as readouts are read on a logarithmic scale."""
+LOCKED = 0.1
+"""The authority that stands for none at all: readouts are read on a logarithmic scale."""
 
 
 def _authority(index: int) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
