@@ -82,7 +82,7 @@ def train(request: TrainRequest, progress: Progress | None = None) -> dict[str, 
     checkpoint = request.out / "checkpoint.safetensors"
     if done:
         state = load_checkpoint(checkpoint)
-        learner.restore(state["learner"])
+        _restore(learner, state["learner"], request.out)
         done, seconds, steps = state["iteration"], state["seconds"], state["steps"]
     with _Log(request.out, done) as log, _stop_flag() as stopped:
         for iteration in range(done, iterations):
@@ -146,8 +146,19 @@ def load_learner(run: Path) -> Learner:
     state = load_checkpoint(run / "checkpoint.safetensors")["learner"]
     teacher = _read_teacher(run / config["teacher"]) if kind.needs_teacher else None
     learner = kind.build(load_family(config["family"]), config["seed"], 0, teacher)
-    learner.restore(state)
+    _restore(learner, state, run)
     return learner
+
+
+def _restore(learner: Learner, state: dict[str, Any], run: Path) -> None:
+    """Gives a learner its checkpoint, unless code, family or robot have become others since it was written."""
+    try:
+        learner.restore(state)
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise RunError(
+            f"{run}: its checkpoint does not fit the present code, family or robot: {' '.join(str(error).split())}; "
+            "go back to those it was trained with, or train again into another --out"
+        ) from error
 
 
 def _load_teacher(request: TrainRequest) -> Teacher:

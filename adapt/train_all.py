@@ -27,6 +27,7 @@ def train_all(
     *,
     seed: int = 0,
     scale: float = 1.0,
+    iterations: int | None = None,
     resume: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -37,6 +38,7 @@ def train_all(
         out: folder of the three runs.
         seed: of all three.
         scale: of the default number of iterations; below 1 for a quick look.
+        iterations: of each of the three, instead of `scale` times their default.
         resume: go on with what is there.
         progress: called after every iteration.
 
@@ -49,9 +51,17 @@ def train_all(
     """
     begin, record = time.monotonic(), out / "train.json"
     before = json.loads(record.read_text(encoding="utf-8"))["seconds"] if resume and record.is_file() else 0.0
-    together = [_Training(name, family, out, seed, scale, resume, threads=1) for name in ("dr", "oracle")]
+    from adapt.learners import learner_kind
+
+    counts = {
+        name: max(1, round(scale * learner_kind(name).iterations)) if iterations is None else iterations
+        for name in LEARNERS_IN_ORDER
+    }
+    bounds = ("dr", "oracle")
+    together = [_Training(name, family, out, seed, counts[name], resume, threads=1) for name in bounds]
     _watch(together, progress)
-    belief = _Training("belief", family, out, seed, scale, resume, threads=os.cpu_count() or 1)
+    cores = os.cpu_count() or 1
+    belief = _Training("belief", family, out, seed, counts["belief"], resume, threads=cores)
     _watch([belief], progress)
     results = {name: json.loads((out / name / "result.json").read_text()) for name in LEARNERS_IN_ORDER}
     dr, oracle, adaptive = results.values()
@@ -76,11 +86,8 @@ class _Training:
     """One training in a process of its own, whose metrics arrive as JSON lines."""
 
     def __init__(
-        self, learner: str, family: str, out: Path, seed: int, scale: float, resume: bool, threads: int
+        self, learner: str, family: str, out: Path, seed: int, iterations: int, resume: bool, threads: int
     ):
-        from adapt.learners import learner_kind
-
-        iterations = max(1, round(scale * learner_kind(learner).iterations))
         self.learner = learner
         command = [sys.executable, "-m", "adapt.cli", "train", learner, family, "--json"]
         command += ["--out", str(out / learner), "--seed", str(seed), "--threads", str(threads)]

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from sim_tasks.errors import TaskError
 from sim_tasks.motion import Motion
 
 Term = Callable[[Motion], np.ndarray]
@@ -30,9 +31,23 @@ class Reward:
         return cls(terms, "sum")
 
     def __call__(self, motion: Motion) -> np.ndarray:
-        """Reward of one control step. Shape (N,)."""
-        values = [np.asarray(term(motion), dtype=float) for term in self.terms.values()]
+        """Reward of one control step. Shape (N,).
+
+        Raises:
+            TaskError: a term is not one number per simulation.
+        """
+        values = [_per_simulation(name, term(motion), motion) for name, term in self.terms.items()]
         total = values[0]
         for value in values[1:]:
             total = total * value if self.combine == "product" else total + value
         return total
+
+
+def _per_simulation(name: str, value: np.ndarray, motion: Motion) -> np.ndarray:
+    """Other shapes would mix simulations with one another without a word."""
+    value, count = np.asarray(value, dtype=float), len(motion.qpos)
+    if value.shape != (count,):
+        raise TaskError(
+            f"reward {name!r}: shape {value.shape}; expected ({count},), one number per simulation"
+        )
+    return value

@@ -9,6 +9,7 @@ from adapt.console import say
 
 FAMILY = "pendulum_swingup"
 NUM_ENVS = 1024
+_UNITS = {"ratio": "", "peak_rss_mib": "MiB", "num_envs": "", "cores": "", "diverged": "simulations"}
 
 
 def bench(
@@ -59,6 +60,6 @@ def _tell(figures: dict[str, Any], unit: str) -> None:
         if isinstance(value, dict):
             _tell(value, unit)
         elif isinstance(value, float | int):
-            own = {"ratio": "", "peak_rss_mib": "MiB", "num_envs": "", "cores": ""}.get(name, unit)
+            own = _UNITS.get(name, unit)
             shown = f"{value:,.2f}" if name == "ratio" else f"{value:,.0f}"
             say(f"  {name:<22} {shown} {own}")

@@ -23,7 +23,7 @@ class Train:
     """Folder of the run. Default: runs/<family>/<learner>."""
     seed: int = 0
     iterations: int | None = None
-    """One iteration is one rollout and one update. Default: the learner's own."""
+    """One iteration is one rollout and one update; of `all`, of each of the three. Default: the learner's own."""
     threads: int = 0
     """Threads of the simulation; 0 for all cores."""
     teacher: Path | None = None
@@ -42,8 +42,9 @@ class Train:
         if self.learner == "all":
             from adapt.train_all import train_all
 
+            options = {"seed": self.seed, "iterations": self.iterations, "resume": self.resume}
             with TrainingProgress() as progress:
-                result = train_all(self.family, out, seed=self.seed, resume=self.resume, progress=progress)
+                result = train_all(self.family, out, **options, progress=progress)
         else:
             from adapt.learners import learner_kind
             from adapt.train import TrainRequest, train

@@ -297,3 +297,13 @@ def test_a_folder_that_is_no_run_is_named(tmp_path, content):
     with pytest.raises(RunError, match="not a training run") as error:
         load_learner(tmp_path)
     assert str(tmp_path) in str(error.value)
+
+
+def test_a_checkpoint_of_other_code_is_refused_in_words(runs, tmp_path):
+    run = tmp_path / "dr"
+    shutil.copytree(runs / "dr", run)
+    state = load_checkpoint(run / "checkpoint.safetensors")
+    del state["learner"]["env"]["port"]["safety"]["last"]
+    training.save_checkpoint(run / "checkpoint.safetensors", state)
+    with pytest.raises(RunError, match=rf"{run}: its checkpoint does not fit .*'last'; .* train again"):
+        load_learner(run)

@@ -111,6 +111,14 @@ def test_scale_is_of_the_default_number_of_iterations(stand_in, scale):
         assert iterations == max(1, round(scale * LEARNERS[name].iterations))
 
 
+def test_iterations_are_of_each_of_the_three(stand_in):
+    out = stand_in(wait=0.0)
+    train_all(FAMILY, out, iterations=3)
+    for name in LEARNERS_IN_ORDER:
+        arguments = called(out, name)["arguments"]
+        assert arguments[arguments.index("--iterations") + 1] == "3"
+
+
 @pytest.mark.parametrize("failing", LEARNERS_IN_ORDER)
 def test_a_failed_training_is_named_with_what_it_said(stand_in, failing):
     out = stand_in(failing=failing)
