@@ -62,15 +62,13 @@ class Trials:
         self._split, self._tasks = split, per_simulation(task, count)
         self._given = task is not None
         self._env(split)
+        self.begun = False
+        """Whether there is a trial to step: not before the first, and not after one that could not begin."""
 
     @property
     def env(self) -> TrialVecEnv:
         """The trials of the present split."""
         return self._envs[self._split]
-
-    @property
-    def begun(self) -> bool:
-        return self._seeds is not None
 
     def begin(self, seeds: Sequence[int], options: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
         """All trials begin anew, with seeds of their own or, where `seeds` is empty, going on drawing as before.
@@ -80,6 +78,7 @@ class Trials:
         Raises:
             TaskError: unknown options, split or parameter, or a task that is not physical.
         """
+        self.begun = False
         split, tasks = self._read(options)
         if len(seeds):
             self._seeds = list(seeds)
@@ -90,6 +89,7 @@ class Trials:
         self._given = any(task is not None for task in tasks)
         self.invalid = self._nobody
         self.begin_again(self._everyone)
+        self.begun = True
 
     def begin_again(self, ids: np.ndarray) -> None:
         """New trials in simulations `ids`, shape (n,)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -50,6 +51,38 @@ def test_a_window_without_a_display_is_refused_at_once(monkeypatch):
     _without_display(monkeypatch)
     with pytest.raises(TaskError, match=r"'human': there is no display \(DISPLAY is not set\)"):
         AdaptEnv(FAMILY, render_mode="human")
+
+
+def test_the_viewer_follows_the_simulation(monkeypatch):
+    """MuJoCo's viewer itself needs a screen: here stands what it is given, and when it is told to look."""
+    from mujoco import viewer
+
+    seen: list[tuple[float, float]] = []
+
+    class Handle:
+        def __init__(self, model, data):
+            self.model, self.data = model, data
+
+        def lock(self):
+            return contextlib.nullcontext()
+
+        def sync(self):
+            seen.append((self.data.qpos[0], self.model.body("payload").mass[0]))
+
+        def close(self):
+            seen.append((0.0, 0.0))
+
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(viewer, "launch_passive", Handle)
+    env, expected = AdaptEnv(FAMILY, render_mode="human"), []
+    for seed in (0, 1):
+        env.reset(seed=seed)
+        for _ in range(3):
+            expected.append((env._trials.env.sim.qpos[0, 0], env.task["payload_mass"]))
+            env.step(np.ones(1))
+        expected.append((env._trials.env.sim.qpos[0, 0], env.task["payload_mass"]))
+    env.close()
+    assert seen == [*expected, (0.0, 0.0)]
 
 
 def test_a_machine_that_cannot_draw_says_what_is_missing(monkeypatch):

@@ -114,4 +114,6 @@ def test_a_task_that_cannot_be_is_named(options, said):
     env = AdaptEnv(FAMILY)
     with pytest.raises(TaskError, match=said):
         env.reset(seed=0, options=options)
+    with pytest.raises(TaskError, match="step before reset"):
+        env.step(np.zeros(1))
     assert np.isfinite(env.reset(seed=0)[0]).all()
