@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from adapt.errors import AdaptError
-from adapt.view.drivers import make_driver
+from adapt.view.drivers import Driver, make_driver
 from adapt.view.recording import Quantity, Recording, Wish
 from sim_tasks.family import TaskFamily
 from sim_tasks.trial_env import TrialVecEnv
@@ -45,29 +45,12 @@ def play(
         AdaptError: too few or too many tasks or seconds, or a policy that cannot drive this family.
         TaskError: unknown split.
     """
-    if not 1 <= tasks <= MAX_TASKS:
-        raise AdaptError(f"tasks: {tasks}; valid: 1 to {MAX_TASKS}")
-    seconds = min(family.episode_seconds, _LONGEST) if seconds is None else seconds
-    if not family.period <= seconds <= _MAX_SECONDS:
-        raise AdaptError(f"seconds: {seconds:g}; valid: {family.period:g} to {_MAX_SECONDS:g}")
-    steps = round(seconds / family.period)
+    steps = _steps(family, tasks, seconds)
     env = TrialVecEnv(family, tasks, seed, split=split, episodes=-(-steps // family.episode_steps))
     env.reset(np.arange(tasks), family.sample(split, tasks, seed))
-    driver = make_driver(policy, env, seed)
-    log = _Log(env)
+    driver, log = make_driver(policy, env, seed), _Log(env)
     models = tuple(env.sim.get_model(robot) for robot in range(tasks))
-    shown = time.monotonic()
-    for step in range(1, steps + 1):
-        transition = env.apply(driver.command())
-        over = np.flatnonzero(transition.done)
-        env.reset(over, env.sim.values[over])
-        begun = np.flatnonzero(env.new_episode)
-        if len(begun):
-            driver.restart(begun)
-        log.add(transition.reward, begun)
-        if progress is not None and time.monotonic() - shown > 1.0:
-            progress("control steps", step, steps)
-            shown = time.monotonic()
+    _drive(env, driver, steps, log, progress)
     stride = max(1, round(_FINEST / family.period))
     return Recording(
         family.name,
@@ -83,6 +66,31 @@ def play(
         wishes=_wishes(family),
         **log.arrays(stride),
     )
+
+
+def _steps(family: TaskFamily, tasks: int, seconds: float | None) -> int:
+    """Control steps to play; refuses what nobody can look at."""
+    if not 1 <= tasks <= MAX_TASKS:
+        raise AdaptError(f"tasks: {tasks}; valid: 1 to {MAX_TASKS}")
+    seconds = min(family.episode_seconds, _LONGEST) if seconds is None else seconds
+    if not family.period <= seconds <= _MAX_SECONDS:
+        raise AdaptError(f"seconds: {seconds:g}; valid: {family.period:g} to {_MAX_SECONDS:g}")
+    return round(seconds / family.period)
+
+
+def _drive(env: TrialVecEnv, driver: Driver, steps: int, log: _Log, progress: Progress | None) -> None:
+    shown = time.monotonic()
+    for step in range(1, steps + 1):
+        transition = env.apply(driver.command())
+        over = np.flatnonzero(transition.done)
+        env.reset(over, env.sim.values[over])
+        begun = np.flatnonzero(env.new_episode)
+        if len(begun):
+            driver.restart(begun)
+        log.add(transition.reward, begun)
+        if progress is not None and time.monotonic() - shown > 1.0:
+            progress("control steps", step, steps)
+            shown = time.monotonic()
 
 
 class _Log:

@@ -261,42 +261,7 @@ _FRAMES = """
 window.requestAnimationFrame = (draw) => setTimeout(() => draw(performance.now()), 16);
 window.cancelAnimationFrame = clearTimeout;
 """
-_HANDS = """
-const root = document.documentElement, canvas = document.querySelector("canvas");
-const byId = (id) => document.getElementById(id);
-const picture = () => canvas.toDataURL();
-const later = () => new Promise((done) => setTimeout(done, 150));
-canvas.setPointerCapture = () => {};
-const point = (kind, x, y) => canvas.dispatchEvent(new PointerEvent(kind, { pointerId: 1, clientX: x, clientY: y }));
-const drag = () => { point("pointerdown", 50, 50); point("pointermove", 90, 60); point("pointerup", 90, 60); };
-async function changes(name, act) {
-  const before = picture();
-  await act();
-  await later();
-  root.dataset[name] = before === picture() ? "same" : "other";
-}
-(async () => {
-  await later();
-  const first = picture();
-  await changes("dragged", drag);
-  await changes("moved", () => point("pointermove", 10, 10));
-  await changes("scrolled", () => canvas.dispatchEvent(new WheelEvent("wheel", { deltaY: -200 })));
-  await changes("pinched", () => canvas.dispatchEvent(new WheelEvent("wheel", { deltaY: -200, ctrlKey: true })));
-  await changes("coloured", () => byId("masses").click());
-  byId("masses").click();
-  byId("home").click();
-  await later();
-  root.dataset.home = first === picture() ? "same" : "other";
-  await changes("scrubbed", () => { byId("scrub").value = 1; byId("scrub").dispatchEvent(new Event("input")); });
-  root.dataset.clock = byId("clock").textContent;
-  const key = (name) => document.body.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
-  await changes("stepped", () => key("ArrowLeft"));
-  key(" ");
-  root.dataset.playing = byId("play").textContent;
-  key(" ");
-  root.dataset.paused = byId("play").textContent;
-})();
-"""
+_HANDS = Path(__file__).with_name("view_hands.js")
 
 
 @needs_browser
@@ -304,7 +269,9 @@ def test_page_answers_to_hands(page: Path, tmp_path: Path) -> None:
     handled = tmp_path / "view.html"
     text = page.read_text("utf-8")
     text = text.replace("<body>", f"<body><script>{_FRAMES}</script>")
-    handled.write_text(text.replace("</body>", f"<script>{_HANDS}</script></body>"), encoding="utf-8")
+    handled.write_text(
+        text.replace("</body>", f"<script>{_HANDS.read_text('utf-8')}</script></body>"), encoding="utf-8"
+    )
     root = re.search(r"<html[^>]*>", dump_dom(handled, fragment="t=0"))
     assert root
     facts = dict(re.findall(r'data-([\w-]+)="([^"]*)"', root[0]))
