@@ -151,12 +151,12 @@ READOUTS = tuple(Readout(f"authority_{name}", "1", _authority(index)) for index,
 
 TERMS = (
     ObservationTerm("gyro", scale=0.5),
-    ObservationTerm("gravity", scale=2.0),
+    ObservationTerm("gravity", scale=3.0),
     ObservationTerm("goal", scale=2.0),
-    ObservationTerm("relative_position", scale=2.0),
-    ObservationTerm("velocity", scale=0.1),
+    ObservationTerm("relative_position", scale=3.0),
+    ObservationTerm("velocity", scale=0.15),
 )
-"""Scaled to about one: a walking leg moves by 0.5 rad at 10 rad/s."""
+"""Scaled to about one: a walking leg swings by 0.3 rad at 7 rad/s, the trunk by 0.3 rad at 2 rad/s."""
 
 
 def _draw_goal(rng: Rows, count: int) -> np.ndarray:
