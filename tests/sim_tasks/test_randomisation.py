@@ -10,6 +10,7 @@ import pytest
 
 from sim_tasks.batch_sim import BatchSim
 from sim_tasks.errors import TaskError
+from sim_tasks.plant import robot_plant
 from sim_tasks.randomisation import (
     CELLS,
     OOD_MARGIN,
@@ -22,9 +23,9 @@ from sim_tasks.randomisation import (
     Parameter,
     Sensing,
     Target,
-    beyond,
     unit_draws,
 )
+from sim_tasks.row_random import RowRandom
 from tests.robots.two_joints import two_joints
 
 MASS = BodyMass("lower")
@@ -51,12 +52,19 @@ FIELDS = (
 )
 
 
-def draws(split: str, count: int = 4000, seed: int = 0) -> np.ndarray:
-    return unit_draws(np.random.default_rng(seed), count, 3, split)
+def three(**changes: Any) -> list[Parameter]:
+    return [Parameter(name, "kg", MASS, 1.0, 2.0, **changes) for name in ("one", "two", "three")]
+
+
+def draws(
+    split: str, count: int = 4000, seed: int = 0, parameters: list[Parameter] | None = None
+) -> np.ndarray:
+    return unit_draws(RowRandom([seed], count).all, count, parameters or three(), split)
 
 
 def cells(values: np.ndarray) -> set[int]:
-    return set(np.floor(values[:, 0] * CELLS).astype(int))
+    inside = values[(values[:, 0] >= 0) & (values[:, 0] < 1), 0]
+    return set(np.floor(inside * CELLS).astype(int))
 
 
 @pytest.fixture
@@ -65,8 +73,8 @@ def model(tmp_path) -> mujoco.MjModel:
 
 
 def simulation(tmp_path, *targets: Target, robots: int = 3) -> BatchSim:
-    parameters = [Parameter(f"p{i}", "1", target, 0.0, 1.0) for i, target in enumerate(targets)]
-    return BatchSim(two_joints(tmp_path), parameters, robots, threads=1)
+    parameters = [Parameter(f"p{i}", "1", t, 0.01, 0.02, ood="none") for i, t in enumerate(targets)]
+    return BatchSim(robot_plant(two_joints(tmp_path)), parameters, robots, threads=1)
 
 
 def test_splits_meet_in_no_cell():
@@ -97,17 +105,36 @@ def test_an_unknown_split_names_the_valid_ones():
         draws("val")
 
 
-def test_beyond_moves_one_parameter_outside_and_only_upwards_where_asked():
-    inside = draws("ood")
-    moved = beyond(np.random.default_rng(1), inside.copy(), np.array([False, True, False]))
+def test_out_of_distribution_is_outside_in_one_parameter_and_on_the_sides_that_exist():
+    parameters = three()
+    parameters[1] = Parameter("two", "kg", MASS, 1.0, 2.0, ood="high")
+    parameters.append(Parameter("four", "kg", MASS, 1.0, 2.0, ood="low"))
+    parameters.append(Parameter("five", "kg", MASS, 1.0, 2.0, ood="none"))
+    moved = draws("ood", parameters=parameters)
     outside = (moved < 0) | (moved > 1)
     assert (outside.sum(axis=1) == 1).all()
-    np.testing.assert_array_equal(moved[~outside], inside[~outside])
     assert moved.min() >= -OOD_MARGIN
     assert moved.max() <= 1 + OOD_MARGIN
-    assert ((moved < 0).any(axis=0) == [True, False, True]).all()
-    # A third each, 1333 of 4000 with a standard deviation of 30.
-    np.testing.assert_allclose(outside.sum(axis=0), 1333, atol=150)
+    assert (moved < 0).any(axis=0).tolist() == [True, False, True, True, False]
+    assert (moved > 1).any(axis=0).tolist() == [True, True, True, False, False]
+    # Four may be outside, a quarter each: 1000 of 4000 with a standard deviation of 27.
+    np.testing.assert_allclose(outside.sum(axis=0)[:4], 1000, atol=4 * 27)
+
+
+def test_a_family_that_has_nothing_out_of_distribution_says_so():
+    with pytest.raises(TaskError, match="no out-of-distribution tasks: none of one, two, three has any"):
+        draws("ood", parameters=three(ood="none"))
+
+
+def test_choices_leave_the_key_to_the_first_continuous_parameter():
+    choice = Parameter.choice("which", "index", MASS, (1.0, 2.0, 3.0))
+    parameters = [choice, *three()]
+    held_out = {split: cells(draws(split, parameters=parameters)[:, 1:]) for split in ("train", "test")}
+    assert not held_out["train"] & held_out["test"]
+    values = choice.from_unit(draws("train", parameters=parameters)[:, 0], *choice.bounds(None))  # pyright: ignore
+    # A third each: 1333 of 4000, standard deviation 30.
+    assert set(values) == {1.0, 2.0, 3.0}
+    np.testing.assert_allclose([(values == value).sum() for value in (1.0, 2.0, 3.0)], 1333, atol=4 * 30)
 
 
 @pytest.mark.parametrize(
@@ -132,14 +159,56 @@ def test_a_range_that_is_none_is_refused(low, high, distribution):
         Parameter("mass", "kg", MASS, low, high, distribution=distribution)
 
 
-def test_natural_coordinates():
-    linear = Parameter("m", "kg", MASS, 1.0, 100.0)
-    log = Parameter("m", "kg", MASS, 1.0, 100.0, distribution="log_uniform")
-    # Half-way between 1 and 100: 50.5, and 10 where ratios count.
-    low, high = np.array(1.0), np.array(100.0)
-    assert linear.from_natural((linear.to_natural(low) + linear.to_natural(high)) / 2) == 50.5
-    middle = log.from_natural((log.to_natural(low) + log.to_natural(high)) / 2)
-    assert middle == pytest.approx(10.0, abs=1e-12)
+DISTRIBUTIONS = {
+    # Distribution, and the values at 0, 1/2 and 1 between 1 and 100.
+    "uniform": (1.0, 50.5, 100.0),
+    "log_uniform": (1.0, 10.0, 100.0),
+    "gaussian": (1.0, 50.5, 100.0),
+    # Half of the disk's area: sqrt((1 + 100^2) / 2).
+    "disk": (1.0, np.sqrt(5000.5), 100.0),
+}
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_distributions_begin_end_and_have_their_middle(distribution):
+    parameter = Parameter("m", "kg", MASS, 1.0, 100.0, distribution=distribution)
+    unit = np.array([0.0, 0.5, 1.0])
+    values = parameter.from_unit(unit, 1.0, 100.0)
+    np.testing.assert_allclose(values, DISTRIBUTIONS[distribution], rtol=1e-12)
+    beyond = np.array([-0.2, 0.1, 0.7, 1.2]) if distribution != "disk" else np.array([0.1, 0.7, 1.2])
+    back = parameter.to_unit(parameter.from_unit(beyond, 1.0, 100.0), 1.0, 100.0)
+    np.testing.assert_allclose(back, beyond, atol=1e-9)
+
+
+def test_a_gaussian_is_one_cut_off_at_two_standard_deviations():
+    parameter = Parameter("m", "kg", MASS, 6.0, 14.0, distribution="gaussian")
+    values = parameter.from_unit((np.arange(100_000) + 0.5) / 100_000, 6.0, 14.0)
+    # Mean 10, standard deviation 2 before the cut; after it 2 sqrt(1 - 4 phi(2) / (2 Phi(2) - 1)) = 1.7593,
+    # phi(2) = 0.053991, Phi(2) = 0.977250.
+    assert values.mean() == pytest.approx(10.0, abs=1e-6)
+    assert values.std() == pytest.approx(1.7593, rel=1e-3)
+    assert (values >= 6.0).all()
+    assert (values <= 14.0).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"operation": "multiply"}, "mass: 'multiply'; valid: abs, scale, add"),
+        ({"distribution": "normal"}, "mass: 'normal'; valid: uniform, log_uniform, gaussian, disk, choice"),
+        ({"choices": (1.0,)}, "`choices` belong to the distribution `choice`"),
+    ],
+)
+def test_words_that_are_none_are_refused(changes, message):
+    with pytest.raises(TaskError, match=message):
+        Parameter("mass", "kg", MASS, 1.0, 2.0, **changes)
+
+
+def test_a_range_that_reaches_beyond_validity_out_of_distribution_is_refused(model):
+    # 0 - 25 % of 1: -0.25 kg.
+    with pytest.raises(TaskError, match=r"mass: draws from -0\.25 to 1\.25 kg .*; valid: 1e-06 to inf"):
+        Parameter("mass", "kg", MASS, 0.0, 1.0).check(model)
+    Parameter("mass", "kg", MASS, 0.1, 1.0, ood="high").check(model)
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -150,7 +219,7 @@ def test_targets_know_the_models_default(model, name):
 
 def snapshot(sim: BatchSim) -> dict[str, np.ndarray]:
     sensing = {
-        name: sim.sensing(name).copy() for name in ("position_offset", "position_noise", "velocity_noise")
+        name: sim.property(name).copy() for name in ("position_offset", "position_noise", "velocity_noise")
     }
     return {name: sim.field(name).copy() for name in FIELDS} | sensing
 
@@ -209,7 +278,7 @@ def test_a_second_draw_starts_from_the_default_too(tmp_path, name):
     target, default = TARGETS[name]
     once, twice = simulation(tmp_path, target), simulation(tmp_path, target)
     values = np.array([[default + 0.005], [default + 0.01], [default]])
-    twice.set_parameters(np.arange(3), values[::-1] + 0.02)
+    twice.set_parameters(np.arange(3), values[::-1] + 0.005)
     for sim in (once, twice, twice):
         sim.set_parameters(np.arange(3), values)
     one, two = snapshot(once), snapshot(twice)
