@@ -48,7 +48,8 @@ class HiddenTask:
 def hidden_task(family: TaskFamily, index: int, seed: int, change_time: float | None = None) -> HiddenTask:
     """Held-out task `index` of a seed; with `change_time` [s], the family's change happens then.
 
-    The changing parameter grows (a payload is added) by at least a factor `CHANGE`, or shrinks where the range ends.
+    The changing parameter grows (a payload is added) by at least a factor `CHANGE`, or shrinks where the range ends;
+    in a range that is too narrow for either it goes as far as it can.
 
     Raises:
         TaskError: the index is not one of `TASKS`, or the time is not positive.
@@ -65,16 +66,21 @@ def hidden_task(family: TaskFamily, index: int, seed: int, change_time: float | 
     return HiddenTask(f"{family.name} {seed}/{index}", values, qpos[0], np.zeros_like(qvel[0]), noise, change)
 
 
+def _apart(candidates: np.ndarray, value: float) -> float:
+    """The first candidate that is a factor `CHANGE` above the value, else below it, else the farthest from it."""
+    more, less = candidates[candidates > CHANGE * value], candidates[candidates < value / CHANGE]
+    apart = more if len(more) else less
+    return float(apart[0] if len(apart) else candidates[np.abs(candidates - value).argmax()])
+
+
 def _change(family: TaskFamily, values: np.ndarray, time: float, seed: list[int]) -> HiddenChange:
     if family.change is None:
         raise TaskError(f"{family.name}: nothing changes in mid-run in this family")
     column = family.parameter_index(family.change.parameter)
     random = RowRandom(seed, _CANDIDATES).all
     candidates = family.draw(random, _CANDIDATES, "test")[:, column]
-    more = candidates[candidates > CHANGE * values[column]]
-    less = candidates[candidates < values[column] / CHANGE]
     changed = values.copy()
-    changed[column] = (more if len(more) else less)[0]
+    changed[column] = _apart(candidates, float(values[column]))
     knock = np.zeros(family.model.nv)
     joints = family.plant.qvel
     knock[joints] = family.change.knock * np.where(
