@@ -55,13 +55,11 @@ def test_a_point_that_goes_straight_to_its_goal_gets_what_the_distances_add_up_t
     # The goal at angle 0 is (1, 0): ten full steps of 0.1 leave 0.9, 0.8, ..., 0: 4.5 in all, and nothing after that.
     env = TrialVecEnv(load_family("point_robot"), 1, seed=0, threads=1)
     env.reset(np.array([0]), np.array([[0.0]]))
-    action, total = np.array([[1.0, 0.0]]), 0.0
-    for step in range(100):
-        paid = env.step(action if step < 10 else 0 * action)
-        total += paid.reward[0]
-    assert total == pytest.approx(-4.5, abs=1e-9)
-    assert paid.truncated[0]
-    assert paid.done[0]
+    action = np.array([[1.0, 0.0]])
+    paid = [env.step(action if step < 10 else 0 * action) for step in range(100)]
+    assert sum(step.reward[0] for step in paid) == pytest.approx(-4.5, abs=1e-9)
+    assert [step.truncated[0] for step in paid] == [False] * 99 + [True]
+    assert paid[-1].done[0]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import gymnasium
 import mujoco
@@ -35,7 +36,7 @@ class Step:
         return (self.qpos[:2] - self.before[:2]) / self.period
 
 
-def gym(name: str, timestep: float | None = None, **options: object) -> MujocoEnv:
+def gym(name: str, timestep: float | None = None, **options: Any) -> MujocoEnv:
     """An environment of Gymnasium without its wrappers."""
     env = gymnasium.make(name, disable_env_checker=True, **options).unwrapped
     assert isinstance(env, MujocoEnv)
