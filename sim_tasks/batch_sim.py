@@ -13,6 +13,7 @@ from sim_tasks.errors import TaskError
 from sim_tasks.motors import RestCommand
 from sim_tasks.plant import Plant
 from sim_tasks.randomisation import Parameter, check_delays
+from sim_tasks.randomisation.actuator import require_limited
 from sim_tasks.row_random import Rows
 
 PROPERTIES = {
@@ -79,9 +80,10 @@ class BatchSim:
         self._properties: dict[str, np.ndarray] = {}
         self._channels: dict[str, np.ndarray] = {}
         self._rest = RestCommand(plant.model, plant.joints, plant.actuators)
-        self._stall = np.tile(plant.model.actuator_forcerange[list(plant.actuators), 1], (robots, 1))
+        self._stall = np.tile(plant.model.actuator_forcerange[list(plant.actuators)], (robots, 1, 1))
         self._delay = np.tile(plant.model.actuator_delay, (robots, 1))
         if plant.no_load_speed is not None:
+            require_limited(plant.model, np.array(plant.actuators))
             self.property("no_load_speed")
         self._valid = np.array([p.valid(self.model) for p in self.parameters]).reshape(-1, 2).T
         self.values = np.tile([p.target.default(self.model) for p in self.parameters], (robots, 1))
@@ -164,7 +166,7 @@ class BatchSim:
             self._batch.set_const(ids)
         # What is drawn anew at every step starts from here, so that it never accumulates.
         if "no_load_speed" in self._properties:
-            self._stall[ids] = self.field("actuator_forcerange")[ids][:, self.plant.ctrl, 1]
+            self._stall[ids] = self.field("actuator_forcerange")[ids][:, self.plant.ctrl]
         if "control_jitter" in self._properties:
             self._delay[ids] = self.field("actuator_delay")[ids]
 
@@ -268,8 +270,8 @@ class BatchSim:
         """A DC motor at a given voltage: the torque it can give falls linearly to zero at its no-load speed."""
         force, driven = self.field("actuator_forcerange"), self.plant.ctrl
         speed = self.qvel[:, self.plant.qvel] / no_load_speed
-        force[:, driven, 0] = -self._stall * np.clip(1 + speed, 0.0, 1.0)
-        force[:, driven, 1] = self._stall * np.clip(1 - speed, 0.0, 1.0)
+        force[:, driven, 0] = self._stall[..., 0] * np.clip(1 + speed, 0.0, 1.0)
+        force[:, driven, 1] = self._stall[..., 1] * np.clip(1 - speed, 0.0, 1.0)
 
     def _room(self, name: str) -> np.ndarray:
         joints = len(self.plant.joints)

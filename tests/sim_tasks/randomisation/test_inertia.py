@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -40,9 +41,7 @@ def test_a_centre_of_mass_off_the_axis_resists_turning():
     #   2 a - 0.6 w' = 0,  -0.6 a + 0.43 w' = 1   =>   w' = 1 / (0.43 - 0.6^2 / 2) = 1 / 0.25.
     np.testing.assert_allclose(acceleration(sim, 0, 1, 0, dof=1), [4.0, 4.0], rtol=1e-12)
     np.testing.assert_allclose(sim.qvel[:, 0], 0.01 * np.array([0.6 / 2 * 4.0, 0.0]), atol=1e-12)
-    # Held on the rail by the mass matrix alone, the axis would feel 0.43.
-    import mujoco
-
+    # The mass matrix has the 0.43.
     model, data = sim.get_model(0), sim.get_data(0)
     mujoco.mj_forward(model, data)
     full = np.zeros((3, 3))
