@@ -112,12 +112,9 @@ def actuators(model: mujoco.MjModel, names: str | tuple[str, ...]) -> np.ndarray
 
 
 def _actuator(model: mujoco.MjModel, name: str) -> int:
-    own = {model.actuator(i).name: i for i in range(model.nu)}
-    if name in own:
-        return own[name]
-    if name in (model.joint(joint).name for joint in range(model.njnt)):
-        return actuator_of(model, name)
-    return index_of("actuator", model.nu, model.actuator, name)
+    kinds = mujoco.mjtObj.mjOBJ_ACTUATOR, mujoco.mjtObj.mjOBJ_JOINT
+    own, joint = (mujoco.mj_name2id(model, kind, name) for kind in kinds)
+    return actuator_of(model, name) if own < 0 <= joint else index_of(model, "actuator", name)
 
 
 def require_limited(model: mujoco.MjModel, chosen: np.ndarray) -> None:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import mujoco
 import numpy as np
 
 from sim_tasks.errors import TaskError
 from sim_tasks.randomisation.parameter import SimFields
+
+_KINDS = {
+    "body": (mujoco.mjtObj.mjOBJ_BODY, "nbody"),
+    "joint": (mujoco.mjtObj.mjOBJ_JOINT, "njnt"),
+    "geom": (mujoco.mjtObj.mjOBJ_GEOM, "ngeom"),
+    "pair": (mujoco.mjtObj.mjOBJ_PAIR, "npair"),
+    "actuator": (mujoco.mjtObj.mjOBJ_ACTUATOR, "nu"),
+}
 
 
 class Place(NamedTuple):
@@ -78,23 +85,19 @@ def as_names(names: str | tuple[str, ...]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def index_of(kind: str, count: int, item: Callable[[Any], Any], name: str) -> int:
-    """Number of a named item of a model.
-
-    Args:
-        kind: what it is, for the error.
-        count: how many there are.
-        item: the model's access by name or number, such as `model.body`.
-        name: of the item.
+def index_of(model: mujoco.MjModel, kind: str, name: str) -> int:
+    """Number of a named body, joint, geom, pair or actuator.
 
     Raises:
         TaskError: there is none of that name; the message lists the valid ones.
     """
-    try:
-        return int(item(name).id)
-    except KeyError:
-        valid = ", ".join(item(i).name for i in range(count) if item(i).name) or "none has a name"
-        raise TaskError(f"unknown {kind} {name!r}; valid: {valid}") from None
+    sort, count = _KINDS[kind]
+    number = mujoco.mj_name2id(model, sort, name)
+    if number >= 0:
+        return number
+    names = [mujoco.mj_id2name(model, sort, i) for i in range(getattr(model, count))]
+    valid = ", ".join(known for known in names if known) or "none has a name"
+    raise TaskError(f"unknown {kind} {name!r}; valid: {valid}")
 
 
 def body_index(model: mujoco.MjModel, name: str) -> int:
@@ -103,4 +106,4 @@ def body_index(model: mujoco.MjModel, name: str) -> int:
     Raises:
         TaskError: there is none of that name; the message lists the valid ones.
     """
-    return index_of("body", model.nbody, model.body, name)
+    return index_of(model, "body", name)

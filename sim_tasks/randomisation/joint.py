@@ -68,7 +68,7 @@ def joint_dofs(model: mujoco.MjModel, names: str | tuple[str, ...]) -> np.ndarra
         TaskError: a joint is unknown, or there is none.
     """
     free = int(mujoco.mjtJoint.mjJNT_FREE)
-    joints = [index_of("joint", model.njnt, model.joint, name) for name in as_names(names)]
+    joints = [index_of(model, "joint", name) for name in as_names(names)]
     joints = joints or [joint for joint in range(model.njnt) if model.jnt_type[joint] != free]
     if not joints:
         raise TaskError("the model has no joint")

@@ -57,7 +57,7 @@ class TerrainSlope:
         field[place] = _multiply(turn, field[place])
 
     def _floor(self, model: mujoco.MjModel) -> int:
-        geom = index_of("geom", model.ngeom, model.geom, self.geom)
+        geom = index_of(model, "geom", self.geom)
         plane = model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_PLANE
         if not plane or model.geom_bodyid[geom] != 0:
             raise TaskError(f"geom {self.geom!r}: no floor; valid: a plane of the world body")
@@ -74,7 +74,7 @@ class GeomFriction(Elements):
     places: ClassVar[tuple[Place, ...]] = (Place("geom_friction", 0),)
 
     def elements(self, model: mujoco.MjModel) -> np.ndarray:
-        chosen = [index_of("geom", model.ngeom, model.geom, name) for name in as_names(self.names)]
+        chosen = [index_of(model, "geom", name) for name in as_names(self.names)]
         return np.array(chosen or range(model.ngeom))
 
 
@@ -87,7 +87,7 @@ class PairFriction(Elements):
     def elements(self, model: mujoco.MjModel) -> np.ndarray:
         if not model.npair:
             raise TaskError("the model has no contact pair")
-        chosen = [index_of("pair", model.npair, model.pair, name) for name in as_names(self.names)]
+        chosen = [index_of(model, "pair", name) for name in as_names(self.names)]
         return np.array(chosen or range(model.npair))
 
 
