@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sim_tasks.errors import TaskError
 from sim_tasks.row_random import Rows
 
 
@@ -29,8 +30,17 @@ class Goal:
         return len(self.names)
 
     def now(self, plans: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Goals of N robots at `times` [s] since their plans were drawn. Shape (N, G)."""
-        return plans if self.at is None else self.at(plans, times)
+        """Goals of N robots at `times` [s] since their plans were drawn. Shape (N, G).
+
+        Raises:
+            TaskError: what `draw` or `at` gave is not of that shape.
+        """
+        goals = plans if self.at is None else self.at(plans, times)
+        if goals.shape != (len(plans), self.size):
+            raise TaskError(
+                f"goal: shape {goals.shape}; expected {(len(plans), self.size)} for {', '.join(self.names)}"
+            )
+        return goals
 
 
 class GoalState:

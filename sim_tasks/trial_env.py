@@ -195,13 +195,21 @@ class TrialVecEnv:
         return RowRandom([seed, 7, self._stream, SPLITS.index(self.split)], robots)
 
     def _bind_fields(self) -> None:
-        """Has all engine fields read once that are read: one that is asked for later is zero until the next step."""
-        family = self.family
+        """Has all engine fields read once that are read: one that is asked for later is zero until the next step.
+
+        What a family's own functions return is looked at besides: other shapes would mix simulations silently.
+        """
+        family, each = self.family, (self.robots,)
         observe = getattr(family.interface, "observe", None)
         with np.errstate(all="ignore"):  # the motion is none yet
-            for function in (*family.reward.terms.values(), family.terminal, family.success, observe):
+            family.reward(self._motion)
+            for name, function, shape in (
+                ("terminal", family.terminal, each),
+                ("success", family.success, each),
+                ("observe", observe, (*each, family.observation_size)),
+            ):
                 if function is not None:
-                    function(self._motion)
+                    _check_shape(f"{family.name}: {name}", np.shape(function(self._motion)), shape)
 
     def _judge(self, reward: np.ndarray, diverged: np.ndarray) -> Transition:
         """Which episodes and trials have ended with this step."""
@@ -240,3 +248,8 @@ class TrialVecEnv:
     def _set_task(self, ids: np.ndarray, values: np.ndarray) -> None:
         self.sim.set_parameters(ids, values)
         self.context[ids] = self.family.normalise(values)
+
+
+def _check_shape(what: str, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if shape != expected:
+        raise TaskError(f"{what}: shape {shape}; expected {expected}")

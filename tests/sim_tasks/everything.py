@@ -11,24 +11,40 @@ from sim_tasks.goal import Goal
 from sim_tasks.motion import Motion
 from sim_tasks.plant import robot_plant
 from sim_tasks.ports import RobotInterface
-from sim_tasks.randomisation import ActionDelay, BodyMass, Parameter, Sensing, TaskVariable
+from sim_tasks.randomisation import (
+    ActionDelay,
+    BodyMass,
+    ControlJitter,
+    DroppedSamples,
+    EncoderOffset,
+    GravityNoise,
+    GyroBias,
+    GyroNoise,
+    NoLoadSpeed,
+    ObservationDelay,
+    Parameter,
+    PositionNoise,
+    PushSpeed,
+    TaskVariable,
+    VelocityNoise,
+)
 from sim_tasks.reward import Reward
 from sim_tasks.row_random import Rows
 
-ERRORS = {
-    "position_offset": ("rad", 0.015),
-    "position_noise": ("rad", 0.01),
-    "velocity_noise": ("rad/s", 1.5),
-    "gyro_bias": ("rad/s", 0.05),
-    "gyro_noise": ("rad/s", 0.2),
-    "gravity_noise": ("1", 0.05),
-    "drop_probability": ("1", 0.3),
-    "observation_delay": ("s", 0.05),
-    "control_jitter": ("s", 0.008),
-    "push_speed": ("m/s", 1.0),
-    "no_load_speed": ("rad/s", 40.0),
-}
-"""Unit and upper end of each property's range; the lower end is half of it."""
+ERRORS = (
+    ("position_offset", "rad", EncoderOffset(), 0.015),
+    ("position_noise", "rad", PositionNoise(), 0.01),
+    ("velocity_noise", "rad/s", VelocityNoise(), 1.5),
+    ("gyro_bias", "rad/s", GyroBias(), 0.05),
+    ("gyro_noise", "rad/s", GyroNoise(), 0.2),
+    ("gravity_noise", "1", GravityNoise(), 0.05),
+    ("drop_probability", "1", DroppedSamples(), 0.3),
+    ("observation_delay", "s", ObservationDelay(), 0.05),
+    ("control_jitter", "s", ControlJitter(), 0.008),
+    ("push_speed", "m/s", PushSpeed(), 1.0),
+    ("no_load_speed", "rad/s", NoLoadSpeed(), 40.0),
+)
+"""Name, unit, target and upper end of each range; the lower end is half of it."""
 
 
 def _start(rng: Rows, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -54,8 +70,8 @@ def everything() -> TaskFamily:
     """A Go2 that is asked for a velocity and falls over now and then."""
     robot = load_robot("go2")
     errors = [
-        Parameter(name, unit, Sensing(None, name), high / 2, high, source="made up", ood="none")
-        for name, (unit, high) in ERRORS.items()
+        Parameter(name, unit, target, high / 2, high, source="made up", ood="none")
+        for name, unit, target, high in ERRORS
     ]
     parameters = (
         Parameter("base_mass", "kg", BodyMass("base"), 0.8, 1.2, "scale", "log_uniform", source="made up"),

@@ -9,10 +9,9 @@ import pytest
 
 from sim_tasks.errors import TaskError
 from sim_tasks.families import load_family
+from sim_tasks.ports import StateInterface
 from sim_tasks.reward import Reward
 from sim_tasks.trial_env import TrialVecEnv
-
-STILL = np.zeros((3, 1))
 
 
 def env_with(**changes) -> TrialVecEnv:
@@ -28,9 +27,20 @@ def env_with(**changes) -> TrialVecEnv:
     ],
 )
 def test_a_reward_of_another_shape_is_refused_by_the_name_of_its_term(term, shape):
-    env = env_with(reward=Reward.product(fine=lambda motion: motion.position[:, 0], odd=term))
     with pytest.raises(TaskError, match=rf"reward 'odd': shape {shape}; expected \(3,\), one number per"):
-        env.step(STILL)
+        env_with(reward=Reward.product(fine=lambda motion: motion.position[:, 0], odd=term))
+
+
+@pytest.mark.parametrize("name", ["terminal", "success"])
+def test_a_verdict_of_another_shape_is_refused(name):
+    with pytest.raises(TaskError, match=rf"pendulum_swingup: {name}: shape \(3, 1\); expected \(3,\)"):
+        env_with(**{name: lambda motion: motion.position > 1})
+
+
+def test_an_observation_of_another_shape_is_refused():
+    state = StateInterface(lambda motion: motion.position, observation_size=2, action_size=1)
+    with pytest.raises(TaskError, match=r"pendulum_swingup: observe: shape \(3, 1\); expected \(3, 2\)"):
+        env_with(interface=state)
 
 
 def test_a_start_of_another_shape_is_refused():
