@@ -91,18 +91,18 @@ def play(
     errors = np.full((env.trial_steps, len(family.belief_names)), np.nan)
     success = np.full(env.robots, family.success is not None)
     last_second = env.trial_steps - round(1.0 / family.period)
-    going = np.ones(env.robots, dtype=bool)
+    going, fallen = np.ones(env.robots, dtype=bool), np.zeros(env.robots, dtype=bool)
     for t in range(env.trial_steps):
         step = controller.step(env.frame, goal=env.goal)
         if step.belief is not None:
             errors[t] = np.sqrt(np.square(step.belief.mean - env.context).mean(axis=0))
         transition = env.apply(step.command)
         rewards[t] = np.where(going, transition.reward, 0.0)
+        fallen |= going & transition.done & transition.terminated
         going &= ~transition.done
         if t >= last_second and family.success is not None:
             success &= family.success(env.motion)
-    # Whoever ended early, as by a fall, was not where it should be at the end.
-    success &= going | transition.truncated
+    success &= ~fallen
     counts = {reason.name.lower(): n for reason, n in controller.safety.counts.items() if n and reason.name}
     return Trials(rewards, None if np.isnan(errors).all() else errors, success, counts)
 

@@ -116,7 +116,7 @@ def _small_control(motion: Motion) -> np.ndarray:
 
 def _wound_up(motion: Motion) -> np.ndarray:
     """Beyond the cables' length the robot stays in safe mode until somebody unwinds it: there is nothing to gain."""
-    return (np.abs(motion.position) > CABLE).any(axis=1)
+    return np.any(np.abs(motion.position) > CABLE, axis=1)
 
 
 def _start(rng: Rows, count: int) -> tuple[np.ndarray, np.ndarray]:
