@@ -215,7 +215,8 @@ class BatchSim:
         self._ctrl[:, self.plant.ctrl] = command
         failed = self._advance(substeps or self.plant.substeps)
         bad = ~(np.abs(self.qvel).max(axis=1) < DIVERGED)  # NaN is not below
-        bad |= ~np.isfinite(self.qpos.sum(axis=1))
+        with np.errstate(invalid="ignore"):  # infinities of either sign
+            bad |= ~np.isfinite(self.qpos.sum(axis=1))
         bad[failed] = True
         if bad.any():
             self.diverged += int(bad.sum())

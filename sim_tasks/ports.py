@@ -85,7 +85,7 @@ class RobotInterface:
 
 @dataclass(frozen=True)
 class StateInterface:
-    """A benchmark's body: the policy sees the true state and drives the actuators directly, -1 to 1 over their range."""
+    """A benchmark's body: the policy sees the true state and drives the actuators, -1 to 1 over their range."""
 
     observe: Callable[[Motion], np.ndarray]
     """To observations. Shape (N, O)."""
@@ -108,7 +108,7 @@ class _RobotPort:
         self.frame = self.sensors.frame()
 
     def command(self, action: np.ndarray) -> np.ndarray:
-        if not np.isfinite(action.sum()):  # the safety filter answers it; here it is only counted
+        if not np.isfinite(action).all():  # the safety filter answers it; here it is only counted
             self.invalid_actions += int((~np.isfinite(action).all(axis=1)).sum())
         certified = self.safety.certify(self.action.to_command(action), self.frame)
         self.reasons = certified.reasons
@@ -163,7 +163,7 @@ class _StatePort:
         raise TaskError("a benchmark's body has no sensors of its own: only families on robots have frames")
 
     def command(self, action: np.ndarray) -> np.ndarray:
-        if not np.isfinite(action.sum()):
+        if not np.isfinite(action).all():
             bad = ~np.isfinite(action)
             self.invalid_actions += int(bad.any(axis=1).sum())
             action = np.where(bad, 0.0, action)

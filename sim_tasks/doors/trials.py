@@ -121,7 +121,7 @@ class Trials:
             raise TaskError("step before reset: call `reset` first")
         action = _numbers(action, (self.count, self.family.action_size))
         self.invalid = self._nobody
-        if not np.isfinite(action.sum()):
+        if not np.isfinite(action).all():
             self.invalid = ~np.isfinite(action).all(axis=1)
         return self.env.step(action)
 
