@@ -186,7 +186,7 @@ class TaskFamily:
         return values
 
     def sample(self, split: str, count: int, seed: int, first: int = 0) -> np.ndarray:
-        """Tasks number `first` and following of a split, the same at every call with the same seed. Shape (count, P)."""
+        """Tasks `first` and following of a split, the same at every call with the same seed. Shape (count, P)."""
         check_split(split)
         random = RowRandom([seed, SPLITS.index(split)], count, first)
         return self.draw(random.all, count, split)

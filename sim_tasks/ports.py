@@ -85,7 +85,7 @@ class RobotInterface:
 
 @dataclass(frozen=True)
 class StateInterface:
-    """A benchmark's body: the policy sees the true state and drives the actuators, -1 to 1 over their range."""
+    """A benchmark body: the policy sees the true state and drives the actuators directly, -1 to 1 over their range."""
 
     observe: Callable[[Motion], np.ndarray]
     """To observations. Shape (N, O)."""
