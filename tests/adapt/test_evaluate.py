@@ -174,8 +174,9 @@ def test_success_is_upright_throughout_the_last_second(family):
         step = next(steps)
         return np.array([True, step != 0, step != 49])
 
+    env = TrialVecEnv(family, 3, 0, split="test", threads=1, changes=False)
     object.__setattr__(counted, "success", success)
-    env = TrialVecEnv(counted, 3, 0, split="test", threads=1, changes=False)
+    env.family = counted
     policy = GaussianPolicy(3, 1, env.context.shape[1], (4,))
     trials = play(env, lambda env: OracleAdapter(policy, env), family.sample("test", 3, 0), seed=0)
     assert trials.success.tolist() == [True, False, False]
