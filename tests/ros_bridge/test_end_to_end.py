@@ -130,7 +130,7 @@ def test_two_namespaces_do_not_hear_each_other(whole):
         # Both may let go, be at the limit, or on the soft start's way there: multiples of a tenth of 2.5 N m.
         own = applied[np.abs(applied / 0.25 - np.round(applied / 0.25)) > 1e-3]
         assert len(own) > 5
-        # What a robot applied was said in its namespace, and not in the other; the record has six decimals. The listener
+        # What a robot applied was said in its namespace, not in the other; the record has six decimals. The listener
         # may find the nodes later than the robots do, when their commands are at the limit already: those count, too.
         said, elsewhere = (np.round(np.concatenate(whole.listener.commands[n]), 6) for n in (name, other))
         assert np.isin(np.round(applied, 6), said).any()
