@@ -14,10 +14,10 @@ _STATE = ("change_step", "push_step")
 
 
 class Disturbances:
-    """The changes and pushes of N trials, as their family has them."""
+    """The changes and pushes of N trials on tasks of one split, as their family has them."""
 
-    def __init__(self, family: TaskFamily, sim: BatchSim, trial_steps: int, changes: bool):
-        self._family, self._sim, self._trial_steps = family, sim, trial_steps
+    def __init__(self, family: TaskFamily, sim: BatchSim, trial_steps: int, split: str, changes: bool):
+        self._family, self._sim, self._trial_steps, self._split = family, sim, trial_steps, split
         self._change = family.change if changes else None
         self._pushes = family.pushes if changes else None
         self.change_step = np.full(sim.robots, trial_steps + 1)
@@ -34,6 +34,10 @@ class Disturbances:
         if self._pushes is not None:
             self.push_step[ids] = self._wait(random, len(ids))
 
+    def skip(self, steps: np.ndarray) -> None:
+        """The trials begin so many steps, shape (N,), after their beginning: pushes are waited for from there."""
+        self.push_step += steps
+
     def before_step(self, random: Rows) -> None:
         """The moment at which each robot's command arrives in this control step."""
         if self._sim.used("control_jitter") is not None:
@@ -49,7 +53,7 @@ class Disturbances:
         if self._change is None or not len(ids):
             return ids, values
         rows, column = random.rows(ids), self._family.parameter_index(self._change.parameter)
-        values[:, column] = self._family.draw(rows, len(ids), "train")[:, column]
+        values[:, column] = self._family.draw(rows, len(ids), self._split)[:, column]
         dofs = np.arange(self._sim.model.nv)[self._sim.plant.qvel]
         knock = np.zeros((len(ids), self._sim.model.nv))
         knock[:, dofs] = rows.uniform(-self._change.knock, self._change.knock, (len(ids), len(dofs)))

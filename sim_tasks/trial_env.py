@@ -86,7 +86,7 @@ class TrialVecEnv:
         self._goals = GoalState(family.goal, robots, family.period) if family.goal else None
         action = np.zeros((robots, family.action_size))
         self._motion = Motion.of(self.sim, action, self._goals.goal if self._goals else None)
-        self._disturbances = Disturbances(family, self.sim, self.trial_steps, changes)
+        self._disturbances = Disturbances(family, self.sim, self.trial_steps, split, changes)
         self._bind_fields()
         self.reset(np.arange(robots))
 
@@ -138,6 +138,7 @@ class TrialVecEnv:
         """Spreads the trials over their length, in multiples of `stride` steps, so that not all end at once."""
         self.elapsed[:] = stride * self.random.all.integers(0, self.trial_steps // stride, self.robots)
         self.episode[:], self.episode_step[:] = np.divmod(self.elapsed, self.episode_steps)
+        self._disturbances.skip(self.elapsed)
 
     def step(self, action: np.ndarray) -> Transition:
         """Applies actions, shape (N, A), for one control period: on robots through the safety filter."""

@@ -25,8 +25,8 @@ def bench(
         peers: whether `sim` on a HalfCheetah also measures other simulators of it.
 
     Returns:
-        Plain data with versions, commit and machine. `sim`: see `adapt.bench.simulation.Speed`, flat where nothing
-        else is measured; `train`, control steps per second by learner; `node`, `p50` and `p99` in [us].
+        Plain data with versions, commit and machine. `sim`: see `measure_simulation`, flat where nothing else is
+        measured; `train`, control steps per second by learner; `node`, `p50` and `p99` in [us].
     """
     result: dict[str, Any] = {
         "versions": provenance.versions(),

@@ -6,10 +6,12 @@ Acrobot: the elbow drives, the shoulder hangs free; pendubot: the other way roun
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from dm_control.utils import rewards
 
-from robots import load_robot, with_passive
+from robots import RobotSpec, load_robot, with_passive
 from robots.observation import ObservationTerm
 from sim_tasks.errors import TaskError
 from sim_tasks.family import Change, TaskFamily
@@ -36,8 +38,6 @@ LENGTHS = (0.2, 0.3)
 TOP = sum(LENGTHS)
 STANDING = 0.05
 """Height in [m] below the top within which the tip counts as up: both links within 0.4 to 0.6 rad of upright."""
-CABLE = 12.566
-"""Position limit of the joints in [rad], as in robot.yaml."""
 MAX_DELAY = 0.05
 """[s]."""
 
@@ -114,9 +114,10 @@ def _small_control(motion: Motion) -> np.ndarray:
     return (9 + np.asarray(effort)) / 10
 
 
-def _wound_up(motion: Motion) -> np.ndarray:
+def _wound_up(robot: RobotSpec) -> Callable[[Motion], np.ndarray]:
     """Beyond the cables' length the robot stays in safe mode until somebody unwinds it: there is nothing to gain."""
-    return np.any(np.abs(motion.position) > CABLE, axis=1)
+    low, high = robot.position_limits
+    return lambda motion: np.any((motion.position < low) | (motion.position > high), axis=1)
 
 
 def _start(rng: Rows, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -161,7 +162,7 @@ def double_pendulum_swingup(actuated: str = "acrobot") -> TaskFamily:
         reward=Reward.product(upright=_upright, steady=_steady, small_control=_small_control),
         start=_start,
         training_start=_training_start,
-        terminal=_wound_up,
+        terminal=_wound_up(robot),
         success=lambda motion: tip_height(motion.position) > TOP - STANDING,
         episode_seconds=8.0,
         change=Change("lower_mass", probability=0.3, knock=2.0),

@@ -13,8 +13,17 @@ from sim_tasks.batch_sim import BatchSim
 from sim_tasks.disturbances import Disturbances
 from sim_tasks.family import Change, Pushes, TaskFamily
 from sim_tasks.plant import model_plant
-from sim_tasks.randomisation import ActionDelay, BodyMass, ControlJitter, Parameter, PushSpeed
+from sim_tasks.randomisation import (
+    CELLS,
+    TEST_EVERY,
+    ActionDelay,
+    BodyMass,
+    ControlJitter,
+    Parameter,
+    PushSpeed,
+)
 from sim_tasks.row_random import RowRandom
+from sim_tasks.trial_env import TrialVecEnv
 from tests.sim_tasks.slider import MODEL, PERIOD, slider
 
 MASS = Parameter("mass", "kg", BodyMass("block"), 0.5, 2.0, distribution="log_uniform")
@@ -31,11 +40,11 @@ def family(*parameters: Parameter, **changes: Any) -> TaskFamily:
 
 
 def begun(
-    family: TaskFamily, robots: int, seed: int = 0, first: int = 0
+    family: TaskFamily, robots: int, seed: int = 0, first: int = 0, split: str = "train"
 ) -> tuple[Disturbances, BatchSim, RowRandom]:
     sim = BatchSim(family.plant, family.parameters, robots, threads=1)
     random = RowRandom([seed], robots, first)
-    disturbances = Disturbances(family, sim, TRIAL, changes=True)
+    disturbances = Disturbances(family, sim, TRIAL, split, changes=True)
     disturbances.begin_trial(np.arange(robots), random.all)
     return disturbances, sim, random
 
@@ -106,6 +115,32 @@ def test_changes_come_as_often_as_said_after_the_first_quarter_and_draw_their_pa
     knocks = sim.qvel[:, 0]
     assert 0.49 < np.abs(knocks).max() <= 0.5
     assert knocks.std() == pytest.approx(0.5 / np.sqrt(3), rel=0.05)
+
+
+@pytest.mark.parametrize(("split", "held_out"), [("train", False), ("test", True)])
+def test_a_changed_task_is_of_the_same_split(split, held_out):
+    """The mass keeps the splits apart: every eighth of its 1024 cells, in the logarithm of 0.5 to 2, is held out."""
+    chosen = family(MASS, change=Change("mass", probability=1.0))
+    disturbances, _, random = begun(chosen, 500, split=split)
+    _, values = disturbances.new_physics(disturbances.change_step.copy(), random)
+    cells = np.floor(np.log(values[:, 0] / 0.5) / np.log(4.0) * CELLS + 1e-6)
+    assert ((cells % TEST_EVERY == TEST_EVERY - 1) == held_out).all()
+
+
+def test_staggered_trials_are_not_all_pushed_at_once():
+    often = Pushes(every=(0.5, 1.5), speed=0.4, dofs=(0,))
+    chosen = replace(slider(), pushes=often, change=None, episode_seconds=TRIAL * PERIOD)
+    env = TrialVecEnv(chosen, 300, 0, threads=1)
+    env.stagger()
+    assert env.elapsed.max() > 100  # of 200
+    speeds = []
+    for _ in range(20):
+        env.step(np.zeros((300, chosen.action_size)))
+        speeds.append(env.sim.qvel[:, 0].copy())
+    pushed = np.abs(np.diff(speeds, axis=0, prepend=speeds[0][None])) > 1e-3
+    # Waits are 5 to 15 control steps: nobody is pushed before, and a tenth or so of them in any step after.
+    assert not pushed[:4].any()
+    assert pushed[4:15].mean(axis=1).max() < 0.25
 
 
 def test_nothing_changes_before_its_moment():
