@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import tyro
 
 from adapt.commands.common import print_json
 from adapt.commands.deployment import Demo, Deploy, Echo, Replay, SimRobot
-from adapt.commands.learning import Evaluate, Export, Train
+from adapt.commands.learning import Evaluate, Export, Train, train_command
 from adapt.commands.tools import Bench, Doctor, List, Robot, View
 from robots.errors import UserError
 
@@ -36,13 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
         from ros_bridge.lifetime import split_ros_arguments
 
         given, _ = split_ros_arguments(given)
-    command = tyro.extras.subcommand_cli_from_dict(
-        _COMMANDS,
-        prog="adapt",
-        description="Meta-train on a family of simulated robots; deploy a policy that adapts on the robot.",
-        args=given,
-    )
     try:
+        command = _parsed(given)
         result = command.run()
     except UserError as error:
         print(f"adapt: {error}", file=sys.stderr)
@@ -55,6 +51,18 @@ def main(arguments: list[str] | None = None) -> int:
     if result is not None and getattr(command, "json", False):
         print_json(result)
     return 0
+
+
+def _parsed(given: list[str]) -> Any:
+    commands: dict[str, type] = dict(_COMMANDS)
+    if given[:1] == ["train"]:
+        commands["train"] = train_command(given[1:])
+    return tyro.extras.subcommand_cli_from_dict(
+        commands,
+        prog="adapt",
+        description="Meta-train on a family of simulated robots; deploy a policy that adapts on the robot.",
+        args=given,
+    )
 
 
 if __name__ == "__main__":

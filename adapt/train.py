@@ -29,8 +29,9 @@ from adapt import provenance
 from adapt.checkpoint import load_checkpoint, save_checkpoint
 from adapt.errors import AdaptError, RunError
 from adapt.files import write_json
-from adapt.learners import Learner, Teacher, learner_kind
+from adapt.learners import Learner, Setup, Teacher, learner_kind
 from adapt.learners.bounds import BoundLearner
+from adapt.options import learner_config, overlay
 from sim_tasks.families import load_family
 
 CHECKPOINT_EVERY = 25
@@ -52,8 +53,10 @@ class TrainRequest:
     family: str
     out: Path
     seed: int = 0
+    config: Any = None
+    """The learner's configuration; None for its own on this family, see `adapt.options`."""
     iterations: int | None = None
-    """None for the learner's default."""
+    """None for as many as the configuration's `frames` need."""
     threads: int = 0
     """Of the simulation; 0 for all cores. Torch takes one."""
     teacher: Path | None = None
@@ -70,15 +73,14 @@ def train(request: TrainRequest, progress: Progress | None = None) -> dict[str, 
     """
     kind = learner_kind(request.learner)
     family = load_family(request.family)
-    iterations = kind.iterations if request.iterations is None else request.iterations
-    if iterations < 1:
-        raise AdaptError(f"iterations: expected at least 1, got {iterations}")
+    hyperparameters = request.config or learner_config(request.learner, request.family)
     threads = request.threads or os.cpu_count() or 1
     torch.set_num_threads(1)  # networks this small gain nothing from a second thread, and lose all under load
     teacher = _load_teacher(request) if kind.needs_teacher else None
-    config = _config(request, kind.config, iterations)
+    learner = kind.build(Setup(family, hyperparameters, request.seed, threads, teacher))
+    iterations = _iterations(request, hyperparameters, learner)
+    config = _config(request, hyperparameters, iterations)
     done, seconds, steps = _prepare(request, config), 0.0, 0
-    learner = kind.build(family, request.seed, threads, teacher)
     checkpoint = request.out / "checkpoint.safetensors"
     if done:
         state = load_checkpoint(checkpoint)
@@ -145,9 +147,17 @@ def load_learner(run: Path) -> Learner:
     kind = learner_kind(config["learner"])
     state = load_checkpoint(run / "checkpoint.safetensors")["learner"]
     teacher = _read_teacher(run / config["teacher"]) if kind.needs_teacher else None
-    learner = kind.build(load_family(config["family"]), config["seed"], 0, teacher)
+    hyperparameters = overlay(kind.config, config["hyperparameters"], str(run / "config.json"))
+    learner = kind.build(Setup(load_family(config["family"]), hyperparameters, config["seed"], 0, teacher))
     _restore(learner, state, run)
     return learner
+
+
+def _iterations(request: TrainRequest, hyperparameters: Any, learner: Learner) -> int:
+    for name, value in (("frames", hyperparameters.frames), ("iterations", request.iterations)):
+        if value is not None and value < 1:
+            raise AdaptError(f"{name}: expected at least 1, got {value}")
+    return request.iterations or -(-hyperparameters.frames // learner.iteration_steps)
 
 
 def _restore(learner: Learner, state: dict[str, Any], run: Path) -> None:

@@ -51,17 +51,19 @@ def train_all(
     """
     begin, record = time.monotonic(), out / "train.json"
     before = json.loads(record.read_text(encoding="utf-8"))["seconds"] if resume and record.is_file() else 0.0
-    from adapt.learners import learner_kind
+    from adapt.options import learner_config
 
-    counts = {
-        name: max(1, round(scale * learner_kind(name).iterations)) if iterations is None else iterations
+    length = {
+        name: ("frames", max(1, round(scale * learner_config(name, family).frames)))
+        if iterations is None
+        else ("iterations", iterations)
         for name in LEARNERS_IN_ORDER
     }
     bounds = ("dr", "oracle")
-    together = [_Training(name, family, out, seed, counts[name], resume, threads=1) for name in bounds]
+    together = [_Training(name, family, out, seed, length[name], resume, threads=1) for name in bounds]
     _watch(together, progress)
     cores = os.cpu_count() or 1
-    belief = _Training("belief", family, out, seed, counts["belief"], resume, threads=cores)
+    belief = _Training("belief", family, out, seed, length["belief"], resume, threads=cores)
     _watch([belief], progress)
     results = {name: json.loads((out / name / "result.json").read_text()) for name in LEARNERS_IN_ORDER}
     dr, oracle, adaptive = results.values()
@@ -86,12 +88,19 @@ class _Training:
     """One training in a process of its own, whose metrics arrive as JSON lines."""
 
     def __init__(
-        self, learner: str, family: str, out: Path, seed: int, iterations: int, resume: bool, threads: int
+        self,
+        learner: str,
+        family: str,
+        out: Path,
+        seed: int,
+        length: tuple[str, int],
+        resume: bool,
+        threads: int,
     ):
         self.learner = learner
         command = [sys.executable, "-m", "adapt.cli", "train", learner, family, "--json"]
         command += ["--out", str(out / learner), "--seed", str(seed), "--threads", str(threads)]
-        command += ["--iterations", str(iterations)]
+        command += [f"--{length[0]}", str(length[1])]
         command += ["--teacher", str(out / "oracle")] if learner == "belief" else []
         command += ["--resume"] if resume else []
         environment = os.environ | {"OMP_NUM_THREADS": "1"}

@@ -10,7 +10,7 @@ from torch import nn
 from adapt.bundle import PolicyBundle
 from adapt.export import export_belief
 from adapt.learners.belief import BeliefConfig, BeliefLearner
-from adapt.learners.bounds import BoundLearner
+from adapt.learners.bounds import BoundConfig, BoundLearner
 from adapt.learners.ppo import PPOConfig
 from sim_tasks.families import load_family
 from sim_tasks.trial_env import TrialVecEnv
@@ -20,13 +20,13 @@ FAMILY = "pendulum_swingup"
 
 def small_belief(robots: int = 8, seed: int = 0) -> BeliefLearner:
     """An untrained belief learner with few robots, whose networks answer visibly to every one of their inputs."""
-    policy = PPOConfig(robots=robots, horizon=8, epochs=2, minibatches=2, hidden=(16, 16))
+    ppo = PPOConfig(epochs=2, minibatches=2)
     config = BeliefConfig(
-        robots=robots, horizon=10, updates=2, batch=robots, hidden=12, excited=2, warm_up=1, policy=policy
+        robots=robots, horizon=10, updates=2, batch=robots, hidden=12, excited=2, warm_up=1, ppo=ppo
     )
     env = TrialVecEnv(load_family(FAMILY), robots, seed, stream=2, threads=1, episodes=2)
     env.stagger(config.horizon)
-    oracle = BoundLearner(env, seed, told_task=True, config=policy)
+    oracle = BoundLearner(env, seed, told_task=True, config=BoundConfig(robots=robots, hidden=(16, 16)))
     learner = BeliefLearner(env, seed, (oracle.policy, oracle.critic), config)
     for network in (learner.policy, learner.encoder, learner.motion_model):
         perturb(network, seed)

@@ -12,8 +12,7 @@ import numpy as np
 from adapt.bench.clock import rate
 from adapt.export import export_belief
 from adapt.learners.belief import BeliefConfig, BeliefLearner
-from adapt.learners.bounds import BoundLearner
-from adapt.learners.ppo import PPOConfig
+from adapt.learners.bounds import BoundConfig, BoundLearner
 from adapt.online.adapters import make_adapter
 from adapt.online.controller import AdaptiveController
 from robots import SensorFrame
@@ -27,7 +26,7 @@ def measure_control_step(seconds: float) -> dict[str, Any]:
     """Median and 99th percentile of `AdaptiveController.step` for one robot, in [us]."""
     family = load_family(FAMILY)
     env = TrialVecEnv(family, BeliefConfig().robots, seed=0)
-    teacher = BoundLearner(env, 0, told_task=True, config=PPOConfig())
+    teacher = BoundLearner(env, 0, told_task=True, config=BoundConfig())
     learner = BeliefLearner(env, 0, (teacher.policy, teacher.critic))
     with tempfile.TemporaryDirectory() as folder:
         bundle = export_belief(

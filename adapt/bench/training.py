@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 from adapt.bench.clock import rate
-from adapt.learners import LEARNERS
-from adapt.learners.bounds import BoundLearner
+from adapt.learners import LEARNERS, Setup
+from adapt.learners.belief import BeliefConfig
+from adapt.learners.bounds import BoundConfig, BoundLearner
 from sim_tasks.families import load_family
 
 FAMILY = "pendulum_swingup"
@@ -18,9 +19,9 @@ def measure_training(seconds: float) -> dict[str, Any]:
     """Control steps per second of one learner alone, by learner; `seconds` each."""
     torch.set_num_threads(1)  # as `train` does
     family = load_family(FAMILY)
-    oracle = LEARNERS["oracle"].build(family, 0, 0, None)
+    oracle = LEARNERS["oracle"].build(Setup(family, BoundConfig()))
     assert isinstance(oracle, BoundLearner)
-    belief = LEARNERS["belief"].build(family, 0, 0, (oracle.policy, oracle.critic))
+    belief = LEARNERS["belief"].build(Setup(family, BeliefConfig(), teacher=(oracle.policy, oracle.critic)))
     rates = {}
     for name, learner in (("oracle", oracle), ("belief", belief)):
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,21 +14,23 @@ from adapt.commands.common import Positional, print_json
 
 @dataclass
 class Train:
-    """Meta-train a learner on a task family."""
+    """Meta-train a learner on a task family. `adapt train LEARNER FAMILY -h` shows the learner's options."""
 
     learner: Positional[str]
-    """dr, oracle, belief, or all: the three, bounds first."""
+    """A registered learner (`adapt list learners`), or all: dr, oracle and belief, bounds first."""
     family: Positional[str]
     """Task family, such as pendulum_swingup."""
     out: Path | None = None
     """Folder of the run. Default: runs/<family>/<learner>."""
+    config: Path | None = None
+    """YAML file with some of the learner's options; those of the command line go before it."""
     seed: int = 0
     iterations: int | None = None
-    """One iteration is one rollout and one update; of `all`, of each of the three. Default: the learner's own."""
+    """Instead of --frames: one iteration is one rollout and one update; of `all`, of each of the three."""
     threads: int = 0
     """Threads of the simulation; 0 for all cores."""
     teacher: Path | None = None
-    """Oracle run that `belief` learns from. Default: the folder `oracle` beside --out."""
+    """Oracle run that some learners learn from. Default: the folder `oracle` beside --out."""
     resume: bool = False
     """Go on with the run in --out exactly where it stopped."""
     json: bool = False
@@ -39,27 +42,57 @@ class Train:
 
         own = "." if self.learner == "all" else self.learner
         out = self.out or Path("runs") / folder_name(self.family) / own
-        if self.learner == "all":
-            from adapt.train_all import train_all
-
-            options = {"seed": self.seed, "iterations": self.iterations, "resume": self.resume}
-            with TrainingProgress() as progress:
-                result = train_all(self.family, out, **options, progress=progress)
-        else:
-            from adapt.learners import learner_kind
-            from adapt.train import TrainRequest, train
-
-            teacher = self.teacher
-            if learner_kind(self.learner).needs_teacher and teacher is None:
-                teacher = out.parent / "oracle"
-            request = TrainRequest(
-                self.learner, self.family, out, self.seed, self.iterations, self.threads, teacher, self.resume
-            )
-            with TrainingProgress() as progress:
-                report = print_json if self.json else lambda row: progress(self.learner, row)
-                result = train(request, report)
+        with TrainingProgress() as progress:
+            result = self._train_all(out, progress) if self.learner == "all" else self._train(out, progress)
         say(f"{result['steps']:,} control steps in {result['seconds']:.0f} s; the run is in {out}")
         return None
+
+    def _train_all(self, out: Path, progress: Any) -> dict[str, Any]:
+        from adapt.train_all import train_all
+
+        options = {"seed": self.seed, "iterations": self.iterations, "resume": self.resume}
+        return train_all(self.family, out, **options, progress=progress)
+
+    def _train(self, out: Path, progress: Any) -> dict[str, Any]:
+        from adapt.learners import learner_kind
+        from adapt.train import TrainRequest, train
+
+        teacher = self.teacher
+        if learner_kind(self.learner).needs_teacher and teacher is None:
+            teacher = out.parent / "oracle"
+        request = TrainRequest(
+            self.learner,
+            self.family,
+            out,
+            self.seed,
+            getattr(self, "options", None),
+            self.iterations,
+            self.threads,
+            teacher,
+            self.resume,
+        )
+        return train(request, print_json if self.json else lambda row: progress(self.learner, row))
+
+
+def train_command(arguments: list[str]) -> type[Train]:
+    """`Train` with the options of the learner that the command line names, as they are on its family.
+
+    Raises:
+        AdaptError: the YAML file that it names cannot be used.
+    """
+    from adapt.learners import LEARNERS
+    from adapt.options import learner_config
+
+    learner, family = (*(a for a in arguments[:2] if not a.startswith("-")), "", "")[:2]
+    if learner not in LEARNERS:
+        return Train
+    files = [Path(b) for a, b in itertools.pairwise(arguments) if a == "--config"]
+    files += [Path(a.removeprefix("--config=")) for a in arguments if a.startswith("--config=")]
+    config = learner_config(learner, family, files[-1] if files else None)
+    options = Annotated[type(config), tyro.conf.arg(name="")]
+    command = make_dataclass("Train", [("options", options, field(default=config))], bases=(Train,))
+    command.__doc__ = f"{Train.__doc__}\n\n{learner}: {LEARNERS[learner].about}"
+    return command
 
 
 @dataclass

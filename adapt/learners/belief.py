@@ -25,6 +25,7 @@ from adapt.learners import objectives
 from adapt.learners.excitation import Excitation
 from adapt.learners.objectives import ACTION_HISTORY, Stretch
 from adapt.learners.ppo import PPO, PPOConfig, Rollout
+from adapt.learners.setup import Setup, Teacher
 from adapt.networks.belief import BeliefEncoder, MotionModel
 from adapt.networks.policy import Critic, GaussianPolicy, widen
 from sim_tasks.trial_env import TrialVecEnv
@@ -34,6 +35,8 @@ from sim_tasks.trial_env import TrialVecEnv
 class BeliefConfig:
     """Hyperparameters; the defaults were chosen on `pendulum_swingup`."""
 
+    frames: int = 45 * 512 * 150
+    """Control steps of the whole training."""
     robots: int = 512
     """Simulations side by side, N."""
     horizon: int = 150
@@ -54,9 +57,8 @@ class BeliefConfig:
     max_grad_norm: float = 1.0
     objective: dict[str, float] = field(default_factory=lambda: {"privileged": 1.0})
     """Weights of `adapt.learners.objectives`' terms that train the belief."""
-    policy: PPOConfig = field(
-        default_factory=lambda: PPOConfig(robots=512, horizon=150, learning_rate=6e-4, epochs=3)
-    )
+    ppo: PPOConfig = field(default_factory=lambda: PPOConfig(learning_rate=6e-4, epochs=3))
+    """Of the policy on the belief."""
 
 
 class BeliefLearner:
@@ -66,7 +68,7 @@ class BeliefLearner:
         self,
         env: TrialVecEnv,
         seed: int,
-        teacher: tuple[GaussianPolicy, Critic],
+        teacher: Teacher,
         config: BeliefConfig | None = None,
     ):
         self.config = config or BeliefConfig()
@@ -74,6 +76,7 @@ class BeliefLearner:
         if unknown:
             raise AdaptError(f"unknown objective {sorted(unknown)}; valid: privileged, state, kl")
         self.env = env
+        self.iteration_steps = self.config.horizon * self.config.robots
         torch.manual_seed(seed)
         observation, action = env.observation.shape[1], env.previous_action.shape[1]
         task = env.context.shape[1]
@@ -82,7 +85,7 @@ class BeliefLearner:
         self.parameters = [*self.encoder.parameters(), *self.motion_model.parameters()]
         self.optimizer = torch.optim.Adam(self.parameters, lr=self.config.learning_rate)
         self.policy, self.critic = _on_belief(teacher, task)
-        self.ppo = PPO(self.policy, self.critic, self.config.policy)
+        self.ppo = PPO(self.policy, self.critic, self.config.ppo)
         self.iteration = 0
         steps, robots = self.config.horizon, self.config.robots
         known = observation + action + 2 * task
@@ -120,7 +123,7 @@ class BeliefLearner:
                 cut[t] = self._listen()[1]
                 env.reset(np.flatnonzero(transition.done))
         self._rollout.evaluate(self.critic, self._listen()[1], cut)
-        return self.config.horizon * self.config.robots
+        return self.iteration_steps
 
     def update(self) -> dict[str, float]:
         """Belief and policy on the stretch that was collected; returns mean losses.
@@ -133,7 +136,7 @@ class BeliefLearner:
             policy = None
             if self.iteration > self.config.warm_up:
                 policy = other_core.submit(self.ppo.update, judged, self.ppo.shuffles(judged))
-            metrics = self._update_belief() | {"reward": float(judged.rewards.mean())}
+            metrics = self._update_belief() | {"reward": float(judged.played.mean())}
             return metrics | (policy.result() if policy else {})
 
     def state(self) -> dict[str, Any]:
@@ -210,7 +213,20 @@ class BeliefLearner:
         )
 
 
-def _on_belief(teacher: tuple[GaussianPolicy, Critic], task: int) -> tuple[GaussianPolicy, Critic]:
+def build_belief(setup: Setup) -> BeliefLearner:
+    """
+    Raises:
+        AdaptError: there is no teacher.
+    """
+    if setup.teacher is None:
+        raise AdaptError("belief: needs a teacher, policy and critic of an oracle run")
+    config = setup.config
+    env = TrialVecEnv(setup.family, config.robots, setup.seed, stream=2, threads=setup.threads, episodes=2)
+    env.stagger(config.horizon)
+    return BeliefLearner(env, setup.seed, setup.teacher, config)
+
+
+def _on_belief(teacher: Teacher, task: int) -> tuple[GaussianPolicy, Critic]:
     """The teacher's policy on (mean, log std) in place of the task; its critic on both.
 
     Inputs are (observation, previous action, mean, log std) for the policy, and the task after them for the critic.

@@ -6,6 +6,7 @@ told the task in both: it never leaves training.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,26 +14,53 @@ import torch
 
 from adapt.checkpoint import optimizer_state, restore_optimizer
 from adapt.learners.ppo import PPO, PPOConfig, Rollout
-from adapt.networks.policy import Critic, GaussianPolicy
+from adapt.learners.returns import ReturnMeter, RewardScale
+from adapt.learners.setup import Setup
+from adapt.networks.policy import Critic, GaussianPolicy, learn_scale
 from sim_tasks.trial_env import TrialVecEnv
+
+
+@dataclass(frozen=True)
+class BoundConfig:
+    """Hyperparameters; the defaults were chosen on `pendulum_swingup`."""
+
+    frames: int = 180 * 1024 * 32
+    """Control steps of the whole training."""
+    robots: int = 1024
+    """Simulations side by side, N."""
+    horizon: int = 32
+    """Control steps per simulation and update, T."""
+    hidden: tuple[int, ...] = (64, 64)
+    """Sizes of the hidden layers, of policy and critic."""
+    std: float = 0.6
+    """Standard deviation of the actions at the start."""
+    normalise: bool = False
+    """Whether inputs are brought to zero mean and unit variance; observations of benchmark bodies need it."""
+    scale_rewards: bool = False
+    """Whether rewards are learnt at unit variance of the return."""
+    ppo: PPOConfig = field(default_factory=PPOConfig)
 
 
 class BoundLearner:
     """PPO whose policy is told the task (`oracle`) or not (`dr`). N simulations, T steps."""
 
-    def __init__(self, env: TrialVecEnv, seed: int, *, told_task: bool, config: PPOConfig | None = None):
-        self.config = config or PPOConfig()
+    def __init__(self, env: TrialVecEnv, seed: int, *, told_task: bool, config: BoundConfig | None = None):
+        self.config = config = config or BoundConfig()
         self.env = env
+        self.iteration_steps = config.horizon * config.robots
         torch.manual_seed(seed)
         observation, action = env.observation.shape[1], env.previous_action.shape[1]
-        task, hidden = env.context.shape[1], self.config.hidden
-        self.policy = GaussianPolicy(observation, action, task if told_task else 0, hidden)
-        self.critic = Critic(observation, action, task, hidden)
-        self.ppo = PPO(self.policy, self.critic, self.config)
-        self._known = observation + action + self.policy.context_size
+        task, hidden, normalise = env.context.shape[1], config.hidden, config.normalise
+        told = task if told_task else 0
+        self.policy = GaussianPolicy(observation, action, told, hidden, normalise=normalise, std=config.std)
+        self.critic = Critic(observation, action, task, hidden, normalise=normalise)
+        self.ppo = PPO(self.policy, self.critic, config.ppo)
+        self._known = observation + action + told
         self._rollout = Rollout(
-            self.config.horizon, self.config.robots, self._known, observation + action + task, action
+            config.horizon, config.robots, self._known, observation + action + task, action
         )
+        self._returns = ReturnMeter(config.robots)
+        self._scale = RewardScale(config.robots, config.ppo.gamma) if config.scale_rewards else None
 
     def set_progress(self, fraction: float) -> None:
         """How much of the training is behind us, in [0, 1]: sets the learning rate."""
@@ -47,16 +75,21 @@ class BoundLearner:
             known = inputs[:, : self._known]
             action, log_prob = self.policy.sample(known)
             transition = env.step(action.numpy())
-            self._rollout.record(t, known, inputs, action, log_prob, transition)
+            self._returns.add(transition)
+            self._rollout.record(t, known, inputs, action, log_prob, transition, self._scale)
             if transition.done.any():
                 cut[t] = self._inputs()
                 env.reset(np.flatnonzero(transition.done))
         self._rollout.evaluate(self.critic, self._inputs(), cut)
-        return self.config.horizon * self.config.robots
+        return self.iteration_steps
 
     def update(self) -> dict[str, float]:
         """One PPO update on what was collected; returns mean losses."""
-        return self.ppo.update(self._rollout, self.ppo.shuffles(self._rollout))
+        rollout = self._rollout
+        metrics = self.ppo.update(rollout, self.ppo.shuffles(rollout))
+        learn_scale(self.policy, rollout.policy_inputs)
+        learn_scale(self.critic, rollout.critic_inputs)
+        return metrics | self._returns.mean()
 
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""
@@ -65,6 +98,8 @@ class BoundLearner:
             "critic": self.critic.state_dict(),
             "optimizer": optimizer_state(self.ppo.optimizer),
             "env": self.env.state(),
+            "returns": self._returns.state(),
+            "scale": self._scale.state() if self._scale else {},
             "torch_rng": torch.get_rng_state(),
         }
 
@@ -74,8 +109,28 @@ class BoundLearner:
         self.critic.load_state_dict(state["critic"])
         restore_optimizer(self.ppo.optimizer, state["optimizer"])
         self.env.restore(state["env"])
+        self._returns.restore(state["returns"])
+        if self._scale:
+            self._scale.restore(state["scale"])
         torch.set_rng_state(state["torch_rng"])
 
     def _inputs(self) -> torch.Tensor:
         env = self.env
         return torch.from_numpy(np.concatenate([env.observation, env.previous_action, env.context], axis=1))
+
+
+def build_dr(setup: Setup) -> BoundLearner:
+    """The lower bound."""
+    return _build(setup, told_task=False, stream=0)
+
+
+def build_oracle(setup: Setup) -> BoundLearner:
+    """The upper bound."""
+    return _build(setup, told_task=True, stream=1)
+
+
+def _build(setup: Setup, told_task: bool, stream: int) -> BoundLearner:
+    config = setup.config
+    env = TrialVecEnv(setup.family, config.robots, setup.seed, stream=stream, threads=setup.threads)
+    env.stagger()
+    return BoundLearner(env, setup.seed, told_task=told_task, config=config)

@@ -12,18 +12,15 @@ import numpy as np
 import torch
 from torch import nn
 
+from adapt.learners.returns import RewardScale
 from adapt.networks.policy import Critic, GaussianPolicy
 from sim_tasks.trial_env import Transition
 
 
 @dataclass(frozen=True)
 class PPOConfig:
-    """Hyperparameters; the defaults were chosen on `pendulum_swingup`."""
+    """Hyperparameters of the update; the defaults were chosen on `pendulum_swingup`."""
 
-    robots: int = 1024
-    """Simulations side by side, N."""
-    horizon: int = 32
-    """Control steps per simulation and update, T."""
     gamma: float = 0.99
     """Discount per control step."""
     gae_lambda: float = 0.95
@@ -33,8 +30,11 @@ class PPOConfig:
     """Adam's at the start; falls linearly to a tenth."""
     clip: float = 0.2
     entropy: float = 1e-3
+    value_weight: float = 0.5
+    """Of the critic's loss, against the policy's."""
+    huber: bool = False
+    """Whether the critic's error counts linearly beyond 1, as VariBAD's does."""
     max_grad_norm: float = 0.5
-    hidden: tuple[int, ...] = (64, 64)
 
 
 class Rollout:
@@ -46,7 +46,10 @@ class Rollout:
         self.critic_inputs = torch.zeros(steps, robots, critic_inputs)
         self.actions = torch.zeros(steps, robots, action)
         self.log_probs = torch.zeros(steps, robots)
+        self.played = torch.zeros(steps, robots)
+        """Rewards as the task gives them."""
         self.rewards = torch.zeros(steps, robots)
+        """Rewards as they are learnt from, perhaps scaled."""
         self.values = torch.zeros(steps, robots)
         self.next_values = torch.zeros(steps, robots)
         self.done = torch.zeros(steps, robots)
@@ -60,11 +63,14 @@ class Rollout:
         action: torch.Tensor,
         log_prob: torch.Tensor,
         transition: Transition,
+        scale: RewardScale | None = None,
     ) -> None:
         """Step t: what was known, what was done, shape (N, ...) each, and what came of it."""
         self.policy_inputs[t], self.critic_inputs[t] = policy_inputs, critic_inputs
         self.actions[t], self.log_probs[t] = action, log_prob
-        self.rewards[t] = torch.from_numpy(transition.reward)
+        reward = scale.scale(transition.reward, transition.done) if scale else transition.reward
+        self.played[t] = torch.from_numpy(transition.reward)
+        self.rewards[t] = torch.from_numpy(reward)
         self.done[t] = torch.from_numpy(transition.done.astype(np.float32))
         self.terminated[t] = torch.from_numpy(transition.terminated.astype(np.float32))
 
@@ -144,7 +150,7 @@ class PPO:
         return {
             "policy_loss": float(policy_loss),
             "value_loss": float(value_loss),
-            "reward": float(rollout.rewards.mean()),
+            "reward": float(rollout.played.mean()),
             "action_std": float(torch.exp(self.policy.log_std.detach()).mean()),
         }
 
@@ -162,11 +168,16 @@ class PPO:
         ratio = torch.exp(self.policy.log_prob(self.policy(policy_inputs), actions) - log_probs)
         clipped = torch.clamp(ratio, 1 - config.clip, 1 + config.clip)
         policy_loss = -torch.min(ratio * advantages, clipped * advantages).mean()
-        value_loss = (self.critic(critic_inputs) - returns).square().mean()
-        loss = policy_loss + 0.5 * value_loss - config.entropy * self.policy.entropy()
+        value_loss = self._value_loss(self.critic(critic_inputs), returns)
+        loss = policy_loss + config.value_weight * value_loss - config.entropy * self.policy.entropy()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         for network in (self.policy, self.critic):
             nn.utils.clip_grad_norm_(network.parameters(), config.max_grad_norm)
         self.optimizer.step()
         return policy_loss.item(), value_loss.item()
+
+    def _value_loss(self, values: torch.Tensor, returns: torch.Tensor) -> torch.Tensor:
+        if self.config.huber:
+            return nn.functional.smooth_l1_loss(values, returns)
+        return (values - returns).square().mean()

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from adapt.networks.mlp import mlp
+from adapt.networks.normaliser import RunningNorm
 
 _LOG_2PI = math.log(2 * math.pi)
 
@@ -18,19 +19,38 @@ class GaussianPolicy(nn.Module):
 
     context_size: int
 
-    def __init__(self, observation: int, action: int, context: int, hidden: tuple[int, ...]):
+    def __init__(
+        self,
+        observation: int,
+        action: int,
+        context: int,
+        hidden: tuple[int, ...],
+        *,
+        normalise: bool = False,
+        std: float = 0.6,
+    ):
+        """
+        Args:
+            observation: its size, O.
+            action: its size, A.
+            context: size of what else it is told, C.
+            hidden: sizes of the hidden layers.
+            normalise: whether inputs are brought to zero mean and unit variance, see `RunningNorm`.
+            std: standard deviation of the actions at the start.
+        """
         super().__init__()
         self.context_size = context
+        self.norm = _norm(observation + action + context, normalise)
         self.body = mlp((observation + action + context, *hidden, action), output_gain=0.01)
-        self.log_std = nn.Parameter(torch.full((action,), -0.5))
+        self.log_std = nn.Parameter(torch.full((action,), math.log(std)))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Inputs (observation, previous action, context), shape (..., O + A + C), to the mean, (..., A)."""
-        return self.body(inputs)
+        return self.body(self.norm(inputs))
 
     def sample(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Actions drawn for inputs, shape (..., A), and their log density, shape (...)."""
-        mean = self.body(inputs)
+        mean = self(inputs)
         action = mean + torch.exp(self.log_std) * torch.randn_like(mean)
         return action, self.log_prob(mean, action)
 
@@ -46,13 +66,26 @@ class GaussianPolicy(nn.Module):
 class Critic(nn.Module):
     """State value. It is told the task, whatever the policy knows: it never leaves training."""
 
-    def __init__(self, observation: int, action: int, task: int, hidden: tuple[int, ...]):
+    def __init__(
+        self, observation: int, action: int, task: int, hidden: tuple[int, ...], *, normalise: bool = False
+    ):
         super().__init__()
+        self.norm = _norm(observation + action + task, normalise)
         self.body = mlp((observation + action + task, *hidden, 1))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Inputs, shape (..., O + A + task), to values, shape (...)."""
-        return self.body(inputs).squeeze(-1)
+        return self.body(self.norm(inputs)).squeeze(-1)
+
+
+def learn_scale(network: GaussianPolicy | Critic, inputs: torch.Tensor) -> None:
+    """Lets a network that normalises its inputs see more of them, shape (..., size)."""
+    if isinstance(network.norm, RunningNorm):
+        network.norm.update(inputs)
+
+
+def _norm(size: int, normalise: bool) -> nn.Module:
+    return RunningNorm(size) if normalise else nn.Identity()
 
 
 def widen(layers: nn.Sequential, inputs: int) -> nn.Sequential:

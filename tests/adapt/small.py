@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from adapt import learners
-from adapt.learners import LEARNERS, Learner, Teacher
+from adapt.learners import LEARNERS, Learner, Setup, Teacher
 from adapt.learners.belief import BeliefConfig
-from adapt.learners.bounds import BoundLearner
+from adapt.learners.bounds import BoundConfig, BoundLearner
 from adapt.learners.ppo import PPOConfig
 from adapt.train import TrainRequest
 from sim_tasks.families import load_family
@@ -22,32 +21,30 @@ from tests.small_bundle import FAMILY
 
 ROOT = Path(__file__).parents[2]
 ITERATIONS = 4
-PPO = PPOConfig(robots=8, horizon=6, epochs=2, minibatches=2, hidden=(16,))
+FEW = PPOConfig(epochs=2, minibatches=2)
+BOUND = BoundConfig(frames=ITERATIONS * 8 * 6, robots=8, horizon=6, hidden=(16,), ppo=FEW)
 BELIEF = BeliefConfig(
-    robots=8, horizon=10, updates=3, batch=4, hidden=8, excited=2, warm_up=2,
-    policy=PPOConfig(robots=8, horizon=10, epochs=2, minibatches=2),
+    frames=ITERATIONS * 8 * 10, robots=8, horizon=10, updates=3, batch=4, hidden=8, excited=2, warm_up=2, ppo=FEW
 )  # fmt: skip
-SMALL: dict[type, object] = {PPOConfig: PPO, BeliefConfig: BELIEF}
+SMALL: dict[type, Any] = {BoundConfig: BOUND, BeliefConfig: BELIEF}
 """A small configuration for the configuration class of every registered learner."""
 
 
 def shrink(patch: pytest.MonkeyPatch) -> None:
     """Makes the registered learners build their small versions."""
-    patch.setattr(learners, "PPOConfig", lambda: PPO)
-    patch.setattr(learners, "BeliefConfig", lambda: BELIEF)
     for name, kind in LEARNERS.items():
-        small = dataclasses.replace(kind, config=SMALL[type(kind.config)], iterations=ITERATIONS)
-        patch.setitem(LEARNERS, name, small)
+        patch.setitem(LEARNERS, name, dataclasses.replace(kind, config=SMALL[type(kind.config)]))
 
 
 def build(name: str, seed: int = 0) -> Learner:
     """A registered learner; its teacher, where it needs one, is an untrained oracle."""
     family, kind = load_family(FAMILY), LEARNERS[name]
-    return kind.build(family, seed, 1, untrained_teacher() if kind.needs_teacher else None)
+    teacher = untrained_teacher() if kind.needs_teacher else None
+    return kind.build(Setup(family, kind.config, seed, 1, teacher))
 
 
 def untrained_teacher() -> Teacher:
-    oracle = LEARNERS["oracle"].build(load_family(FAMILY), 7, 1, None)
+    oracle = LEARNERS["oracle"].build(Setup(load_family(FAMILY), LEARNERS["oracle"].config, 7, 1))
     assert isinstance(oracle, BoundLearner)
     return oracle.policy, oracle.critic
 

@@ -11,12 +11,12 @@ import torch
 
 from adapt.checkpoint import load_checkpoint, save_checkpoint
 from adapt.errors import AdaptError
-from adapt.learners import LEARNERS, Learner, learner_kind
+from adapt.learners import LEARNERS, Learner, Setup, learner_kind
 from adapt.learners.belief import BeliefConfig, BeliefLearner
 from adapt.learners.bounds import BoundLearner
 from sim_tasks.families import load_family
 from sim_tasks.trial_env import TrialVecEnv
-from tests.adapt.small import BELIEF, PPO, build, differences, untrained_teacher
+from tests.adapt.small import BELIEF, BOUND, build, differences, untrained_teacher
 from tests.small_bundle import FAMILY
 
 every_learner = pytest.mark.parametrize("name", LEARNERS)
@@ -36,7 +36,7 @@ def run(learner: Learner, first: int, last: int) -> list[dict[str, float]]:
 @every_learner
 def test_an_iteration_reports_its_steps_and_finite_losses(name):
     learner = build(name)
-    size = BELIEF if isinstance(learner, BeliefLearner) else PPO
+    size = BELIEF if isinstance(learner, BeliefLearner) else BOUND
     steps = learner.collect()
     assert steps == size.robots * size.horizon
     losses = learner.update()
@@ -111,14 +111,14 @@ def test_a_learner_without_the_teacher_that_it_needs_is_refused(name):
     kind = LEARNERS[name]
     if kind.needs_teacher:
         with pytest.raises(AdaptError, match=f"{name}: needs a teacher"):
-            kind.build(load_family(FAMILY), 0, 1, None)
+            kind.build(Setup(load_family(FAMILY), kind.config))
     else:
-        assert kind.build(load_family(FAMILY), 0, 1, None).collect() > 0
+        assert kind.build(Setup(load_family(FAMILY), kind.config, threads=1)).collect() > 0
 
 
 def test_unknown_learners_are_answered_with_the_known_ones():
-    with pytest.raises(AdaptError, match=r"'maml'; valid: dr, oracle, belief"):
-        learner_kind("maml")
+    with pytest.raises(AdaptError, match=r"'magic'; valid: dr, oracle, belief"):
+        learner_kind("magic")
 
 
 def test_only_the_oracle_is_told_the_task():

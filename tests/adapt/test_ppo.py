@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from adapt.learners.bounds import BoundLearner
+from adapt.learners.bounds import BoundConfig, BoundLearner
 from adapt.learners.ppo import PPO, PPOConfig, Rollout
 from adapt.networks.policy import Critic, GaussianPolicy
 from sim_tasks.trial_env import Transition
@@ -113,7 +113,7 @@ def two_samples(ratios: tuple[float, float]) -> Rollout:
     return rollout
 
 
-ONE_STEP = PPOConfig(robots=2, horizon=1, epochs=1, minibatches=1, clip=0.2, entropy=0.0)
+ONE_STEP = PPOConfig(epochs=1, minibatches=1, clip=0.2, entropy=0.0)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_the_entropy_of_a_gaussian_and_its_bonus():
     torch.nn.init.constant_(policy.log_std, math.log(3.0))
     # Two dimensions, each log(3) + log(2 pi e) / 2.
     assert policy.entropy().item() == pytest.approx(2 * (math.log(3) + (1 + LOG_2PI) / 2))
-    ppo = zeroed(PPOConfig(robots=2, horizon=1, epochs=1, minibatches=1, entropy=1.0))
+    ppo = zeroed(PPOConfig(epochs=1, minibatches=1, entropy=1.0))
     samples = two_samples((1.5, 0.5))
     ppo.update(samples, ppo.shuffles(samples))  # clipped: nothing but the bonus pulls
     assert ppo.policy.log_std.item() > 0
@@ -180,7 +180,8 @@ def test_ppo_learns_and_only_who_is_told_the_task_can_reach_it():
     # Reward over the last 3 of 30 iterations, seeds 0 to 4:
     #   told      -0.0270 -0.0268 -0.0267 -0.0268 -0.0262 (at the start -0.64 to -0.79)
     #   not told  -0.384 -0.375 -0.392 -0.383 -0.391; the best there is is -Var U(-1, 1) = -1/3, at action 0.
-    config = PPOConfig(robots=64, horizon=8, minibatches=4, learning_rate=3e-3, hidden=(16,))
+    ppo = PPOConfig(minibatches=4, learning_rate=3e-3)
+    config = BoundConfig(robots=64, horizon=8, hidden=(16,), ppo=ppo)
     reward = {}
     for told in (False, True):
         learner = BoundLearner(Reach(config.robots, 0), 0, told_task=told, config=config)  # type: ignore[arg-type]

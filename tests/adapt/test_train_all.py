@@ -102,13 +102,13 @@ def test_going_on_counts_the_time_that_was_taken_before(stand_in):
 
 
 @pytest.mark.parametrize("scale", [0.001, 0.5, 2.0])
-def test_scale_is_of_the_default_number_of_iterations(stand_in, scale):
+def test_scale_is_of_the_default_number_of_control_steps(stand_in, scale):
     out = stand_in(wait=0.0)
     train_all(FAMILY, out, scale=scale)
     for name in LEARNERS_IN_ORDER:
         arguments = called(out, name)["arguments"]
-        iterations = int(arguments[arguments.index("--iterations") + 1])
-        assert iterations == max(1, round(scale * LEARNERS[name].iterations))
+        frames = int(arguments[arguments.index("--frames") + 1])
+        assert frames == max(1, round(scale * LEARNERS[name].config.frames))
 
 
 def test_iterations_are_of_each_of_the_three(stand_in):
