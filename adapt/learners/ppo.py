@@ -83,12 +83,23 @@ class Rollout:
             last_inputs: critic inputs after step T, shape (N, ...).
             cut: critic inputs, shape (N, ...), after those steps at which trials ended, before their reset.
         """
-        self.values[:] = critic(self.critic_inputs)
-        self.next_values[:-1] = self.values[1:]
-        self.next_values[-1] = critic(last_inputs)
-        for t, inputs in cut.items():
+        ends = {t: critic(inputs[self.done[t] > 0]) for t, inputs in cut.items()}
+        self.bootstrap(critic(self.critic_inputs), critic(last_inputs), ends)
+
+    def bootstrap(self, values: torch.Tensor, last: torch.Tensor, ends: dict[int, torch.Tensor]) -> None:
+        """Takes down the values of all states.
+
+        Args:
+            values: before each step, shape (T, N).
+            last: after step T, shape (N,).
+            ends: after those steps at which trials ended, of these trials before their reset, shape (ended,).
+        """
+        self.values[:] = values
+        self.next_values[:-1] = values[1:]
+        self.next_values[-1] = last
+        for t, end in ends.items():
             ended = self.done[t] > 0
-            self.next_values[t, ended] = critic(inputs[ended]) * (1 - self.terminated[t, ended])
+            self.next_values[t, ended] = end * (1 - self.terminated[t, ended])
 
     def without(self, first: int) -> Rollout:
         """A view on all but the first robots."""
@@ -164,11 +175,9 @@ class PPO:
         returns: torch.Tensor,
     ) -> tuple[float, float]:
         config = self.config
-        advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-        ratio = torch.exp(self.policy.log_prob(self.policy(policy_inputs), actions) - log_probs)
-        clipped = torch.clamp(ratio, 1 - config.clip, 1 + config.clip)
-        policy_loss = -torch.min(ratio * advantages, clipped * advantages).mean()
-        value_loss = self._value_loss(self.critic(critic_inputs), returns)
+        now = self.policy.log_prob(self.policy(policy_inputs), actions)
+        policy_loss = clipped_loss(now, log_probs, advantages, config.clip)
+        value_loss = value_error(self.critic(critic_inputs), returns, config.huber)
         loss = policy_loss + config.value_weight * value_loss - config.entropy * self.policy.entropy()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -177,7 +186,22 @@ class PPO:
         self.optimizer.step()
         return policy_loss.item(), value_loss.item()
 
-    def _value_loss(self, values: torch.Tensor, returns: torch.Tensor) -> torch.Tensor:
-        if self.config.huber:
-            return nn.functional.smooth_l1_loss(values, returns)
-        return (values - returns).square().mean()
+
+def clipped_loss(
+    now: torch.Tensor, before: torch.Tensor, advantages: torch.Tensor, clip: float
+) -> torch.Tensor:
+    """-L^CLIP, the paper's eq. 7, with advantages at zero mean and unit variance.
+
+    Log densities of the actions, now and when they were drawn, and advantages: one shape, any.
+    """
+    advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+    ratio = torch.exp(now - before)
+    clipped = torch.clamp(ratio, 1 - clip, 1 + clip)
+    return -torch.min(ratio * advantages, clipped * advantages).mean()
+
+
+def value_error(values: torch.Tensor, returns: torch.Tensor, huber: bool) -> torch.Tensor:
+    """Mean error of values against returns, same shape: squared, or linear beyond 1 (see `PPOConfig.huber`)."""
+    if huber:
+        return nn.functional.smooth_l1_loss(values, returns)
+    return (values - returns).square().mean()
