@@ -34,8 +34,8 @@ from adapt.learners.bounds import BoundLearner
 from adapt.options import learner_config, overlay
 from sim_tasks.families import load_family
 
-CHECKPOINT_EVERY = 25
-"""Iterations between checkpoints."""
+CHECKPOINT_SECONDS = 30.0
+"""Between checkpoints, at least."""
 
 _RESUMED = ("learner", "family", "seed", "iterations", "hyperparameters")
 """What a run must have in common with the request that goes on with it."""
@@ -86,6 +86,7 @@ def train(request: TrainRequest, progress: Progress | None = None) -> dict[str, 
         state = load_checkpoint(checkpoint)
         _restore(learner, state["learner"], request.out)
         done, seconds, steps = state["iteration"], state["seconds"], state["steps"]
+    saved = time.monotonic()
     with _Log(request.out, done) as log, _stop_flag() as stopped:
         for iteration in range(done, iterations):
             begin = time.monotonic()
@@ -99,8 +100,9 @@ def train(request: TrainRequest, progress: Progress | None = None) -> dict[str, 
             if progress is not None:
                 progress(row | metrics)
             last = iteration + 1 == iterations
-            if last or stopped() or (iteration + 1) % CHECKPOINT_EVERY == 0:
+            if last or stopped() or time.monotonic() - saved >= CHECKPOINT_SECONDS:
                 _save(checkpoint, learner, iteration + 1, seconds, steps)
+                saved = time.monotonic()
             if stopped() and not last:
                 raise RunError(
                     f"stopped after iteration {iteration + 1} of {iterations}; go on with: "

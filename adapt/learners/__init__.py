@@ -6,6 +6,7 @@ from adapt.errors import AdaptError
 from adapt.learners.belief import BeliefConfig, build_belief
 from adapt.learners.bounds import BoundConfig, build_dr, build_oracle
 from adapt.learners.setup import Learner, LearnerKind, Setup, Teacher
+from adapt.learners.varibad import VariBADConfig, build_varibad
 
 __all__ = ["LEARNERS", "Learner", "LearnerKind", "Setup", "Teacher", "learner_kind"]
 
@@ -21,6 +22,10 @@ LEARNERS: dict[str, LearnerKind] = {
     "belief": LearnerKind(
         build_belief, BeliefConfig(), needs_teacher=True,
         about="GRU belief over the task, reward-free, with the oracle's policy on it",
+    ),
+    "varibad": LearnerKind(
+        build_varibad, VariBADConfig(),
+        about="variational belief over the task, trained to decode rewards or motion; PPO on the belief",
     ),
 }  # fmt: skip
 

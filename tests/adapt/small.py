@@ -15,6 +15,7 @@ from adapt.learners import LEARNERS, Learner, Setup, Teacher
 from adapt.learners.belief import BeliefConfig
 from adapt.learners.bounds import BoundConfig, BoundLearner
 from adapt.learners.ppo import PPOConfig
+from adapt.learners.varibad import VariBADConfig
 from adapt.train import TrainRequest
 from sim_tasks.families import load_family
 from tests.small_bundle import FAMILY
@@ -26,7 +27,12 @@ BOUND = BoundConfig(frames=ITERATIONS * 8 * 6, robots=8, horizon=6, hidden=(16,)
 BELIEF = BeliefConfig(
     frames=ITERATIONS * 8 * 10, robots=8, horizon=10, updates=3, batch=4, hidden=8, excited=2, warm_up=2, ppo=FEW
 )  # fmt: skip
-SMALL: dict[type, Any] = {BoundConfig: BOUND, BeliefConfig: BELIEF}
+VARIBAD = VariBADConfig(
+    frames=ITERATIONS * 8 * 10, robots=8, horizon=10, hidden=(16,), latent=3, memory=8, embedding=8,
+    reward_decoder=(8, 8), state_weight=1.0, state_decoder=(8, 8), trials=4, times=5, transitions=6, buffer=8,
+    warm_up=1, ppo=FEW,
+)  # fmt: skip
+SMALL: dict[type, Any] = {BoundConfig: BOUND, BeliefConfig: BELIEF, VariBADConfig: VARIBAD}
 """A small configuration for the configuration class of every registered learner."""
 
 

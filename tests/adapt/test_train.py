@@ -109,7 +109,7 @@ from pathlib import Path
 from adapt import checkpoint, train
 from tests.adapt.small import request, shrink
 shrink(pytest.MonkeyPatch())
-train.CHECKPOINT_EVERY = 1
+train.CHECKPOINT_SECONDS = 0.0
 save, calls = checkpoint.save_file, []
 def killed_midway(tensors, file, metadata):
     save(tensors, file, metadata)
@@ -149,7 +149,7 @@ from pathlib import Path
 from adapt import train
 from tests.adapt.small import request, shrink
 shrink(pytest.MonkeyPatch())
-train.CHECKPOINT_EVERY = 1
+train.CHECKPOINT_SECONDS = 0.0
 train.train(request("dr", Path({out!r}), iterations=100000), lambda row: print(row["iteration"], flush=True))
 """
 
@@ -187,7 +187,7 @@ def test_a_loss_that_is_not_finite_stops_the_training(monkeypatch, tmp_path, val
         return update(self) | ({"value_loss": value} if len(calls) == iteration else {})
 
     monkeypatch.setattr(BoundLearner, "update", broken)
-    monkeypatch.setattr(training, "CHECKPOINT_EVERY", 1)
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     with pytest.raises(RunError, match=f"value_loss is {value}: training stopped; {kept}") as stop:
         train(request("dr", out))
     assert len(calls) == iteration
@@ -197,15 +197,16 @@ def test_a_loss_that_is_not_finite_stops_the_training(monkeypatch, tmp_path, val
         assert learnt(out)["iteration"] == iteration - 1
 
 
-def test_checkpoints_are_saved_every_so_often(monkeypatch, tmp_path):
+@pytest.mark.parametrize(("seconds", "expected"), [(0.0, [1, 2, 3, 4, 5]), (1e9, [5])])
+def test_checkpoints_are_saved_every_so_often(monkeypatch, tmp_path, seconds, expected):
     saved = []
     save = training.save_checkpoint
-    monkeypatch.setattr(training, "CHECKPOINT_EVERY", 2)
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", seconds)
     monkeypatch.setattr(
         training, "save_checkpoint", lambda path, state: (saved.append(state["iteration"]), save(path, state))
     )
     train(request("dr", tmp_path / "run", iterations=5))
-    assert saved == [2, 4, 5]
+    assert saved == expected
 
 
 @pytest.mark.parametrize(
