@@ -11,36 +11,12 @@ from mujoco.batch import Batch, SimulationError
 
 from sim_tasks.errors import TaskError
 from sim_tasks.motors import RestCommand
+from sim_tasks.physics import Physics
 from sim_tasks.plant import Plant
 from sim_tasks.randomisation import Parameter, check_delays
 from sim_tasks.randomisation.actuator import require_limited
 from sim_tasks.row_random import Rows
 
-PROPERTIES = {
-    "position_offset": ("joint", 0.0),
-    "position_noise": ("joint", 0.0),
-    "velocity_noise": ("joint", 0.0),
-    "gyro_bias": ("axis", 0.0),
-    "gyro_noise": ("axis", 0.0),
-    "gravity_noise": ("axis", 0.0),
-    "observation_delay": ("one", 0.0),
-    "drop_probability": ("one", 0.0),
-    "control_jitter": ("one", 0.0),
-    "push_speed": ("one", 0.0),
-    "no_load_speed": ("joint", np.inf),
-    "faulty_joint": ("one", np.nan),
-}
-"""What may differ between simulations beside the model's fields: size (per joint, per axis or one) and default."""
-
-_CHANNELS = {
-    "position_noise": ("noise", "position"),
-    "velocity_noise": ("noise", "velocity"),
-    "gyro_noise": ("noise", "gyro"),
-    "gravity_noise": ("noise", "gravity"),
-    "position_offset": ("offset", "position"),
-    "gyro_bias": ("offset", "gyro"),
-}
-"""Which properties stand side by side, in the order of a sensor reading: `BatchSim.channels` gives them at once."""
 _STATE = ("time", "qpos", "qvel", "act", "ctrl", "history", "qacc_warmstart")
 _NOBODY = np.empty(0, dtype=int)
 DIVERGED = 1e4
@@ -75,20 +51,14 @@ class BatchSim:
         self.time = self._state["time"]
         """Simulated time in [s]. Shape (N,)."""
         self._ctrl = self._state["ctrl"]
-        self._fields: dict[str, np.ndarray] = {}
-        self._defaults: dict[str, np.ndarray] = {}
-        self._properties: dict[str, np.ndarray] = {}
-        self._channels: dict[str, np.ndarray] = {}
+        self._physics = Physics(plant, self.parameters, robots, self._batch.expand)
         self._rest = RestCommand(plant.model, plant.joints, plant.actuators)
         self._stall = np.tile(plant.model.actuator_forcerange[list(plant.actuators)], (robots, 1, 1))
         self._delay = np.tile(plant.model.actuator_delay, (robots, 1))
         if plant.no_load_speed is not None:
             require_limited(plant.model, np.array(plant.actuators))
-            self.property("no_load_speed")
-        self._valid = np.array([p.valid(self.model) for p in self.parameters]).reshape(-1, 2).T
-        self.values = np.tile([p.target.default(self.model) for p in self.parameters], (robots, 1))
+        self.values = np.tile(self._physics.default, (robots, 1))
         """Current parameters in SI units. Shape (N, P)."""
-        self._endless = np.isinf(self.values[0])
         self._batch.reset()
 
     @property
@@ -107,38 +77,27 @@ class BatchSim:
 
     def field(self, name: str) -> np.ndarray:
         """Live per-simulation model field. Shape (N, ...)."""
-        if name not in self._fields:
-            self._fields[name] = self._batch.expand(name)
-            self._defaults[name] = self._fields[name][0].copy()
-        return self._fields[name]
+        return self._physics.field(name)
 
     def expanded(self, name: str) -> np.ndarray | None:
         """A model field that some parameter has written, or None: all simulations have the model's."""
-        return self._fields.get(name)
+        return self._physics.fields.get(name)
 
     def property(self, name: str) -> np.ndarray:
-        """Live property of each simulation, see `PROPERTIES`. Shape (N, J), (N, 3) or (N, 1).
+        """Live property of each simulation, see `physics.PROPERTIES`. Shape (N, J), (N, 3) or (N, 1).
 
         Raises:
             TaskError: there is no such property.
         """
-        if name not in self._properties:
-            if name not in PROPERTIES:
-                raise TaskError(f"unknown property {name!r}; valid: {', '.join(PROPERTIES)}")
-            self._properties[name] = self._room(name)
-            self._properties[name][:] = self._unchanged(name)
-        return self._properties[name]
+        return self._physics.property(name)
 
     def used(self, name: str) -> np.ndarray | None:
         """A property that some parameter has written, or None: nothing to do for it."""
-        return self._properties.get(name)
+        return self._physics.used(name)
 
     def channels(self, kind: str) -> np.ndarray | None:
-        """All properties of one kind, `noise` or `offset`, side by side; None if no parameter has written one.
-
-        Live; in the order position, velocity, gyro, gravity. Shape (N, 2 J + 6).
-        """
-        return self._channels.get(kind)
+        """All properties of one kind, `noise` or `offset`, side by side: see `Physics.channels`."""
+        return self._physics.channels(kind)
 
     def get_model(self, robot: int) -> mujoco.MjModel:
         """A copy of the model with one simulation's own fields."""
@@ -154,21 +113,17 @@ class BatchSim:
         Raises:
             TaskError: a value is not finite or not physical; names the parameter.
         """
-        self._check(values)
-        self.values[ids] = values
-        for name, array in self._fields.items():
-            array[ids] = self._defaults[name]
-        for name, array in self._properties.items():
-            array[ids] = self._unchanged(name)
-        for column, parameter in enumerate(self.parameters):
-            parameter.target.write(self, ids, values[:, column])
-        if self._fields:
-            self._batch.set_const(ids)
-        # What is drawn anew at every step starts from here, so that it never accumulates.
-        if "no_load_speed" in self._properties:
-            self._stall[ids] = self.field("actuator_forcerange")[ids][:, self.plant.ctrl]
-        if "control_jitter" in self._properties:
-            self._delay[ids] = self.field("actuator_delay")[ids]
+        self._physics.write(ids, values)
+        self._settle(ids, values)
+
+    def draft(self) -> Physics:
+        """Room to write the physics of all simulations to before they get it, for `take`."""
+        return self._physics.draft(self.robots)
+
+    def take(self, ids: np.ndarray, draft: Physics, values: np.ndarray) -> None:
+        """As `set_parameters`, of physics that was already written to a draft with values, shape (n, P)."""
+        self._physics.take(ids, draft)
+        self._settle(ids, values)
 
     def reset(self, ids: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> None:
         """Starts simulations `ids`, shape (n,), from true positions (n, nq) and velocities (n, nv), SI units."""
@@ -245,13 +200,24 @@ class BatchSim:
         if self.plant.stage:
             self._batch.forward(None, self.plant.stage)
 
+    def _settle(self, ids: np.ndarray, values: np.ndarray) -> None:
+        """Simulations `ids` have the physics of other parameters: what depends on it follows."""
+        self.values[ids] = values
+        if self._physics.fields:
+            self._batch.set_const(ids)
+        # What is drawn anew at every step starts from here, so that it never accumulates.
+        if self.used("no_load_speed") is not None:
+            self._stall[ids] = self.field("actuator_forcerange")[ids][:, self.plant.ctrl]
+        if self.used("control_jitter") is not None:
+            self._delay[ids] = self.field("actuator_delay")[ids]
+
     def _engine_of(self, threads: int) -> Batch:
         """What steps the simulations."""
         return Batch(self.model, self.robots, threads)
 
     def _advance(self, substeps: int) -> np.ndarray:
         """Steps the engine. Returns the indices of simulations in which it raised an error."""
-        no_load_speed, stage = self._properties.get("no_load_speed"), self.plant.stage
+        no_load_speed, stage = self.used("no_load_speed"), self.plant.stage
         if no_load_speed is None:
             return self._engine(substeps, stage)
         failed = []
@@ -273,30 +239,3 @@ class BatchSim:
         speed = self.qvel[:, self.plant.qvel] / no_load_speed
         force[:, driven, 0] = self._stall[..., 0] * np.clip(1 + speed, 0.0, 1.0)
         force[:, driven, 1] = self._stall[..., 1] * np.clip(1 - speed, 0.0, 1.0)
-
-    def _room(self, name: str) -> np.ndarray:
-        joints = len(self.plant.joints)
-        if name not in _CHANNELS:
-            return np.empty((self.robots, {"joint": joints, "axis": 3, "one": 1}[PROPERTIES[name][0]]))
-        kind, place = _CHANNELS[name]
-        if kind not in self._channels:
-            self._channels[kind] = np.zeros((self.robots, 2 * joints + 6))
-        first = {"position": 0, "velocity": joints, "gyro": 2 * joints, "gravity": 2 * joints + 3}[place]
-        return self._channels[kind][:, first : first + (joints if place in ("position", "velocity") else 3)]
-
-    def _unchanged(self, name: str) -> float | tuple[float, ...]:
-        """A property where no parameter writes it."""
-        if name == "no_load_speed" and self.plant.no_load_speed is not None:
-            return self.plant.no_load_speed
-        return PROPERTIES[name][1]
-
-    def _check(self, values: np.ndarray) -> None:
-        low, high = self._valid
-        wrong = ~((values >= low) & (values <= high)) | (np.isinf(values) & ~self._endless)
-        if wrong.any():
-            row, column = np.argwhere(wrong)[0]
-            parameter = self.parameters[column]
-            raise TaskError(
-                f"{parameter.name}: {values[row, column]:g} {parameter.unit}; "
-                f"valid: {low[column]:g} to {high[column]:g}"
-            )

@@ -21,6 +21,9 @@ _MINUS_TWO = np.float32(-2.0)
 _BLOCK = 16384
 """Pairs of normals that are made at once: so many fit into a processor's cache."""
 
+_SEGMENT = np.uint64(2**32)
+"""Numbers of a stream that a trial may draw: see `RowRandom.next_segment`."""
+
 Shape = int | tuple[int, ...]
 
 
@@ -62,10 +65,17 @@ class RowRandom:
             first: number of the first stream.
         """
         base = np.random.SeedSequence(list(seed)).generate_state(1, np.uint64)
-        self._keys = _mix(base + np.arange(first, first + count, dtype=np.uint64) * _GOLDEN)
-        self.counters = np.zeros(count, dtype=np.uint64)
-        """How many numbers each stream has given. Shape (N,)."""
-        self._all = Rows(self, slice(None), count)
+        self._place(
+            _mix(base + np.arange(first, first + count, dtype=np.uint64) * _GOLDEN),
+            np.zeros(count, dtype=np.uint64),
+        )
+
+    def _place(self, keys: np.ndarray, counters: np.ndarray) -> None:
+        self.keys = keys
+        """Which stream each is. Shape (N,), uint64."""
+        self.counters = counters
+        """How many numbers each stream has given. Shape (N,), uint64."""
+        self._all = Rows(self, slice(None), len(keys))
 
     @property
     def all(self) -> Rows:
@@ -76,13 +86,26 @@ class RowRandom:
         """The streams of simulations `ids`, shape (n,)."""
         return Rows(self, ids, len(ids))
 
+    def next_segment(self) -> np.ndarray:
+        """The next place in each stream that is known before the stream gets there: a multiple of 2^32, or 0.
+
+        Shape (N,), uint64, as `counters`.
+        """
+        return (self.counters + (_SEGMENT - np.uint64(1))) // _SEGMENT * _SEGMENT
+
+    def ahead(self, ids: np.ndarray, counters: np.ndarray) -> RowRandom:
+        """The streams of simulations `ids`, from other places on, shapes (n,); they themselves stay where they are."""
+        copies = RowRandom.__new__(RowRandom)
+        copies._place(self.keys[ids], counters.copy())
+        return copies
+
     def state(self) -> dict[str, np.ndarray]:
         """Everything that a later `restore` needs to go on exactly from here, as int64."""
-        return {"keys": self._keys.view(np.int64).copy(), "counters": self.counters.view(np.int64).copy()}
+        return {"keys": self.keys.view(np.int64).copy(), "counters": self.counters.view(np.int64).copy()}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Inverse of `state`."""
-        self._keys[:] = np.asarray(state["keys"]).view(np.uint64)
+        self.keys[:] = np.asarray(state["keys"]).view(np.uint64)
         self.counters[:] = np.asarray(state["counters"]).view(np.uint64)
 
     def bits(self, ids: np.ndarray | slice, width: int) -> np.ndarray:
@@ -91,7 +114,7 @@ class RowRandom:
         steps = counters[:, None] + np.arange(1, width + 1, dtype=np.uint64)
         self.counters[ids] = counters + np.uint64(width)
         steps *= _GOLDEN
-        steps += self._keys[ids][:, None]
+        steps += self.keys[ids][:, None]
         return _mix(steps)
 
 

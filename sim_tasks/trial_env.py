@@ -16,6 +16,7 @@ from sim_tasks.goal import GoalState
 from sim_tasks.motion import Motion
 from sim_tasks.randomisation import SPLITS, check_split
 from sim_tasks.row_random import RowRandom
+from sim_tasks.task_stock import TaskStock
 
 _NOBODY = np.empty(0, dtype=int)
 _STATE = ("elapsed", "episode", "episode_step", "previous_action", "context")
@@ -87,6 +88,7 @@ class TrialVecEnv:
         action = np.zeros((robots, family.action_size))
         self._motion = Motion.of(self.sim, action, self._goals.goal if self._goals else None)
         self._disturbances = Disturbances(family, self.sim, self.trial_steps, split, changes)
+        self._stock = TaskStock(family, self.sim, split)
         self._bind_fields()
         self.reset(np.arange(robots))
 
@@ -119,8 +121,9 @@ class TrialVecEnv:
         if not len(ids):
             return
         if values is None:
-            values = self.family.draw(self.random.rows(ids), len(ids), self.split)
-        self._set_task(ids, values)
+            self.context[ids] = self._stock.deal(ids, self.random)
+        else:
+            self._set_task(ids, values)
         self.elapsed[ids] = 0
         self.episode[ids] = 0
         self._disturbances.begin_trial(ids, self.random.rows(ids))

@@ -15,7 +15,7 @@ from sim_tasks.randomisation.parameter import SimFields
 
 @dataclass(frozen=True)
 class Property:
-    """A property of one channel (joint or axis), or of all; see `sim_tasks.batch_sim.PROPERTIES`."""
+    """A property of one channel (joint or axis), or of all; see `sim_tasks.physics.PROPERTIES`."""
 
     channel: int | None
     name: str

@@ -13,7 +13,7 @@ _SIGNED = ("position_offset", "gyro_bias")
 
 @dataclass(frozen=True)
 class Sensing(Property):
-    """A property of one channel of a sensor, or of all its channels; see `sim_tasks.batch_sim.PROPERTIES`.
+    """A property of one channel of a sensor, or of all its channels; see `sim_tasks.physics.PROPERTIES`.
 
     Joints are counted in the robot's order, axes are 0, 1, 2.
     """
