@@ -5,6 +5,7 @@ from __future__ import annotations
 from adapt.errors import AdaptError
 from adapt.learners.belief import BeliefConfig, build_belief
 from adapt.learners.bounds import BoundConfig, build_dr, build_oracle
+from adapt.learners.rl2 import RL2Config, build_rl2
 from adapt.learners.setup import Learner, LearnerKind, Setup, Teacher
 from adapt.learners.varibad import VariBADConfig, build_varibad
 
@@ -26,6 +27,10 @@ LEARNERS: dict[str, LearnerKind] = {
     "varibad": LearnerKind(
         build_varibad, VariBADConfig(),
         about="variational belief over the task, trained to decode rewards or motion; PPO on the belief",
+    ),
+    "rl2": LearnerKind(
+        build_rl2, RL2Config(),
+        about="recurrent policy over whole trials, trained end to end by PPO",
     ),
 }  # fmt: skip
 

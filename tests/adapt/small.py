@@ -15,6 +15,7 @@ from adapt.learners import LEARNERS, Learner, Setup, Teacher
 from adapt.learners.belief import BeliefConfig
 from adapt.learners.bounds import BoundConfig, BoundLearner
 from adapt.learners.ppo import PPOConfig
+from adapt.learners.rl2 import RL2Config
 from adapt.learners.varibad import VariBADConfig
 from adapt.train import TrainRequest
 from sim_tasks.families import load_family
@@ -32,7 +33,10 @@ VARIBAD = VariBADConfig(
     reward_decoder=(8, 8), state_weight=1.0, state_decoder=(8, 8), trials=4, times=5, transitions=6, buffer=8,
     warm_up=1, ppo=FEW,
 )  # fmt: skip
-SMALL: dict[type, Any] = {BoundConfig: BOUND, BeliefConfig: BELIEF, VariBADConfig: VARIBAD}
+RL2 = RL2Config(
+    frames=ITERATIONS * 8 * 10, robots=8, horizon=10, hidden=8, embedding=8, layers=(8,), ppo=FEW
+)  # fmt: skip
+SMALL: dict[type, Any] = {BoundConfig: BOUND, BeliefConfig: BELIEF, VariBADConfig: VARIBAD, RL2Config: RL2}
 """A small configuration for the configuration class of every registered learner."""
 
 
