@@ -1,0 +1,199 @@
+"""What the gradient meta-learners share: start parameters that a few policy-gradient steps adapt to a task.
+
+An iteration draws B tasks. From the shared parameters theta, each task's policy plays a phase of R episodes, takes an
+inner step on it, plays again, and so on; what is learned from the phases is the subclass's business.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from adapt.errors import AdaptError
+from adapt.learners.episodes import Episodes, Phase
+from adapt.learners.setup import Setup
+from adapt.learners.task_policies import TaskPolicies
+from adapt.networks.normaliser import RunningNorm
+from sim_tasks.trial_env import TrialVecEnv
+
+_STREAM, _EVALUATION_STREAM = 5, 6
+
+
+@dataclass(frozen=True)
+class GradientMetaConfig:
+    """Hyperparameters that MAML (arXiv:1703.03400, appendix A.2) and ProMP (arXiv:1810.06784) have in common."""
+
+    frames: int = 100_000_000
+    """Control steps of the whole training."""
+    tasks: int = 40
+    """Tasks per iteration, B."""
+    rollouts: int = 20
+    """Episodes of each task before and after every inner step, R."""
+    inner_steps: int = 1
+    """Inner steps in training, K."""
+    inner_learning_rate: float = 0.1
+    """Of the inner steps, alpha."""
+    later_learning_rate: float = 0.05
+    """Of inner steps beyond those of training; MAML halves alpha."""
+    gamma: float = 0.99
+    """Discount per control step."""
+    gae_lambda: float = 1.0
+    hidden: tuple[int, ...] = (64, 64)
+    """Sizes of the hidden layers."""
+    std: float = 1.0
+    """Standard deviation of the actions at the start."""
+    normalise: bool = False
+    """Whether observations are brought to zero mean and unit variance; the papers take them as they are."""
+
+
+class GradientMetaLearner(ABC):
+    """Start parameters, and phases of many tasks side by side. B tasks, R episodes, P parameters."""
+
+    plays_adapted = True
+    """Whether an iteration ends with a phase of the fully adapted policies."""
+
+    def __init__(self, setup: Setup, config: GradientMetaConfig):
+        _check(config)
+        self._shared, self._setup = config, setup
+        torch.manual_seed(setup.seed)
+        self.env = self._environment(config.tasks, setup.seed, _STREAM, "train")
+        observation, action = self.env.observation.shape[1], self.env.previous_action.shape[1]
+        self.policies = TaskPolicies(observation, action, config.hidden)
+        self.parameters = self.policies.initial(config.std)
+        """What adaptation starts from, theta. Shape (P,)."""
+        self.norm = RunningNorm(observation) if config.normalise else None
+        self._phase = self._phase_of(self.env, config.tasks)
+        self._phases: list[Episodes] = []
+        self._progress = 0.0
+        self._adapted = self._start(config.tasks)
+        played = config.inner_steps + self.plays_adapted
+        self.iteration_steps = played * self.env.robots * self.env.episode_steps
+
+    @abstractmethod
+    def adapt(self, parameters: torch.Tensor, episodes: Episodes, step: int) -> torch.Tensor:
+        """Inner step number `step`, from 0, of B tasks' parameters, shape (B, P); the new ones, shape (B, P)."""
+
+    @abstractmethod
+    def meta_step(self, phases: list[Episodes], adapted: torch.Tensor) -> dict[str, float]:
+        """Improves the start parameters; phases in order of time, adapted parameters (B, P). Returns metrics."""
+
+    def set_progress(self, fraction: float) -> None:
+        """How much of the training is behind us, in [0, 1]."""
+        self._progress = fraction
+
+    def collect(self) -> int:
+        """Plays and adapts B new tasks; returns the control steps taken."""
+        config, env = self._shared, self.env
+        first = np.arange(0, env.robots, config.rollouts)
+        values = env.family.draw(env.random.rows(first), config.tasks, env.split)
+        parameters, self._phases = self._start(config.tasks), []
+        for step in range(config.inner_steps):
+            self._phases.append(self._phase.play(parameters, values))
+            parameters = self.adapt(parameters, self._phases[-1], step)
+        if self.plays_adapted:
+            self._phases.append(self._phase.play(parameters, values))
+        self._adapted = parameters
+        return self.iteration_steps
+
+    def update(self) -> dict[str, float]:
+        """The meta-step on what was collected. `return` is that of the last phase, `return_before` of the first."""
+        phases = self._phases
+        metrics = self.meta_step(phases, self._adapted)
+        if self.norm is not None:
+            for episodes in phases:
+                self.norm.update(episodes.observation)
+        log_std = self.parameters.detach()[-self.env.previous_action.shape[1] :]
+        return metrics | {
+            "reward": phases[-1].reward,
+            "return": float(phases[-1].returns.mean()),
+            "return_before": float(phases[0].returns.mean()),
+            "action_std": float(torch.exp(log_std).mean()),
+        }
+
+    def adaptation_curve(self, tasks: np.ndarray, steps: int, seed: int, split: str = "test") -> np.ndarray:
+        """Mean return over R episodes of tasks, after 0 to `steps` inner steps, on an environment of its own.
+
+        Args:
+            tasks: in SI units, shape (n, physical parameters).
+            steps: may be more than were taken in training.
+            seed: of starts and actions.
+            split: what the tasks are of.
+
+        Returns:
+            Shape (steps + 1, n).
+        """
+        generator = torch.Generator().manual_seed(seed)
+        group = min(self._shared.tasks, len(tasks))
+        phase = self._phase_of(self._environment(group, seed, _EVALUATION_STREAM, split), group)
+        curve = np.empty((steps + 1, len(tasks)))
+        for first in range(0, len(tasks), group):
+            some = tasks[first : first + group]
+            values = np.resize(
+                some, (group, tasks.shape[1])
+            )  # a last group that is smaller repeats its tasks
+            parameters = self._start(group)
+            for step in range(steps + 1):
+                episodes = phase.play(parameters, values, generator)
+                curve[step, first : first + group] = episodes.returns.mean(dim=1)[: len(some)].numpy()
+                if step < steps:
+                    parameters = self.adapt(parameters, episodes, step)
+        return curve
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a later `restore` needs to go on exactly from here."""
+        return {
+            "parameters": self.parameters.detach().clone(),
+            "env": self.env.state(),
+            "norm": self.norm.state_dict() if self.norm is not None else {},
+            "torch_rng": torch.get_rng_state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Inverse of `state`."""
+        self.replace_parameters(torch.as_tensor(state["parameters"]))
+        self.env.restore(state["env"])
+        if self.norm is not None:
+            self.norm.load_state_dict(state["norm"])
+        torch.set_rng_state(state["torch_rng"])
+
+    def inner_rate(self, step: int) -> float:
+        """Alpha of inner step number `step`, from 0."""
+        config = self._shared
+        return config.inner_learning_rate if step < config.inner_steps else config.later_learning_rate
+
+    @torch.no_grad()
+    def replace_parameters(self, parameters: torch.Tensor) -> None:
+        """New start parameters, shape (P,)."""
+        self.parameters.copy_(parameters)
+
+    def _start(self, tasks: int) -> torch.Tensor:
+        """The start parameters, once for each task. Shape (B, P)."""
+        return self.parameters.detach().repeat(tasks, 1)
+
+    def _environment(self, tasks: int, seed: int, stream: int, split: str) -> TrialVecEnv:
+        """R simulations of each task; physics that change in mid-trial would be another task."""
+        setup, robots = self._setup, tasks * self._shared.rollouts
+        return TrialVecEnv(
+            setup.family, robots, seed, stream=stream, split=split, threads=setup.threads, changes=False
+        )
+
+    def _phase_of(self, env: TrialVecEnv, tasks: int) -> Phase:
+        config = self._shared
+        normalise = self.norm if self.norm is not None else _as_it_is
+        return Phase(
+            env, self.policies, normalise, tasks=tasks, gamma=config.gamma, gae_lambda=config.gae_lambda
+        )
+
+
+def _as_it_is(observation: torch.Tensor) -> torch.Tensor:
+    return observation
+
+
+def _check(config: GradientMetaConfig) -> None:
+    for name in ("tasks", "rollouts", "inner_steps"):
+        if getattr(config, name) < 1:
+            raise AdaptError(f"{name}: {getattr(config, name)}; valid: 1 or more")

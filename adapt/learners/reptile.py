@@ -1,0 +1,89 @@
+"""Reptile (Nichol, Achiam, Schulman 2018, arXiv:1803.02999) for reinforcement learning.
+
+Each task's policy learns for K inner steps, each on episodes of its own; then theta moves towards where they ended:
+theta <- theta + epsilon mean_i(theta_i - theta), epsilon falling to zero. No derivative of the inner learner is taken.
+
+The paper gives no reinforcement learning, so the inner learner is chosen here, for two reasons of the paper's own.
+Reptile sees only where an inner learner goes, so it has to get somewhere: one plain policy-gradient step per phase
+moves too little, and with one gradient step Reptile is joint training (section 5.1: the useful second-order term grows
+with their number). Hence several gradients per phase, on PPO's clipped objective, which stays near the policy that
+played. And Adam with beta1 = 0 (section 6), begun anew with each phase, so that the step's length does not depend on
+the rewards' scale and no momentum is carried from one task to the next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from adapt.learners.episodes import Episodes, groups
+from adapt.learners.gradient_meta import GradientMetaConfig, GradientMetaLearner
+from adapt.learners.setup import Setup
+
+_BETA2, _EPSILON = 0.999, 1e-8
+"""Adam's (arXiv:1412.6980)."""
+
+
+@dataclass(frozen=True)
+class ReptileConfig(GradientMetaConfig):
+    """Hyperparameters; of the paper: Adam without momentum, and the falling meta-step."""
+
+    tasks: int = 20
+    inner_steps: int = 3
+    inner_learning_rate: float = 3e-3
+    """Adam's in the inner steps."""
+    later_learning_rate: float = 3e-3
+    inner_epochs: int = 5
+    """Gradients per inner step."""
+    clip: float = 0.2
+    """Largest deviation from 1 of the likelihood ratio that pays."""
+    meta_step: float = 1.0
+    """Epsilon at the start; falls linearly to zero."""
+
+
+class ReptileLearner(GradientMetaLearner):
+    """Reptile; `return` is that of the last phase, before the last inner step."""
+
+    plays_adapted = False
+
+    def __init__(self, setup: Setup):
+        self.config: ReptileConfig = setup.config
+        super().__init__(setup, self.config)
+
+    def adapt(self, parameters: torch.Tensor, episodes: Episodes, step: int) -> torch.Tensor:
+        """Several gradients on one phase."""
+        rate = self.inner_rate(step)
+        return torch.cat([self._inner_step(part, rate) for (part,) in groups([episodes])])
+
+    def meta_step(self, phases: list[Episodes], adapted: torch.Tensor) -> dict[str, float]:
+        """theta <- theta + epsilon mean_i(theta_i - theta)."""
+        epsilon = self.config.meta_step * (1 - self._progress)
+        moved = reptile_step(self.parameters, adapted, epsilon)
+        distance = (adapted - self.parameters).norm(dim=1).mean()
+        metrics = {
+            "inner_distance": float(distance),
+            "meta_distance": float((moved - self.parameters).norm()),
+            "meta_step": epsilon,
+        }
+        self.replace_parameters(moved)
+        return metrics
+
+    def _inner_step(self, episodes: Episodes, rate: float) -> torch.Tensor:
+        """Adam with beta1 = 0 on PPO's clipped objective, of the policies that played. Shape (B, P)."""
+        parameters = episodes.parameters
+        square = torch.zeros_like(parameters)
+        for epoch in range(1, self.config.inner_epochs + 1):
+            at = parameters.detach().requires_grad_()
+            log_prob = self.policies.distribution(at, episodes.inputs).log_prob(episodes.action)
+            loss = -episodes.clipped_gain(log_prob, self.config.clip).sum()
+            (gradient,) = torch.autograd.grad(loss, at)
+            square = _BETA2 * square + (1 - _BETA2) * gradient.square()
+            scale = (square / (1 - _BETA2**epoch)).sqrt() + _EPSILON
+            parameters = parameters - rate * gradient / scale
+        return parameters
+
+
+def reptile_step(parameters: torch.Tensor, adapted: torch.Tensor, epsilon: float) -> torch.Tensor:
+    """From theta, shape (P,), towards the mean of the tasks' parameters, shape (B, P)."""
+    return parameters + epsilon * (adapted - parameters).mean(dim=0)
