@@ -23,6 +23,7 @@ from adapt.learners.setup import Setup
 from adapt.learners.trial_buffer import TrialBuffer, Trials
 from adapt.networks.policy import Critic, GaussianPolicy, learn_scale
 from adapt.networks.trajectory import TaskHead, TrajectoryEncoder, TransitionDecoder
+from adapt.networks.varibad_step import VariBADStep
 from adapt.parallel import side_by_side
 from sim_tasks.trial_env import TrialVecEnv
 
@@ -60,6 +61,8 @@ class VariBADConfig:
     """Of the KL divergence against the error of one trajectory, summed over its steps."""
     learning_rate: float = 1e-3
     """Adam's for encoder and decoders."""
+    max_grad_norm: float = 1e3
+    """Of encoder, decoders and task head each: only outliers are cut."""
     updates: int = 1
     """Gradient steps of the autoencoder per iteration."""
     trials: int = 32
@@ -161,6 +164,10 @@ class VariBADLearner:
         losses = {name: float(np.mean([loss[name] for loss in model])) for name in (model or [{}])[0]}
         return policy | losses | self._returns.mean()
 
+    def step(self) -> VariBADStep:
+        """One control step, as it is deployed."""
+        return VariBADStep(self.encoder, self.task_head, self.policy, self.env.family)
+
     def _listen(self, heard: torch.Tensor) -> torch.Tensor:
         """Takes in what there is to hear, writes it to `heard`, (N, size), and returns the critic's inputs."""
         belief, self._memory = self._encode(heard)
@@ -216,7 +223,8 @@ class VariBADLearner:
         loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1e3)
+        for part in self.model:  # each for itself: the task head must not touch the encoder's step
+            nn.utils.clip_grad_norm_(part.parameters(), config.max_grad_norm)
         self.optimizer.step()
         return {name: term.item() for name, term in terms.items()}
 
