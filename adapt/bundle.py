@@ -2,7 +2,7 @@
 
 manifest.json   what the bundle is and for which robot; sha256 of every other file
 step.onnx       one control step
-predict.onnx    the belief's forecast of the next observation (belief bundles)
+predict.onnx    the belief's forecast of the next observation (belief bundles that forecast)
 MODEL_CARD.md   what it was trained on and how it scored
 """
 
@@ -25,8 +25,8 @@ from robots.observation import ObservationLayout
 SCHEMA = 2
 MAX_BYTES = 64 * 2**20
 """No file of a bundle may be larger."""
-KINDS = ("belief", "none")
-_FILES = {"belief": ("step.onnx", "predict.onnx"), "none": ("step.onnx",)}
+KINDS = ("belief", "memory", "none")
+_SIZES = {"belief": ("hidden", "latent"), "memory": ("hidden",), "none": ()}
 _FIELDS: dict[str, type] = {
     "schema": int,
     "files": dict,
@@ -59,7 +59,13 @@ class PolicyBundle:
             raise BundleError(f"{self.path}: manifest.json: observation: {error}") from error
 
     def graph(self, name: str) -> bytes:
-        """The ONNX graph in one of the bundle's files."""
+        """The ONNX graph in one of the bundle's files.
+
+        Raises:
+            BundleError: the bundle has none of that name; not every belief forecasts motion.
+        """
+        if name not in self.files:
+            raise BundleError(f"{self.path}: {name}: no such file in the bundle")
         return self.files[name]
 
     def check_robot(self, spec: RobotSpec) -> None:
@@ -90,7 +96,7 @@ def load_bundle(path: str | Path, robot: RobotSpec | None = None) -> PolicyBundl
         raise BundleError(f"{folder}: no such bundle (expected a folder with manifest.json)")
     manifest = _read_manifest(folder)
     files = {name: _read_file(folder, name, digest) for name, digest in manifest["files"].items()}
-    for name in _FILES[manifest["adapter"]["kind"]]:
+    for name in _needed(manifest["adapter"]):
         if name not in files:
             raise BundleError(f"{folder}: manifest.json: files: {name} is missing")
     bundle = PolicyBundle(folder, manifest, files)
@@ -111,7 +117,12 @@ def open_bundle(bundle: str | Path, robot: str = "") -> tuple[PolicyBundle, Robo
     """
     name = robot or load_bundle(bundle).manifest["robot"].get("robot", "")
     spec = load_robot(name)
-    return load_bundle(bundle, spec), spec
+    opened = load_bundle(bundle, spec)
+    if not opened.manifest["adapter"].get("reward_free", True):
+        raise BundleError(
+            f"{bundle}: adapter.reward_free: the policy adapts on a reward, and no robot tells it any"
+        )
+    return opened, spec
 
 
 def save_bundle(path: Path, manifest: dict[str, Any], files: Mapping[str, bytes]) -> PolicyBundle:
@@ -123,6 +134,11 @@ def save_bundle(path: Path, manifest: dict[str, Any], files: Mapping[str, bytes]
     text = json.dumps({"schema": SCHEMA, "files": hashes, **manifest}, indent=2)
     (path / "manifest.json").write_text(text + "\n", encoding="utf-8")
     return load_bundle(path)
+
+
+def _needed(adapter: dict[str, Any]) -> tuple[str, ...]:
+    """Files that a bundle with this adapter has."""
+    return ("step.onnx", "predict.onnx") if "action_history" in adapter else ("step.onnx",)
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
@@ -159,13 +175,19 @@ def _check_adapter(path: Path, manifest: dict[str, Any]) -> None:
         raise BundleError(f"{path}: adapter.kind: {adapter.get('kind')!r}; valid: {', '.join(KINDS)}")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise BundleError(f"{path}: robot.joint_names: expected a list of names, got {names!r:.80}")
-    if adapter["kind"] == "none":
-        return
-    for field in ("hidden", "latent"):
+    if not isinstance(adapter.get("reward_free", True), bool):
+        raise BundleError(
+            f"{path}: adapter.reward_free: expected true or false, got {adapter['reward_free']!r:.80}"
+        )
+    for field in _SIZES[adapter["kind"]]:
         size = adapter.get(field)
         if isinstance(size, bool) or not isinstance(size, int) or not 0 < size <= 4096:
             raise BundleError(f"{path}: adapter.{field}: expected a size from 1 to 4096, got {size!r:.80}")
-    family = manifest["family"]
+    if adapter["kind"] == "belief":
+        _check_quantities(path, manifest["family"])
+
+
+def _check_quantities(path: Path, family: dict[str, Any]) -> None:
     for field in ("belief_names", "belief_units"):
         if not isinstance(family.get(field), list) or not family[field]:
             raise BundleError(f"{path}: family.{field}: expected a list, got {family.get(field)!r:.80}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import logging
 import warnings
@@ -15,82 +16,18 @@ from torch import nn
 
 from adapt.bundle import PolicyBundle, save_bundle
 from adapt.errors import AdaptError
+from adapt.learners import Learner
 from adapt.learners.objectives import ACTION_HISTORY
-from adapt.networks.belief import BeliefEncoder, MotionModel
-from adapt.networks.policy import GaussianPolicy
+from adapt.networks.belief import MotionModel
+from adapt.networks.steps import Signature
 from adapt.online.adapters import MotionPredictor, make_adapter
 from robots.action import ActionLayout
 from sim_tasks.family import TaskFamily
 
 TOLERANCE = 1e-5
-"""Largest difference between graph and learner that may leave training, in action and belief units."""
+"""Largest difference between graph and learner that may leave training, in action and belief units; of beliefs beyond
+1, relative to them."""
 CHECK_STEPS = 1000
-
-
-class PolicyStep(nn.Module):
-    """One control step of a policy without memory."""
-
-    inputs = ("observation", "previous_action")
-    outputs = ("action",)
-
-    def __init__(self, policy: GaussianPolicy):
-        super().__init__()
-        self.policy = policy
-
-    def forward(self, observation: torch.Tensor, previous_action: torch.Tensor) -> torch.Tensor:
-        """Observation (N, O) and previous action (N, A) to the action (N, A)."""
-        return self.policy(torch.cat([observation, previous_action], dim=-1)).clamp(-1.0, 1.0)
-
-
-class BeliefStep(nn.Module):
-    """One control step of a belief and the policy on it; physical quantities come out in their units."""
-
-    inputs = ("observation", "previous_action", "new_episode", "hidden")
-    outputs = ("action", "belief", "parameters", "parameter_std", "next_hidden")
-
-    mean: torch.Tensor
-    scale: torch.Tensor
-    log_scaled: torch.Tensor
-
-    def __init__(self, encoder: BeliefEncoder, policy: GaussianPolicy, family: TaskFamily):
-        super().__init__()
-        self.encoder = encoder
-        self.policy = policy
-        self.cell = nn.GRUCell(encoder.hidden, encoder.hidden)
-        self.cell.load_state_dict(
-            {name.removesuffix("_l0"): value for name, value in encoder.gru.state_dict().items()}
-        )
-        mean, scale = family.normaliser
-        self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.float32))
-        self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float32))
-        self.register_buffer("log_scaled", torch.as_tensor(family.log_scaled))
-
-    def forward(
-        self,
-        observation: torch.Tensor,
-        previous_action: torch.Tensor,
-        new_episode: torch.Tensor,
-        hidden: torch.Tensor,
-    ) -> tuple[torch.Tensor, ...]:
-        """As `OnlineAdapter.act`, with the memory (N, H) in and out. Belief (N, 2 L), quantities (N, Q)."""
-        heard = torch.cat([observation, previous_action, new_episode], dim=-1)
-        state, before = hidden[:, : self.encoder.hidden], hidden[:, self.encoder.hidden :]
-        state = self.cell(self.encoder.heard(heard, before), state)
-        belief = self.encoder.belief(state)
-        mean, log_std = belief.chunk(2, dim=-1)
-        action = self.policy(torch.cat([observation, previous_action, belief], dim=-1)).clamp(-1.0, 1.0)
-        parameters, parameter_std = self._physical(mean, torch.exp(log_std))
-        return action, belief, parameters, parameter_std, torch.cat([state, observation], dim=-1)
-
-    def _physical(self, mean: torch.Tensor, std: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Normalised Gaussian to physical mean and standard deviation: exact where linear, log-normal else."""
-        centre, spread = self.mean + self.scale * mean, self.scale * std
-        variance = spread.square()
-        positive = torch.exp(torch.where(self.log_scaled, centre, torch.zeros_like(centre)) + variance / 2)
-        return (
-            torch.where(self.log_scaled, positive, centre),
-            torch.where(self.log_scaled, positive * torch.sqrt(torch.exp(variance) - 1), spread),
-        )
 
 
 class Forecast(nn.Module):
@@ -110,58 +47,64 @@ class Forecast(nn.Module):
         return self.motion_model(observation, before, actions, belief)
 
 
-def export_policy(
-    path: Path, family: TaskFamily, policy: GaussianPolicy, training: dict[str, Any], commit: str
-) -> PolicyBundle:
-    """A bundle without adaptation, such as the DR baseline's."""
-    step = PolicyStep(policy).eval()
-    files = {"step.onnx": to_onnx(step, _example(family))}
-    manifest = _manifest(family, {"kind": "none"}, training, commit)
-    bundle = save_bundle(path, manifest, files | _card(manifest))
-    _check(bundle, family, step)
+def export_learner(path: Path, learner: Learner, training: dict[str, Any], commit: str) -> PolicyBundle:
+    """A learner's bundle in a folder.
+
+    Raises:
+        AdaptError: see `make_bundle`.
+        TaskError: the learner's family is about a benchmark's body, which cannot be deployed.
+    """
+    learner.env.family.robot  # noqa: B018 - raises
+    bundle = make_bundle(learner, training, commit)
+    return save_bundle(path, bundle.manifest, {**bundle.files, **_card(bundle.manifest)})
+
+
+def make_bundle(learner: Learner, training: dict[str, Any], commit: str) -> PolicyBundle:
+    """A learner's bundle, in memory only; of a benchmark's body, it has no robot and can only be evaluated.
+
+    Raises:
+        AdaptError: the learner has no control step or needs a reward that nobody measures, or its graph differs from
+            it.
+    """
+    family, step = learner.env.family, control_step(learner)
+    forecast = _forecast(learner)
+    signature = Signature.of(step)
+    _check_reward(signature, family)
+    example = _example(signature, family)
+    files = {"step.onnx": to_onnx(step, example)}
+    foreseen = _forecast_example(signature, family)
+    if forecast is not None:
+        files["predict.onnx"] = to_onnx(forecast, foreseen)
+    manifest = _manifest(family, _adapter(signature, forecast is not None), training, commit)
+    bundle = PolicyBundle(Path(f"{family.name} in memory"), manifest, files)
+    _check(bundle, step, example)
+    if forecast is not None:
+        _check_forecast(bundle, forecast, foreseen)
     return bundle
 
 
-def export_belief(
-    path: Path,
-    family: TaskFamily,
-    encoder: BeliefEncoder,
-    motion_model: MotionModel,
-    policy: GaussianPolicy,
-    training: dict[str, Any],
-    commit: str,
-) -> PolicyBundle:
-    """A bundle that adapts by belief."""
-    step = BeliefStep(encoder, policy, family).eval()
-    forecast = Forecast(motion_model).eval()
-    example = _example(family)
-    hidden = torch.zeros(2, encoder.memory)
-    belief = torch.zeros(2, 2 * encoder.latent)
-    actions = torch.zeros(2, ACTION_HISTORY * example[1].shape[1])
-    files = {
-        "step.onnx": to_onnx(step, (*example, torch.ones(2, 1), hidden)),
-        "predict.onnx": to_onnx(forecast, (example[0], example[0], actions, belief)),
-    }
-    adapter = {
-        "kind": "belief",
-        "hidden": encoder.memory,
-        "latent": encoder.latent,
-        "action_history": ACTION_HISTORY,
-        "reward_free": True,
-    }
-    manifest = _manifest(family, adapter, training, commit)
-    bundle = save_bundle(path, manifest, files | _card(manifest))
-    _check(bundle, family, step)
-    _check_forecast(
-        bundle, forecast, (example[0].shape[1], example[0].shape[1], actions.shape[1], belief.shape[1])
-    )
-    return bundle
+def control_step(learner: Learner) -> nn.Module:
+    """A learner's control step.
+
+    Raises:
+        AdaptError: it has none: it adapts by more than a step can do, or is told what no robot can tell it.
+    """
+    step = getattr(learner, "step", None)
+    if step is None:
+        raise AdaptError(
+            f"{type(learner).__name__} cannot be deployed: it has no control step (its adaptation takes gradients)"
+        )
+    return step().eval()
 
 
 def to_onnx(module: nn.Module, example: tuple[torch.Tensor, ...]) -> bytes:
     """Traces a module, whose class names its inputs and outputs, with a free batch axis."""
     inputs, outputs = list(module.inputs), list(module.outputs)  # type: ignore[arg-type]
-    free = {name: {0: torch.export.Dim("robots", min=1)} for name in inputs}
+    shapes: tuple[Any, ...] = tuple({0: torch.export.Dim("robots", min=1)} for _ in inputs)
+    if any(
+        each.kind is each.VAR_POSITIONAL for each in inspect.signature(module.forward).parameters.values()
+    ):
+        shapes = (shapes,)  # `forward(self, *inputs)` is one argument to the tracer
     # One tensor given twice would be traced as one input.
     example = tuple(tensor.clone() for tensor in example)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, which we do not use
@@ -174,7 +117,7 @@ def to_onnx(module: nn.Module, example: tuple[torch.Tensor, ...]) -> bytes:
             verbose=False,
             input_names=inputs,
             output_names=outputs,
-            dynamic_shapes=tuple(free[name] for name in inputs),
+            dynamic_shapes=shapes,
         )
     assert program is not None
     model = program.model_proto
@@ -183,18 +126,55 @@ def to_onnx(module: nn.Module, example: tuple[torch.Tensor, ...]) -> bytes:
     return model.SerializeToString()
 
 
-def _example(family: TaskFamily) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.zeros(2, family.observation_size), torch.zeros(2, family.action_size)
+def _example(signature: Signature, family: TaskFamily) -> tuple[torch.Tensor, ...]:
+    """Zeros for two robots in place of each input."""
+    sizes = {
+        "observation": family.observation_size,
+        "previous_action": family.action_size,
+        "previous_reward": 1,
+        "new_episode": 1,
+        "hidden": signature.memory,
+    }
+    return tuple(torch.zeros(2, sizes[name]) for name in signature.inputs)
+
+
+def _forecast(learner: Learner) -> Forecast | None:
+    """The forecast of a learner that has a motion model."""
+    model = getattr(learner, "motion_model", None)
+    return Forecast(model).eval() if isinstance(model, MotionModel) else None
+
+
+def _forecast_example(signature: Signature, family: TaskFamily) -> tuple[torch.Tensor, ...]:
+    observation = family.observation_size
+    sizes = (observation, observation, ACTION_HISTORY * family.action_size, 2 * signature.latent)
+    return tuple(torch.zeros(2, size) for size in sizes)
+
+
+def _adapter(signature: Signature, forecasts: bool) -> dict[str, Any]:
+    """What a bundle's manifest says of its adapter."""
+    adapter: dict[str, Any] = {"kind": signature.kind}
+    if signature.kind == "none":
+        return adapter
+    adapter["hidden"] = signature.memory
+    if signature.kind == "belief":
+        adapter["latent"] = signature.latent
+    if forecasts:
+        adapter["action_history"] = ACTION_HISTORY
+    return adapter | {"reward_free": signature.reward_free}
+
+
+def _check_reward(signature: Signature, family: TaskFamily) -> None:
+    if not signature.reward_free and not family.reward_measurable:
+        raise AdaptError(
+            f"{family.name}: its reward cannot be measured, and the policy adapts on the reward; "
+            "train one that adapts without it"
+        )
 
 
 def _manifest(
     family: TaskFamily, adapter: dict[str, Any], training: dict[str, Any], commit: str
 ) -> dict[str, Any]:
-    return {
-        "robot": family.robot.identity(),
-        "robot_digest": family.robot.digest,
-        "observation": family.observation.manifest(),
-        "action": ActionLayout(family.robot).manifest(),
+    return _robot(family) | {
         "adapter": adapter,
         "family": {
             "name": family.name,
@@ -210,20 +190,29 @@ def _manifest(
     }
 
 
+def _robot(family: TaskFamily) -> dict[str, Any]:
+    """What the manifest says of the robot; nothing of a benchmark's body."""
+    if not family.on_robot:
+        return {}
+    return {
+        "robot": family.robot.identity(),
+        "robot_digest": family.robot.digest,
+        "observation": family.observation.manifest(),
+        "action": ActionLayout(family.robot).manifest(),
+    }
+
+
 def _card(manifest: dict[str, Any]) -> dict[str, bytes]:
-    family, adapter = manifest["family"], manifest["adapter"]
+    family = manifest["family"]
     rows = "\n".join(
         f"| {p['name']} | {p['low']:.4g} to {p['high']:.4g} {p['unit']} | {p['source']} |"
         for p in family["parameters"]
     )
     facts = "\n".join(f"- {name}: {value}" for name, value in manifest["training"].items())
-    adapts = (
-        "a recurrent belief, without reward" if adapter["kind"] == "belief" else "nothing: it does not adapt"
-    )
     return {
         "MODEL_CARD.md": (
             f"# {family['name']} on {manifest['robot']['robot']}\n\n"
-            f"Adapts by {adapts}. Commands: {manifest['robot']['interface']}, every "
+            f"Adapts by {_adapts(manifest['adapter'])}. Commands: {manifest['robot']['interface']}, every "
             f"{manifest['robot']['control_period']} s.\n\n"
             f"## Made for robots within\n\n| quantity | range | why |\n|---|---|---|\n{rows}\n\n"
             f"## Training\n\n{facts}\n- commit: {manifest['git_commit']}\n"
@@ -231,47 +220,69 @@ def _card(manifest: dict[str, Any]) -> dict[str, bytes]:
     }
 
 
+def _adapts(adapter: dict[str, Any]) -> str:
+    if adapter["kind"] == "none":
+        return "nothing: it does not adapt"
+    what = {"belief": "a recurrent belief", "memory": "the memory of a recurrent policy"}[adapter["kind"]]
+    return f"{what}, {'without' if adapter['reward_free'] else 'on the'} reward"
+
+
 @torch.no_grad()
-def _check(bundle: PolicyBundle, family: TaskFamily, step: nn.Module) -> None:
+def _check(bundle: PolicyBundle, step: nn.Module, example: tuple[torch.Tensor, ...]) -> None:
     """Runs graph and learner side by side over a random stretch, memory carried, and compares every step.
 
     Raises:
         AdaptError: they differ by more than `TOLERANCE`.
     """
-    rng = np.random.default_rng(0)
-    adapter = make_adapter(bundle)
-    adapter_inputs = (family.observation_size, family.action_size)
-    hidden = torch.zeros(1, bundle.manifest["adapter"].get("hidden", 0))
-    worst = 0.0
+    rng, adapter, signature = np.random.default_rng(0), make_adapter(bundle), Signature.of(step)
+    sizes = {name: tensor.shape[1] for name, tensor in zip(signature.inputs, example, strict=True)}
+    hidden, listen, worst = torch.zeros(1, signature.memory), np.ones(1, dtype=bool), 0.0
     for t in range(CHECK_STEPS):
-        observation, action = (rng.uniform(-1, 1, (1, size)).astype(np.float32) for size in adapter_inputs)
-        fresh = np.array([[float(t == 0)]], np.float32)
-        got = adapter.act(observation, action, np.zeros((1, 1), np.float32), fresh, np.ones(1, dtype=bool))
-        tensors = [torch.from_numpy(array) for array in (observation, action, fresh)]
-        if isinstance(step, BeliefStep):
-            wanted, belief, _, _, hidden = step(*tensors, hidden)
-            held = adapter.belief()
-            assert held is not None
-            got_belief = np.concatenate([held.mean, held.log_std], axis=1)
-            worst = np.maximum(worst, np.abs(got_belief - belief.numpy()).max())
-        else:
-            wanted = step(*tensors[:2])
-        worst = np.maximum(worst, np.abs(got - wanted.numpy()).max())  # NaN stays, unlike with max()
+        given = {name: rng.uniform(-1, 1, (1, size)).astype(np.float32) for name, size in sizes.items()} | {
+            "new_episode": np.array([[float(t == 0)]], np.float32)
+        }
+        nothing = np.zeros((1, 1), np.float32)
+        got = [
+            adapter.act(
+                given["observation"],
+                given["previous_action"],
+                given.get("previous_reward", nothing),
+                given["new_episode"],
+                listen,
+            )
+        ]
+        tensors = {name: torch.from_numpy(array) for name, array in given.items()} | {"hidden": hidden}
+        outputs = step(*(tensors[name] for name in signature.inputs))
+        wanted = dict(
+            zip(signature.outputs, outputs if isinstance(outputs, tuple) else (outputs,), strict=True)
+        )
+        hidden = wanted.get("next_hidden", hidden)
+        held = adapter.belief()
+        if held is not None:
+            got.append(np.concatenate([held.mean, held.log_std], axis=1))
+        for name, array in zip(("action", "belief"), got, strict=False):
+            worst = np.maximum(
+                worst, _difference(array, wanted[name].numpy())
+            )  # NaN stays, unlike with max()
     _refuse_beyond_tolerance(worst)
 
 
 @torch.no_grad()
-def _check_forecast(bundle: PolicyBundle, forecast: Forecast, sizes: tuple[int, ...]) -> None:
-    """Compares the graph of the forecast with the learner's on random inputs of the given sizes.
+def _check_forecast(bundle: PolicyBundle, forecast: Forecast, example: tuple[torch.Tensor, ...]) -> None:
+    """Compares the graph of the forecast with the learner's on random inputs.
 
     Raises:
         AdaptError: they differ by more than `TOLERANCE`.
     """
     rng = np.random.default_rng(1)
-    inputs = [rng.uniform(-1, 1, (CHECK_STEPS, size)).astype(np.float32) for size in sizes]
+    inputs = [rng.uniform(-1, 1, (CHECK_STEPS, each.shape[1])).astype(np.float32) for each in example]
     wanted = forecast(*(torch.from_numpy(array) for array in inputs)).numpy()
     got = MotionPredictor(bundle)(*inputs[:3], *np.split(inputs[3], 2, axis=1))
-    _refuse_beyond_tolerance(float(np.abs(got - wanted).max()))
+    _refuse_beyond_tolerance(_difference(got, wanted))
+
+
+def _difference(got: np.ndarray, wanted: np.ndarray) -> float:
+    return float((np.abs(got - wanted) / np.maximum(1.0, np.abs(wanted))).max())
 
 
 def _refuse_beyond_tolerance(worst: float) -> None:

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from adapt.bundle import PolicyBundle
-from adapt.errors import RunError
+from adapt.errors import AdaptError, RunError
 from adapt.evaluate import evaluate
-from adapt.export import export_belief, export_policy
+from adapt.export import export_learner
 from adapt.files import write_json
-from adapt.learners.belief import BeliefLearner
 from adapt.learners.bounds import BoundLearner
 from adapt.train import load_learner, read_run
 
@@ -20,24 +19,23 @@ def export_run(run: Path, out: Path | None = None) -> PolicyBundle:
     """Exports a run's policy; the bundle is checked against the learner.
 
     Raises:
-        RunError: not a run, or an oracle's: no robot can tell it its task.
-        AdaptError: the exported graph differs from the learner.
+        RunError: not a run, or its learner cannot be deployed; says why.
+        TaskError: its family is about a benchmark's body.
     """
-    config = read_run(run)
-    if config["learner"] == "oracle":
-        raise RunError(f"{run}: an oracle cannot be deployed: no robot can tell it its own physics")
-    learner = load_learner(run)
+    config, learner = read_run(run), load_learner(run)
+    try:
+        return export_learner(out or run / "bundle", learner, training_facts(run, config), config["commit"])
+    except AdaptError as error:
+        raise RunError(f"{run}: {error}") from error
+
+
+def training_facts(run: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """What a bundle's manifest says of the training."""
     result = run / "result.json"
     training = {name: config[name] for name in ("learner", "seed", "iterations")}
     if result.is_file():
         training |= {name: json.loads(result.read_text())[name] for name in ("steps", "seconds")}
-    path, family = out or run / "bundle", learner.env.family
-    if isinstance(learner, BeliefLearner):
-        return export_belief(
-            path, family, learner.encoder, learner.motion_model, learner.policy, training, config["commit"]
-        )
-    assert isinstance(learner, BoundLearner)
-    return export_policy(path, family, learner.policy, training, config["commit"])
+    return training
 
 
 def evaluate_run(

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from adapt.bundle import PolicyBundle
-from adapt.export import export_belief
+from adapt.export import export_learner
 from adapt.learners.belief import BeliefConfig, BeliefLearner
 from adapt.learners.bounds import BoundConfig, BoundLearner
 from adapt.learners.ppo import PPOConfig
@@ -45,6 +45,4 @@ def untrained_bundle(path: Path, seed: int = 0) -> PolicyBundle:
     """Exports `small_belief` to a folder; the same bytes at every call with the same seed."""
     learner = small_belief(seed=seed)
     training = {"learner": "belief", "seed": seed, "iterations": 0}
-    return export_belief(
-        path, learner.env.family, learner.encoder, learner.motion_model, learner.policy, training, "untrained"
-    )
+    return export_learner(path, learner, training, "untrained")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from adapt.bench.clock import rate
-from adapt.export import export_belief
+from adapt.export import make_bundle
 from adapt.learners.belief import BeliefConfig, BeliefLearner
 from adapt.learners.bounds import BoundConfig, BoundLearner
 from adapt.online.adapters import make_adapter
@@ -28,10 +26,7 @@ def measure_control_step(seconds: float) -> dict[str, Any]:
     env = TrialVecEnv(family, BeliefConfig().robots, seed=0)
     teacher = BoundLearner(env, 0, told_task=True, config=BoundConfig())
     learner = BeliefLearner(env, 0, (teacher.policy, teacher.critic))
-    with tempfile.TemporaryDirectory() as folder:
-        bundle = export_belief(
-            Path(folder), family, learner.encoder, learner.motion_model, learner.policy, {}, "bench"
-        )
+    bundle = make_bundle(learner, {}, "bench")
     controller = AdaptiveController(family.robot, bundle.observation, make_adapter(bundle))
     frame = SensorFrame(np.zeros(1), np.zeros((1, 1)), np.zeros((1, 1)))
     times: list[float] = []

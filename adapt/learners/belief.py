@@ -28,6 +28,7 @@ from adapt.learners.ppo import PPO, PPOConfig, Rollout
 from adapt.learners.setup import Setup, Teacher
 from adapt.networks.belief import BeliefEncoder, MotionModel
 from adapt.networks.policy import Critic, GaussianPolicy, widen
+from adapt.networks.steps import BeliefStep
 from sim_tasks.trial_env import TrialVecEnv
 
 
@@ -138,6 +139,10 @@ class BeliefLearner:
                 policy = other_core.submit(self.ppo.update, judged, self.ppo.shuffles(judged))
             metrics = self._update_belief() | {"reward": float(judged.played.mean())}
             return metrics | (policy.result() if policy else {})
+
+    def step(self) -> BeliefStep:
+        """The control step on a robot."""
+        return BeliefStep(self.encoder, self.policy, self.env.family)
 
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""

@@ -13,10 +13,12 @@ import numpy as np
 import torch
 
 from adapt.checkpoint import optimizer_state, restore_optimizer
+from adapt.errors import AdaptError
 from adapt.learners.ppo import PPO, PPOConfig, Rollout
 from adapt.learners.returns import ReturnMeter, RewardScale
 from adapt.learners.setup import Setup
 from adapt.networks.policy import Critic, GaussianPolicy, learn_scale
+from adapt.networks.steps import PolicyStep
 from sim_tasks.trial_env import TrialVecEnv
 
 
@@ -90,6 +92,16 @@ class BoundLearner:
         learn_scale(self.policy, rollout.policy_inputs)
         learn_scale(self.critic, rollout.critic_inputs)
         return metrics | self._returns.mean()
+
+    def step(self) -> PolicyStep:
+        """The policy's control step on a robot.
+
+        Raises:
+            AdaptError: it is an oracle's.
+        """
+        if self.policy.context_size:
+            raise AdaptError("an oracle cannot be deployed: no robot can tell it its own physics")
+        return PolicyStep(self.policy)
 
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""

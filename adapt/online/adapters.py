@@ -11,7 +11,7 @@ from adapt.types import Belief, OnlineAdapter
 
 def make_adapter(bundle: PolicyBundle, robots: int = 1) -> OnlineAdapter:
     """The adapter of the bundle's kind, for `robots` robots side by side."""
-    kinds = {"belief": BeliefAdapter, "none": FixedAdapter}
+    kinds = {"belief": BeliefAdapter, "memory": MemoryAdapter, "none": FixedAdapter}
     return kinds[bundle.manifest["adapter"]["kind"]](bundle, robots)
 
 
@@ -30,6 +30,19 @@ def _run(
     return [np.asarray(output) for output in session.run(outputs, feed)]
 
 
+class _StepGraph:
+    """A bundle's control step; a graph need not have all inputs that there are."""
+
+    def __init__(self, bundle: PolicyBundle, outputs: list[str]):
+        self._session = open_session(bundle.graph("step.onnx"))
+        self._inputs = {each.name for each in self._session.get_inputs()}
+        self._outputs = outputs
+
+    def __call__(self, **given: np.ndarray) -> list[np.ndarray]:
+        feed = {name: array for name, array in given.items() if name in self._inputs}
+        return _run(self._session, self._outputs, feed)
+
+
 def _where(chosen: np.ndarray, yes: Belief, no: Belief) -> Belief:
     """Of each robot one of two beliefs; `chosen` has the shape (N, 1)."""
     return Belief(
@@ -44,7 +57,7 @@ class FixedAdapter:
     """A policy without memory: no adaptation."""
 
     def __init__(self, bundle: PolicyBundle, robots: int = 1):
-        self._session = open_session(bundle.graph("step.onnx"))
+        self._step = _StepGraph(bundle, ["action"])
 
     def reset(self, ids: np.ndarray | slice = slice(None)) -> None:
         """Nothing to forget."""
@@ -57,8 +70,7 @@ class FixedAdapter:
         new_episode: np.ndarray,
         listen: np.ndarray,
     ) -> np.ndarray:
-        feed = {"observation": observation, "previous_action": previous_action}
-        return _run(self._session, ["action"], feed)[0]
+        return self._step(observation=observation, previous_action=previous_action)[0]
 
     def belief(self) -> None:
         return None
@@ -68,7 +80,7 @@ class BeliefAdapter:
     """A recurrent belief over the task and a policy on it. The memory is the GRU's hidden state, shape (N, H)."""
 
     def __init__(self, bundle: PolicyBundle, robots: int = 1):
-        self._session = open_session(bundle.graph("step.onnx"))
+        self._step = _StepGraph(bundle, ["action", "belief", "parameters", "parameter_std", "next_hidden"])
         adapter = bundle.manifest["adapter"]
         latent, quantities = adapter["latent"], len(bundle.manifest["family"]["belief_names"])
         self._hidden = np.zeros((robots, adapter["hidden"]), np.float32)
@@ -93,14 +105,13 @@ class BeliefAdapter:
         new_episode: np.ndarray,
         listen: np.ndarray,
     ) -> np.ndarray:
-        feed = {
-            "observation": observation,
-            "previous_action": previous_action,
-            "new_episode": new_episode,
-            "hidden": self._hidden,
-        }
-        outputs = ["action", "belief", "parameters", "parameter_std", "next_hidden"]
-        action, belief, parameters, parameter_std, hidden = _run(self._session, outputs, feed)
+        action, belief, parameters, parameter_std, hidden = self._step(
+            observation=observation,
+            previous_action=previous_action,
+            previous_reward=previous_reward,
+            new_episode=new_episode,
+            hidden=self._hidden,
+        )
         trusted = (listen & np.isfinite(hidden).all(axis=1))[:, None]
         self._hidden = np.where(trusted, hidden, self._hidden)
         mean, log_std = np.split(belief, 2, axis=1)
@@ -109,6 +120,39 @@ class BeliefAdapter:
 
     def belief(self) -> Belief:
         return self._belief
+
+
+class MemoryAdapter:
+    """A recurrent policy: what it has understood stays in its memory, shape (N, H). It says nothing of it."""
+
+    def __init__(self, bundle: PolicyBundle, robots: int = 1):
+        self._step = _StepGraph(bundle, ["action", "next_hidden"])
+        self._hidden = np.zeros((robots, bundle.manifest["adapter"]["hidden"]), np.float32)
+
+    def reset(self, ids: np.ndarray | slice = slice(None)) -> None:
+        self._hidden[ids] = 0.0
+
+    def act(
+        self,
+        observation: np.ndarray,
+        previous_action: np.ndarray,
+        previous_reward: np.ndarray,
+        new_episode: np.ndarray,
+        listen: np.ndarray,
+    ) -> np.ndarray:
+        action, hidden = self._step(
+            observation=observation,
+            previous_action=previous_action,
+            previous_reward=previous_reward,
+            new_episode=new_episode,
+            hidden=self._hidden,
+        )
+        trusted = (listen & np.isfinite(hidden).all(axis=1))[:, None]
+        self._hidden = np.where(trusted, hidden, self._hidden)
+        return action
+
+    def belief(self) -> None:
+        return None
 
 
 class MotionPredictor:

@@ -11,7 +11,7 @@ import torch
 
 from adapt.bundle import PolicyBundle
 from adapt.evaluate import MIN_TASKS, evaluate
-from adapt.export import export_policy
+from adapt.export import export_learner
 from adapt.learners import LEARNERS
 from adapt.learners.bounds import BoundLearner
 from adapt.train import train
@@ -51,7 +51,7 @@ def belief_bundle(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
 
 
 @pytest.fixture(scope="session")
-def dr_bundle(tmp_path_factory: pytest.TempPathFactory, family: TaskFamily) -> PolicyBundle:
+def dr_bundle(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
     """A bundle without adaptation; not to be changed."""
     with pytest.MonkeyPatch.context() as patch:
         shrink(patch)
@@ -59,7 +59,7 @@ def dr_bundle(tmp_path_factory: pytest.TempPathFactory, family: TaskFamily) -> P
     assert isinstance(learner, BoundLearner)
     perturb(learner.policy)
     path = tmp_path_factory.mktemp("dr") / "bundle"
-    return export_policy(path, family, learner.policy, {"learner": "dr"}, "untrained")
+    return export_learner(path, learner, {"learner": "dr"}, "untrained")
 
 
 @pytest.fixture(scope="session")

@@ -169,7 +169,7 @@ def test_another_schema_is_refused(folder, version):
 @pytest.mark.parametrize(
     ("keys", "value", "words"),
     [
-        (("adapter", "kind"), "gradient", "adapter.kind: 'gradient'; valid: belief, none"),
+        (("adapter", "kind"), "gradient", "adapter.kind: 'gradient'; valid: belief, memory, none"),
         (("adapter", "hidden"), 0, "adapter.hidden: expected a size"),
         (("adapter", "hidden"), True, "adapter.hidden: expected a size"),
         (("adapter", "latent"), 10**9, "adapter.latent: expected a size"),

@@ -17,13 +17,14 @@ from onnx import numpy_helper
 from adapt import export
 from adapt.bundle import SCHEMA
 from adapt.errors import AdaptError, RunError
-from adapt.export import BeliefStep, export_belief, export_policy
+from adapt.export import export_learner
 from adapt.learners.objectives import ACTION_HISTORY
 from adapt.networks.belief import LOG_STD_RANGE, BeliefEncoder
 from adapt.networks.policy import GaussianPolicy
+from adapt.networks.steps import BeliefStep
 from adapt.online.adapters import MotionPredictor, make_adapter
 from adapt.runs import export_run
-from tests.adapt.small import ROOT
+from tests.adapt.small import ROOT, build
 from tests.small_bundle import small_belief
 
 GRAPHS = ("step.onnx", "predict.onnx")
@@ -216,29 +217,25 @@ def altered(graph: bytes, size: float) -> bytes:
 
 
 @pytest.mark.parametrize("size", [0.1, np.nan])
-def test_a_graph_that_is_not_the_learner_is_refused(
-    belief_bundle, learner, family, tmp_path, monkeypatch, size
-):
+def test_a_graph_that_is_not_the_learner_is_refused(belief_bundle, learner, tmp_path, monkeypatch, size):
     graphs = iter([altered(belief_bundle.files["step.onnx"], size), belief_bundle.files["predict.onnx"]])
     monkeypatch.setattr(export, "to_onnx", lambda module, example: next(graphs))
     with pytest.raises(AdaptError, match="the graph differs from the learner by"):
-        export_belief(
-            tmp_path / "b", family, learner.encoder, learner.motion_model, learner.policy, {}, "broken"
-        )
+        export_learner(tmp_path / "b", learner, {}, "broken")
+    assert not (tmp_path / "b").exists()
 
 
-def test_a_graph_of_another_policy_is_refused(dr_bundle, family, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("small")
+def test_a_graph_of_another_policy_is_refused(dr_bundle, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "to_onnx", lambda module, example: dr_bundle.files["step.onnx"])
     with pytest.raises(AdaptError, match="the graph differs from the learner by"):
-        export_policy(tmp_path / "b", family, GaussianPolicy(3, 1, 0, (16,)), {}, "broken")
+        export_learner(tmp_path / "b", build("dr", seed=1), {}, "broken")
 
 
-def test_a_sound_graph_passes_the_same_check(belief_bundle, learner, family, tmp_path, monkeypatch):
+def test_a_sound_graph_passes_the_same_check(belief_bundle, learner, tmp_path, monkeypatch):
     graphs = iter([belief_bundle.files[name] for name in GRAPHS])
     monkeypatch.setattr(export, "to_onnx", lambda module, example: next(graphs))
-    bundle = export_belief(
-        tmp_path / "b", family, learner.encoder, learner.motion_model, learner.policy, {"seed": 3}, "sound"
-    )
+    bundle = export_learner(tmp_path / "b", learner, {"seed": 3}, "sound")
     assert bundle.manifest["training"] == {"seed": 3}
 
 

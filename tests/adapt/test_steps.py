@@ -1,0 +1,165 @@
+"""Steps: what they say of themselves is held against what they do, and memory goes through the graph."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from adapt.bundle import load_bundle, open_bundle
+from adapt.errors import AdaptError, BundleError
+from adapt.export import export_learner, make_bundle
+from adapt.learners import Learner
+from adapt.networks.steps import INPUTS, PhysicalUnits, Signature, gru_cell
+from adapt.online.adapters import MemoryAdapter, MotionPredictor, make_adapter
+from sim_tasks.errors import TaskError
+from sim_tasks.families import load_family
+from sim_tasks.trial_env import TrialVecEnv
+from tests.adapt.scripted import Counter, Scripted
+from tests.adapt.test_bundle import change
+from tests.small_bundle import FAMILY
+
+
+class Altered(nn.Module):
+    """A step whose attributes are given."""
+
+    def __init__(self, **attributes: object):
+        super().__init__()
+        for name, value in (vars(Signature.of(Counter(3, 1))) | attributes).items():
+            setattr(self, name, value)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({"kind": "gradient"}, "kind 'gradient'; valid: none, belief, memory"),
+        ({"kind": "none"}, "hidden among the inputs: True; expected False of kind 'none'"),
+        ({"inputs": INPUTS[::-1]}, "inputs: .*; expected .*'observation', 'previous_action'"),
+        ({"reward_free": True}, "previous_reward among the inputs: True; expected False"),
+        ({"outputs": ("action",)}, "outputs: .*; expected .'action', 'next_hidden'"),
+        ({"memory": 0}, "memory above 0: False; expected True"),
+        ({"latent": 2}, "latent above 0: True; expected False"),
+    ],
+)
+def test_a_step_that_contradicts_itself_is_refused(attributes, words):
+    with pytest.raises(AdaptError, match=words):
+        Signature.of(Altered(**attributes))
+
+
+def test_a_step_without_attributes_is_told_which_it_lacks():
+    with pytest.raises(AdaptError, match="Linear: a step needs the attributes kind, inputs, outputs, memory"):
+        Signature.of(nn.Linear(1, 1))
+
+
+@torch.no_grad()
+def test_a_gru_cell_is_the_gru_step_by_step():
+    torch.manual_seed(0)
+    gru, state = nn.GRU(3, 5), torch.zeros(2, 5)
+    inputs = torch.randn(7, 2, 3)
+    wanted, _ = gru(inputs)
+    for t in range(7):
+        state = gru_cell(gru)(inputs[t], state)
+        torch.testing.assert_close(state, wanted[t])
+
+
+@torch.no_grad()
+def test_units_of_a_linear_quantity_worked_out_by_hand():
+    family = load_family("half_cheetah_vel")
+    # The target velocity is uniform from 0 to 3 m/s: mean 1.5, standard deviation 3 / sqrt(12) = 0.866.
+    mean, std = PhysicalUnits(family)(torch.tensor([[1.0]]), torch.tensor([[0.5]]))
+    assert float(mean) == pytest.approx(1.5 + 0.866, abs=0.03)
+    assert float(std) == pytest.approx(0.433, abs=0.02)
+
+
+def counting(robots: int = 2) -> MemoryAdapter:
+    """A scripted policy that acts on how many steps it has seen and on the rewards that it has heard."""
+    adapter = make_adapter(make_bundle(scripted("half_cheetah_vel"), {}, ""), robots)
+    assert isinstance(adapter, MemoryAdapter)
+    return adapter
+
+
+def scripted(family: str) -> Learner:
+    env = TrialVecEnv(load_family(family), 2, seed=0, threads=1)
+    return Scripted(env, Counter(env.observation.shape[1], env.previous_action.shape[1]))
+
+
+def test_memory_is_kept_and_cleared_robot_by_robot():
+    adapter, (observation, action) = counting(), (np.zeros((2, 17), np.float32), np.zeros((2, 6), np.float32))
+    ones, listen = np.ones((2, 1), np.float32), np.ones(2, dtype=bool)
+
+    def act(reward: float, listen: np.ndarray = listen) -> list[float]:
+        return (
+            adapter.act(observation, action, reward * ones, 0 * ones, listen)[:, 0]
+            .astype(float)
+            .round(4)
+            .tolist()
+        )
+
+    # An action is 0.01 x steps before + 0.1 x sum of the rewards heard, this step's included.
+    assert act(0.0) == [0.0, 0.0]
+    assert act(1.0) == [0.11, 0.11]
+    assert act(2.0, np.array([True, False])) == [0.32, 0.32]
+    assert act(0.0) == [0.33, 0.12], "the second robot has not listened to the reward of 2"
+    adapter.reset(np.array([0]))
+    assert act(0.0) == [0.0, 0.13]
+    assert act(np.nan) == pytest.approx([np.nan, np.nan], nan_ok=True)
+    assert act(0.0) == [0.01, 0.14], "nothing that is not finite is remembered"
+    assert adapter.belief() is None
+
+
+def test_a_memory_that_hears_the_reward_is_no_robots(tmp_path):
+    with pytest.raises(AdaptError, match=f"{FAMILY}: its reward cannot be measured"):
+        export_learner(tmp_path / "bundle", scripted(FAMILY), {}, "")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_benchmarks_body_has_no_bundle_on_disk(tmp_path):
+    with pytest.raises(TaskError, match="half_cheetah_vel is about a benchmark's body"):
+        export_learner(tmp_path / "bundle", scripted("half_cheetah_vel"), {}, "")
+
+
+def test_a_learner_without_a_step_is_refused():
+    learner = scripted(FAMILY)
+    del learner.step  # type: ignore[attr-defined]
+    with pytest.raises(AdaptError, match="Scripted cannot be deployed: it has no control step"):
+        make_bundle(learner, {}, "")
+
+
+def reward_free(family: str = FAMILY) -> Learner:
+    env = TrialVecEnv(load_family(family), 2, seed=0, threads=1)
+    return Scripted(env, Counter(env.observation.shape[1], env.previous_action.shape[1], reward=False))
+
+
+def test_a_recurrent_policy_without_reward_is_a_bundle_like_others(tmp_path, robot):
+    bundle = export_learner(tmp_path / "bundle", reward_free(), {"learner": "counter"}, "untrained")
+    assert bundle.manifest["adapter"] == {"kind": "memory", "hidden": 2, "reward_free": True}
+    assert set(bundle.files) == {"step.onnx", "MODEL_CARD.md"}
+    assert b"the memory of a recurrent policy, without reward" in bundle.files["MODEL_CARD.md"]
+    opened, spec = open_bundle(bundle.path)
+    assert spec.identity() == robot.identity()
+    assert isinstance(make_adapter(opened), MemoryAdapter)
+    with pytest.raises(BundleError, match=r"predict\.onnx: no such file in the bundle"):
+        MotionPredictor(opened)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("hidden", 0, "adapter.hidden: expected a size"),
+        ("reward_free", "yes", "adapter.reward_free: expected true or false, got 'yes'"),
+        ("action_history", 3, "files: predict.onnx is missing"),
+    ],
+)
+def test_malformed_memory_bundles_are_refused(tmp_path, field, value, words):
+    export_learner(tmp_path / "bundle", reward_free(), {}, "")
+    change(tmp_path / "bundle", "adapter", field, to=value)
+    with pytest.raises(BundleError, match=words):
+        load_bundle(tmp_path / "bundle")
+
+
+def test_a_robot_is_not_driven_by_a_policy_that_waits_for_rewards(tmp_path):
+    export_learner(tmp_path / "bundle", reward_free(), {}, "")
+    change(tmp_path / "bundle", "adapter", "reward_free", to=False)
+    with pytest.raises(BundleError, match=r"adapter\.reward_free: the policy adapts on a reward"):
+        open_bundle(tmp_path / "bundle")
