@@ -8,25 +8,33 @@ from adapt import provenance
 from adapt.console import say
 
 FAMILY = "pendulum_swingup"
+LEARNER = "oracle"
 NUM_ENVS = 1024
-_UNITS = {"ratio": "", "peak_rss_mib": "MiB", "num_envs": "", "cores": "", "diverged": "simulations"}
+_UNITS = {"peak_rss_mib": "MiB", "num_envs": "", "cores": "", "diverged": "simulations"}
+_SHARES = ("ratio", "sim", "inference", "update")
 
 
 def bench(
-    what: str, seconds: float, family: str = FAMILY, num_envs: int = NUM_ENVS, peers: bool = True
+    what: str,
+    seconds: float,
+    family: str = FAMILY,
+    num_envs: int = NUM_ENVS,
+    peers: bool = True,
+    learner: str = LEARNER,
 ) -> dict[str, Any]:
     """Measures `sim`, `train`, `node` or `all` of them.
 
     Args:
         what: which of them.
         seconds: per measurement, in [s].
-        family: of `sim`.
+        family: of `sim` and `train`.
         num_envs: of `sim`, simulations side by side.
         peers: whether `sim` on a HalfCheetah also measures other simulators of it.
+        learner: of `train`.
 
     Returns:
-        Plain data with versions, commit and machine. `sim`: see `measure_simulation`, flat where nothing else is
-        measured; `train`, control steps per second by learner; `node`, `p50` and `p99` in [us].
+        Plain data with versions, commit and machine. `sim`: see `measure_simulation`; `train`: see `measure_training`;
+        both flat where nothing else is measured; `node`, `p50` and `p99` in [us].
     """
     result: dict[str, Any] = {
         "versions": provenance.versions(),
@@ -43,9 +51,10 @@ def bench(
     if what in ("train", "all"):
         from adapt.bench.training import measure_training
 
-        say("measuring train")
-        result["train"] = measure_training(seconds)
-        _tell(result["train"], "control steps/s")
+        say(f"measuring train: {learner} on {family}")
+        speed = measure_training(learner, family, seconds)
+        _tell(speed, "control steps/s")
+        result |= speed if what == "train" else {"train": speed}
     if what in ("node", "all"):
         from adapt.bench.control_step import measure_control_step
 
@@ -60,6 +69,6 @@ def _tell(figures: dict[str, Any], unit: str) -> None:
         if isinstance(value, dict):
             _tell(value, unit)
         elif isinstance(value, float | int):
-            own = _UNITS.get(name, unit)
-            shown = f"{value:,.2f}" if name == "ratio" else f"{value:,.0f}"
+            own = "" if name in _SHARES else _UNITS.get(name, unit)
+            shown = f"{value:,.2f}" if name in _SHARES else f"{value:,.0f}"
             say(f"  {name:<22} {shown} {own}")

@@ -49,7 +49,7 @@ def measure_simulation(family_name: str, num_envs: int, seconds: float, peers: b
     env = TrialVecEnv(family, num_envs, seed=0)
     env.stagger()
     cores = os.cpu_count() or 1
-    whole, limit = _whole(env), _limit(env)
+    whole, limit = _whole(env), engine_limit(env)
     rates = [(rate(limit, seconds / ROUNDS), rate(whole, seconds / ROUNDS)) for _ in range(ROUNDS)]
     limit_rate, steps_rate = (float(np.median(values)) for values in zip(*rates, strict=True))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -83,7 +83,7 @@ def _whole(env: TrialVecEnv) -> Callable[[], int]:
     return step
 
 
-def _limit(env: TrialVecEnv) -> Callable[[], int]:
+def engine_limit(env: TrialVecEnv) -> Callable[[], int]:
     """An episode of several of the family's simulations in C, one thread, nothing but `mj_step` and the controls."""
     family, substeps = env.family, env.family.plant.substeps
     fresh = TrialVecEnv(family, _LIMIT_MODELS, seed=1, threads=1)

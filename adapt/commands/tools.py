@@ -85,6 +85,8 @@ class Bench:
     """Measure speed; the last line of standard output is one JSON object."""
 
     what: Positional[Literal["sim", "train", "node", "all"]] = "all"
+    names: Positional[tuple[str, ...]] = ()
+    """Of `train`: learner and family, such as varibad half_cheetah_vel."""
     seconds: float = 5.0
     """Time per measurement, in s."""
     family: str = "pendulum_swingup"
@@ -96,8 +98,12 @@ class Bench:
 
     def run(self) -> None:
         from adapt.bench import bench
+        from adapt.errors import AdaptError
 
-        print_json(bench(self.what, self.seconds, self.family, self.num_envs, self.peers))
+        if len(self.names) > 2 or (self.names and self.what != "train"):
+            raise AdaptError(f"bench {self.what}: unexpected {' '.join(self.names)!r}")
+        learner, family = (*self.names, *("oracle", self.family)[len(self.names) :])
+        print_json(bench(self.what, self.seconds, family, self.num_envs, self.peers, learner))
 
 
 @dataclass

@@ -116,8 +116,35 @@ def test_bench_refuses_what_it_cannot_measure(option, value, said, capsys):
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("names", [[], ["dr"], ["belief", FAMILY], ["varibad", "half_cheetah_vel"]])
+@pytest.mark.usefixtures("small")
+def test_bench_says_how_fast_a_learner_trains_and_where_its_time_goes(names, capsys):
+    assert main(["bench", "train", *names, "--seconds", "0.1"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    learner, family = (*names, *("oracle", FAMILY)[len(names) :])
+    assert (result["learner"], result["family"], result["num_envs"]) == (learner, family, 8)
+    assert result["ratio"] == pytest.approx(result["frames_per_s"] / result["sim_limit_steps_per_s"])
+    assert sum(result["share"].values()) == pytest.approx(1.0)
+    assert all(0 < share < 1 for share in result["share"].values())
+    assert result["frames_per_s"] > 0 < result["peak_rss_mib"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "magic"], "unknown learner 'magic'; valid: "),
+        (["train", "dr", "x"], "unknown family"),
+        (["train", "dr", FAMILY, "more"], "unexpected"),
+        (["sim", "dr"], "unexpected 'dr'"),
+        (["train", "--seconds", "0"], "seconds: 0"),
+    ],
+)
+def test_bench_of_a_training_that_cannot_be_is_refused(arguments, said, capsys):
+    assert main(["bench", *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
 @pytest.mark.slow
-def test_bench_measures_training_and_the_control_step():
-    assert all(rate > 0 for rate in bench("train", 0.2)["train"].values())
+def test_bench_measures_the_control_step():
     node = bench("node", 0.2)["node"]
     assert 0 < node["p50"] <= node["p99"] < math.inf
