@@ -108,6 +108,8 @@ class ObservationLayout:
         self.sizes = tuple(per[_MEASUREMENTS[term.name].per] for term in self.terms)
         """Of one control step of each term."""
         self.step_size = sum(self.sizes)
+        self._scale = np.repeat([term.scale for term in self.terms], self.sizes)
+        self._clip = np.repeat([term.clip for term in self.terms], self.sizes)
         self.size = sum(size * term.history for size, term in zip(self.sizes, self.terms, strict=True))
 
     @property
@@ -128,17 +130,18 @@ class ObservationLayout:
         Raises:
             RobotError: the frame or the goal lacks what a term needs.
         """
-        if out is None:
-            out = np.empty((len(frame.stamp), self.step_size), dtype=np.float32)
-        begin = 0
+        step, begin = np.empty((len(frame.stamp), self.step_size)), 0
         for term, size in zip(self.terms, self.sizes, strict=True):
             value = _MEASUREMENTS[term.name].read(self, frame, goal)
             if value.shape[1] != size:
                 raise RobotError(f"observation {term.name!r}: {value.shape[1]} number(s), expected {size}")
-            target = out[:, begin : begin + size]
-            scaled = value if term.scale == 1.0 else value * term.scale
-            np.clip(scaled, -term.clip, term.clip, out=target, casting="same_kind")
+            step[:, begin : begin + size] = value
             begin += size
+        step *= self._scale
+        step.clip(-self._clip, self._clip, out=step)
+        if out is None:
+            return step.astype(np.float32)
+        out[:] = step
         return out
 
     def tool_position(self, position: np.ndarray) -> np.ndarray:

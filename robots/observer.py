@@ -46,6 +46,20 @@ class Observer:
             self._push(step[rows], rows)
         return self._observation
 
+    def restart(self, ids: np.ndarray, frame: SensorFrame, goal: np.ndarray | None = None) -> np.ndarray:
+        """The observations of robots `ids`, shape (n,), begin anew with a reading of those n alone.
+
+        Returns:
+            Their observations. Shape (n, O), float32.
+
+        Raises:
+            RobotError: the frame or the goal lacks what a term needs.
+        """
+        step = self.layout.build(frame, goal)
+        self.reset(ids)
+        self._push(step, ids)
+        return self._observation[ids]
+
     def reset(self, ids: np.ndarray | slice = slice(None)) -> None:
         """The next observation of robots `ids` fills their whole history."""
         self._begins[ids] = True

@@ -36,6 +36,8 @@ SAFE_MODE = (
 )
 
 
+_SAFE_MODE = int(SAFE_MODE)
+_BITS = max(Reason).bit_length()
 _STATE = ("last", "ramp", "anchor", "measured", "speed", "safe")
 
 
@@ -76,8 +78,14 @@ class SafetyFilter:
         self._measured = np.zeros((robots, joints))
         self._speed = np.zeros((robots, joints))
         self._safe = np.zeros(robots, dtype=bool)
-        self.counts: dict[Reason, int] = {reason: 0 for reason in Reason if reason}
+        self._tally = np.zeros(2**_BITS, dtype=np.int64)
         self.reset()
+
+    @property
+    def counts(self) -> dict[Reason, int]:
+        """How many commands so far were not what was asked for, by reason."""
+        masks = np.arange(len(self._tally))
+        return {reason: int(self._tally[(masks & reason) != 0].sum()) for reason in Reason if reason}
 
     def reset(self, ids: np.ndarray | slice = slice(None), position: np.ndarray | None = None) -> None:
         """Activation: the command starts from rest, or from the measured position, shape (n, J), in [rad]."""
@@ -102,24 +110,29 @@ class SafetyFilter:
         """
         finite = frame.finite
         reasons = self._watch(request, frame, finite, age)
-        safe = (reasons & SAFE_MODE) != 0
+        safe = (reasons & _SAFE_MODE) != 0
         trusted = finite & ~(safe & self._safe)  # in safe mode the place to hold stays where it began
-        self._measured[trusted] = frame.position[trusted]
+        np.copyto(self._measured, frame.position, where=trusted[:, None])
         begins = self._ramp == 0.0
         if begins.any():
             self._anchor[begins] = self._measured[begins]
-        known = finite & ((reasons & Reason.SENSOR_STALE) == 0)  # no damping of a speed that is long gone
-        self._speed[:] = np.where(known[:, None], frame.velocity, 0.0)
+        known = finite & (
+            (reasons & int(Reason.SENSOR_STALE)) == 0
+        )  # no damping of a speed that is long gone
+        self._speed[:] = 0.0
+        np.copyto(self._speed, frame.velocity, where=known[:, None])
         self._safe = safe
 
-        self._ramp = np.where(safe, 0.0, np.minimum(self._ramp + self.ramp_step, 1.0))
-        reasons |= np.where(~safe & (self._ramp < 1.0), Reason.SOFT_START, 0)
-        wanted = np.where(safe[:, None], self._safe_command(), self._blend(request))
+        self._ramp = np.minimum(self._ramp + self.ramp_step, 1.0)
+        self._ramp[safe] = 0.0
+        reasons[~safe & (self._ramp < 1.0)] |= int(Reason.SOFT_START)
+        wanted = self._blend(request)
+        np.copyto(wanted, self._safe_command(), where=safe[:, None])
 
-        limited = np.clip(wanted, self.low, self.high)
-        reasons |= np.where((limited != wanted).any(axis=1) & ~safe, Reason.COMMAND_LIMIT, 0)
-        command = np.clip(limited, self._last - self.step_limit, self._last + self.step_limit)
-        reasons |= np.where((command != limited).any(axis=1), Reason.RATE_LIMIT, 0)
+        limited = wanted.clip(self.low, self.high)
+        _mark(reasons, Reason.COMMAND_LIMIT, limited != wanted, ~safe)
+        command = limited.clip(self._last - self.step_limit, self._last + self.step_limit)
+        _mark(reasons, Reason.RATE_LIMIT, command != limited)
         self._last[:] = command
         self._count(reasons)
         return Certified(command, reasons)
@@ -146,22 +159,21 @@ class SafetyFilter:
         self, request: np.ndarray, frame: SensorFrame, finite: np.ndarray, age: np.ndarray | float
     ) -> np.ndarray:
         low, high = self.spec.position_limits
+        reasons = np.zeros(self.robots, dtype=np.int64)
+        reasons[~finite] = Reason.SENSOR_NOT_FINITE
         with np.errstate(invalid="ignore"):
-            fast = (np.abs(frame.velocity) > self.spec.velocity_limit).any(axis=1)
-            outside = ((frame.position < low) | (frame.position > high)).any(axis=1)
-        old = ~(np.broadcast_to(age, (self.robots,)) <= self.spec.safety.stale_after)
-        return (
-            np.where(finite, 0, Reason.SENSOR_NOT_FINITE)
-            | np.where(old, Reason.SENSOR_STALE, 0)
-            | np.where(np.isfinite(request).all(axis=1), 0, Reason.POLICY_NOT_FINITE)
-            | np.where(finite & fast, Reason.VELOCITY_LIMIT, 0)
-            | np.where(finite & outside, Reason.POSITION_LIMIT, 0)
-        )
+            _mark(reasons, Reason.VELOCITY_LIMIT, np.abs(frame.velocity) > self.spec.velocity_limit, finite)
+            _mark(reasons, Reason.POSITION_LIMIT, (frame.position < low) | (frame.position > high), finite)
+        _mark(reasons, Reason.POLICY_NOT_FINITE, ~np.isfinite(request))
+        reasons |= np.where(age <= self.spec.safety.stale_after, 0, Reason.SENSOR_STALE)
+        return reasons
 
     def _blend(self, request: np.ndarray) -> np.ndarray:
         """The request, blended in from rest (effort, velocity) or from where the joint was when it began (position)."""
         ramp = self._ramp[:, None]
-        request = np.where(np.isfinite(request), request, 0.0)
+        usable = np.isfinite(request)
+        if not usable.all():
+            request = np.where(usable, request, 0.0)
         start = self._anchor if self.spec.interface == "position" else 0.0
         return start + ramp * (request - start)
 
@@ -173,5 +185,12 @@ class SafetyFilter:
         return np.zeros_like(self._last)
 
     def _count(self, reasons: np.ndarray) -> None:
-        for reason in self.counts:
-            self.counts[reason] += int(np.count_nonzero(reasons & reason))
+        self._tally += np.bincount(reasons, minlength=len(self._tally))
+
+
+def _mark(reasons: np.ndarray, reason: Reason, wrong: np.ndarray, where: np.ndarray | None = None) -> None:
+    """Adds a reason for those robots, shape (N,), of whose joints any is wrong, shape (N, J), both bool."""
+    if not wrong.any():
+        return
+    robots = wrong.any(axis=1)
+    reasons[robots if where is None else robots & where] |= int(reason)

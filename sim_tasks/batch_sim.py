@@ -169,9 +169,7 @@ class BatchSim:
         """
         self._ctrl[:, self.plant.ctrl] = command
         failed = self._advance(substeps or self.plant.substeps)
-        bad = ~(np.abs(self.qvel).max(axis=1) < DIVERGED)  # NaN is not below
-        with np.errstate(invalid="ignore"):  # infinities of either sign
-            bad |= ~np.isfinite(self.qpos.sum(axis=1))
+        bad = self._beyond()
         bad[failed] = True
         if bad.any():
             self.diverged += int(bad.sum())
@@ -214,6 +212,13 @@ class BatchSim:
     def _engine_of(self, threads: int) -> Batch:
         """What steps the simulations."""
         return Batch(self.model, self.robots, threads)
+
+    def _beyond(self) -> np.ndarray:
+        """Which simulations are too fast, or not finite. Shape (N,), bool."""
+        slow, finite = np.abs(self.qvel) < DIVERGED, np.isfinite(self.qpos)  # NaN is not below
+        if slow.all() and finite.all():
+            return np.zeros(self.robots, dtype=bool)
+        return np.logical_not(slow.all(axis=1) & finite.all(axis=1))
 
     def _advance(self, substeps: int) -> np.ndarray:
         """Steps the engine. Returns the indices of simulations in which it raised an error."""

@@ -105,7 +105,10 @@ class _RobotPort:
         self.observation = np.zeros((sim.robots, interface.observation_size), np.float32)
         self.invalid_actions = 0
         self.reasons: np.ndarray | None = np.zeros(sim.robots, dtype=np.int64)
-        self.frame = self.sensors.frame()
+
+    @property
+    def frame(self) -> SensorFrame:
+        return self.sensors.frame
 
     def command(self, action: np.ndarray) -> np.ndarray:
         if not np.isfinite(action).all():  # the safety filter answers it; here it is only counted
@@ -118,25 +121,20 @@ class _RobotPort:
         return self.action.to_action(command)
 
     def observe(self, motion: Motion, random: Rows) -> None:
-        self.frame = self.sensors.sense(random)
-        self.observation[:] = self.observer.observe(self.frame, motion.goal)
+        self.observation[:] = self.observer.observe(self.sensors.sense(random), motion.goal)
 
     def restart(self, ids: np.ndarray, motion: Motion, random: Rows) -> None:
-        self.frame = self.sensors.restart(ids, random)
-        self.safety.reset(ids, self.frame.position[ids])
-        self.observer.reset(ids)
-        fresh = np.zeros(len(self.observation), dtype=bool)
-        fresh[ids] = True
-        self.observation[ids] = self.observer.observe(self.frame, motion.goal, fresh)[ids]
+        frame = self.sensors.restart(ids, random)
+        self.safety.reset(ids, frame.position)
+        goal = None if motion.goal is None else motion.goal[ids]
+        self.observation[ids] = self.observer.restart(ids, frame, goal)
 
     def state(self) -> dict[str, Any]:
-        frame = {name: value for name, value in vars(self.frame).items() if value is not None}
         return {
             "safety": self.safety.state(),
             "sensors": self.sensors.state(),
             "observer": self.observer.state(),
             "observation": self.observation.copy(),
-            "frame": {name: value.copy() for name, value in frame.items()},
             "invalid_actions": self.invalid_actions,
         }
 
@@ -145,7 +143,6 @@ class _RobotPort:
         self.sensors.restore(state["sensors"])
         self.observer.restore({name: np.asarray(array) for name, array in state["observer"].items()})
         self.observation[:] = np.asarray(state["observation"])
-        self.frame = SensorFrame(**{name: np.asarray(array) for name, array in state["frame"].items()})
         self.invalid_actions = int(state["invalid_actions"])
 
 

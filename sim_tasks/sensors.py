@@ -16,12 +16,14 @@ from sim_tasks.errors import TaskError
 from sim_tasks.row_random import Rows
 
 _GRAVITY_NORM = 1e-9
+_NEXT, _LAST = np.array([1, 2, 0]), np.array([2, 0, 1])
+"""Of the axes x, y, z."""
 
 
 class SensorModel:
     """Joint encoders, and an IMU where the robot has one. J joints; C = 2 J, or 2 J + 6 with an IMU.
 
-    Frames are live: the next call overwrites them.
+    `frame` is live: the next call overwrites it.
     """
 
     def __init__(self, spec: RobotSpec, sim: BatchSim):
@@ -36,6 +38,8 @@ class SensorModel:
         self._newest = 0
         self._rows = np.arange(sim.robots)
         self._noise = np.zeros((sim.robots, self.channels))
+        self.frame = self._frame_of(self._reading, sim.time.copy())
+        """The newest reading of all robots."""
 
     def sense(self, random: Rows) -> SensorFrame:
         """What all robots' sensors say now, one control step after the last call."""
@@ -46,16 +50,25 @@ class SensorModel:
             repeats = random.random(self.sim.robots) < lost[:, 0]
             np.copyto(reading, self._reading, where=repeats[:, None])
         self._reading, self._spare = reading, self._reading
-        return self.frame()
+        self.frame = self._frame_of(reading, self.sim.time.copy())
+        return self.frame
 
     def restart(self, ids: np.ndarray, random: Rows) -> SensorFrame:
-        """Robots `ids`, shape (n,), have been put elsewhere: their past is as their present, and is read anew."""
+        """Robots `ids`, shape (n,), have been put elsewhere: their past is as their present, and is read anew.
+
+        Returns:
+            Their reading alone, n robots; it stands in `frame` too.
+        """
         truth = np.empty((len(ids), self.channels))
         self._write_truth(truth, ids)
         self._past[:, ids] = truth
         self._add_errors(truth, ids, random)
         self._reading[ids] = truth
-        return self.frame()
+        frame = self._frame_of(truth, self.sim.time[ids])
+        self.frame.stamp[ids] = frame.stamp
+        if self.frame.gravity is not None:
+            self.frame.gravity[ids] = frame.gravity
+        return frame
 
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""
@@ -66,10 +79,11 @@ class SensorModel:
         self._past[:] = np.asarray(state["past"]).reshape(self._past.shape)
         self._newest = int(state["newest"])
         self._reading[:] = np.asarray(state["reading"])
+        self.frame = self._frame_of(self._reading, self.sim.time.copy())
 
-    def frame(self) -> SensorFrame:
-        """The newest reading, once more."""
-        joints, stamp, reading = self.joints, self.sim.time.copy(), self._reading
+    def _frame_of(self, reading: np.ndarray, stamp: np.ndarray) -> SensorFrame:
+        """Readings, shape (n, C), at times, shape (n,), as frames of n robots; views but for gravity."""
+        joints = self.joints
         position, velocity = reading[:, :joints], reading[:, joints : 2 * joints]
         if self.imu is None:
             return SensorFrame(stamp, position, velocity)
@@ -154,15 +168,16 @@ class _Imu:
 
 def _seen_from(quaternion: np.ndarray, vector: np.ndarray) -> np.ndarray:
     """Vectors of the world, shape (n or 1, 3), in frames that quaternions w x y z, shape (n, 4), turn. Shape (n, 3)."""
-    w, x, y, z = np.ascontiguousarray(quaternion.T)
-    a, b, c = np.ascontiguousarray(vector.T)
-    out = np.empty((len(quaternion), 3))
+    turn, v = np.ascontiguousarray(quaternion.T), np.ascontiguousarray(vector.T)
+    w, u = turn[0], turn[1:]
     # v - w t + u x t, with u = (x, y, z) and t = 2 u x v.
-    p, q, r = 2 * (y * c - z * b), 2 * (z * a - x * c), 2 * (x * b - y * a)
-    out[:, 0] = a - w * p + (y * r - z * q)
-    out[:, 1] = b - w * q + (z * p - x * r)
-    out[:, 2] = c - w * r + (x * q - y * p)
-    return out
+    t = 2 * _cross(u, v)
+    return np.ascontiguousarray((v - w * t + _cross(u, t)).T)
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Vector products a x b. Shape (3, n)."""
+    return a[_NEXT] * b[_LAST] - a[_LAST] * b[_NEXT]
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

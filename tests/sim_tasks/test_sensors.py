@@ -193,7 +193,10 @@ def test_after_a_reset_nothing_older_is_seen(tmp_path):
     random = RowRandom([0], 2)
     watch(model, random, 7)
     place(model.sim, 50)
-    frame = readings(model.restart(np.array([1]), random.all))
+    alone = readings(model.restart(np.array([1]), random.all))
+    frame = readings(model.frame)
+    for name, value in alone.items():
+        np.testing.assert_array_equal(value, frame[name][1:])
     # Robot 1 is seen where it was put at once; robot 0 has its last reading: step 6, 1.75 steps old.
     np.testing.assert_allclose(frame["position"][:, 0], [6 - 1.75, 150.0], atol=1e-12)
     place(model.sim, 51)
