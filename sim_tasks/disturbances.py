@@ -10,6 +10,7 @@ from sim_tasks.batch_sim import BatchSim
 from sim_tasks.family import TaskFamily
 from sim_tasks.row_random import RowRandom, Rows
 
+_NOBODY = np.empty(0, dtype=int)
 _STATE = ("change_step", "push_step")
 
 
@@ -48,9 +49,11 @@ class Disturbances:
 
         They are knocked besides.
         """
-        ids = np.flatnonzero(elapsed == self.change_step) if self._change is not None else elapsed[:0]
+        if self._change is None:
+            return _NOBODY, self._sim.values[:0]
+        ids = np.flatnonzero(elapsed == self.change_step)
         values = self._sim.values[ids]
-        if self._change is None or not len(ids):
+        if not len(ids):
             return ids, values
         rows, column = random.rows(ids), self._family.parameter_index(self._change.parameter)
         values[:, column] = self._family.draw(rows, len(ids), self._split)[:, column]

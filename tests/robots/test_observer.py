@@ -190,3 +190,20 @@ def test_every_registered_robot_is_observed_and_its_layout_survives_its_manifest
     seen = Observer(again, 5).observe(frame, np.zeros((5, goal)))
     assert seen.shape == (5, layout.size)
     assert np.isfinite(seen).all()
+
+
+@pytest.mark.parametrize("history", [1, 3])
+def test_a_restart_is_a_reset_and_an_observation_of_those_robots_alone(history):
+    layout = ObservationLayout([ObservationTerm("position", history=history)], body(1))
+    one, two, ids = Observer(layout, 4), Observer(layout, 4), np.array([0, 2])
+    for value in (1.0, 2.0):
+        one.observe(reading(np.full((4, 1), value)))
+        two.observe(reading(np.full((4, 1), value)))
+    one.reset(ids)
+    expected = one.observe(reading([[5.0], [6.0], [7.0], [8.0]]), fresh=np.array([True, False, True, False]))
+    alone = two.restart(ids, reading([[5.0], [7.0]]))
+    np.testing.assert_array_equal(alone, np.repeat([[5.0], [7.0]], history, axis=1))
+    np.testing.assert_array_equal(two.state()["observation"], expected)
+    np.testing.assert_array_equal(
+        two.observe(reading(np.full((4, 1), 9.0))), one.observe(reading(np.full((4, 1), 9.0)))
+    )

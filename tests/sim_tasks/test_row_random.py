@@ -124,3 +124,19 @@ def test_streams_go_on_from_a_saved_state():
 def test_the_first_axis_is_the_streams():
     with pytest.raises(ValueError, match="the first axis must be the 4 streams"):
         streams(4).all.random((3, 2))
+
+
+def test_segments_begin_at_multiples_of_two_to_the_32():
+    random = RowRandom([0], 4)
+    random.counters[:] = [0, 1, 2**32, 2**32 + 7]
+    assert random.next_segment().tolist() == [0, 2**32, 2**32, 2**33]
+
+
+def test_streams_can_be_drawn_from_ahead():
+    random, ids = RowRandom([0], 4), np.array([1, 3])
+    ahead = random.ahead(ids, np.array([5, 2**32], np.uint64))
+    seen = ahead.all.random((2, 3))
+    assert random.counters.tolist() == [0] * 4
+    assert ahead.counters.tolist() == [8, 2**32 + 3]
+    random.counters[ids] = [5, 2**32]
+    np.testing.assert_array_equal(random.rows(ids).random((2, 3)), seen)
