@@ -19,7 +19,13 @@ from adapt.learners.ppo import PPOConfig, Rollout
 from adapt.learners.recurrent_ppo import RecurrentPPO
 from adapt.learners.returns import ReturnMeter, RewardScale
 from adapt.learners.setup import Setup
-from adapt.networks.recurrent import Memory, MemoryStep, RecurrentCritic, RecurrentPolicy
+from adapt.networks.recurrent import (
+    Memory,
+    MemoryStep,
+    RecurrentCritic,
+    RecurrentPolicy,
+    RewardFreeMemoryStep,
+)
 from sim_tasks.trial_env import TrialVecEnv
 
 
@@ -131,7 +137,7 @@ class RL2Learner:
 
     def step(self) -> MemoryStep:
         """The policy's control step on a robot."""
-        return MemoryStep(self.policy)
+        return (MemoryStep if self.config.reward else RewardFreeMemoryStep)(self.policy)
 
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""

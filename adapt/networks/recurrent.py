@@ -12,6 +12,7 @@ from torch import nn
 
 from adapt.networks.normaliser import RunningNorm
 from adapt.networks.policy import Critic, GaussianPolicy
+from adapt.networks.steps import gru_cell
 
 
 class Memory(nn.Module):
@@ -46,7 +47,7 @@ class Memory(nn.Module):
         self.sizes = [observation, action, int(reward), 1 + told]
         self.hidden = hidden
         self.observation_norm = RunningNorm(observation) if normalise else nn.Identity()
-        self.reward_norm = RunningNorm(int(reward))
+        self.reward_norm = RunningNorm(1) if reward else nn.Identity()
         self.embed = nn.Sequential(nn.Linear(sum(self.sizes), embedding), nn.Tanh())
         self.gru = nn.GRU(embedding, hidden)
 
@@ -85,9 +86,9 @@ class Memory(nn.Module):
     def learn_scale(self, inputs: torch.Tensor) -> None:
         """Lets it see more inputs, shape (..., F), that it normalises."""
         observation, _, reward, _ = inputs.split(self.sizes, dim=-1)
-        if isinstance(self.observation_norm, RunningNorm):
-            self.observation_norm.update(observation)
-        self.reward_norm.update(reward)
+        for norm, seen in ((self.observation_norm, observation), (self.reward_norm, reward)):
+            if isinstance(norm, RunningNorm):
+                norm.update(seen)
 
 
 class RecurrentPolicy(nn.Module):
@@ -111,28 +112,52 @@ class RecurrentCritic(nn.Module):
 
 
 class MemoryStep(nn.Module):
-    """One control step of a recurrent policy."""
+    """One control step of a recurrent policy that hears the reward."""
 
     kind = "memory"
+    inputs = ("observation", "previous_action", "previous_reward", "new_episode", "hidden")
     outputs = ("action", "next_hidden")
     latent = 0
+    reward_free = False
 
     def __init__(self, policy: RecurrentPolicy):
         super().__init__()
         self.policy = policy
         self.memory = policy.memory.hidden
-        self.reward_free = policy.memory.sizes[2] == 0
-        reward = () if self.reward_free else ("previous_reward",)
-        self.inputs = ("observation", "previous_action", *reward, "new_episode", "hidden")
-        gru = policy.memory.gru
-        self.cell = nn.GRUCell(gru.input_size, gru.hidden_size)
-        self.cell.load_state_dict(
-            {name.removesuffix("_l0"): value for name, value in gru.state_dict().items()}
+        self.cell = gru_cell(policy.memory.gru)
+
+    def forward(
+        self,
+        observation: torch.Tensor,
+        previous_action: torch.Tensor,
+        previous_reward: torch.Tensor,
+        new_episode: torch.Tensor,
+        hidden: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """To the action (N, A) and the next memory (N, H)."""
+        return self.act(
+            torch.cat([observation, previous_action, previous_reward, new_episode], dim=-1), hidden
         )
 
-    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """`inputs`, shape (N, size) each, the GRU's state last, to the action (N, A) and the next state (N, H)."""
-        *heard, hidden = inputs
-        seen, embedded = self.policy.memory.heard(torch.cat(heard, dim=-1))
+    def act(self, inputs: torch.Tensor, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The memory's inputs (N, F) and the memory (N, H) to the action and the next memory."""
+        seen, embedded = self.policy.memory.heard(inputs)
         hidden = self.cell(embedded, hidden)
         return self.policy.head(torch.cat([seen, hidden], dim=-1)).clamp(-1.0, 1.0), hidden
+
+
+class RewardFreeMemoryStep(MemoryStep):
+    """One control step of a recurrent policy that does not hear the reward."""
+
+    inputs = ("observation", "previous_action", "new_episode", "hidden")
+    reward_free = True
+
+    def forward(  # type: ignore[override]
+        self,
+        observation: torch.Tensor,
+        previous_action: torch.Tensor,
+        new_episode: torch.Tensor,
+        hidden: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """To the action (N, A) and the next memory (N, H)."""
+        return self.act(torch.cat([observation, previous_action, new_episode], dim=-1), hidden)
