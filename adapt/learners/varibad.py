@@ -63,9 +63,9 @@ class VariBADConfig:
     """Adam's for encoder and decoders."""
     max_grad_norm: float = 1e3
     """Of encoder, decoders and task head each: only outliers are cut."""
-    updates: int = 1
+    updates: int = 2
     """Gradient steps of the autoencoder per iteration."""
-    trials: int = 32
+    trials: int = 16
     """Per gradient step, out of the buffer."""
     times: int = 32
     """Times t at which a trajectory is decoded, per gradient step."""
@@ -79,11 +79,11 @@ class VariBADConfig:
         default_factory=lambda: PPOConfig(
             gamma=0.97,
             gae_lambda=0.9,
-            epochs=2,
+            epochs=4,
             minibatches=16,
             learning_rate=7e-4,
-            clip=0.1,
-            entropy=0.01,
+            clip=0.2,
+            entropy=2e-3,
             huber=True,
         )
     )
