@@ -9,13 +9,14 @@ import tyro
 
 from adapt.commands.common import print_json
 from adapt.commands.deployment import Demo, Deploy, Echo, Replay, SimRobot
-from adapt.commands.learning import Evaluate, Export, Train, train_command
+from adapt.commands.learning import Compare, Evaluate, Export, Train, train_command
 from adapt.commands.tools import Bench, Doctor, List, Robot, View
 from robots.errors import UserError
 
 _COMMANDS = {
     "train": Train,
     "evaluate": Evaluate,
+    "compare": Compare,
     "export": Export,
     "deploy": Deploy,
     "sim-robot": SimRobot,

@@ -26,7 +26,7 @@ from adapt.console import StepProgress, TrainingProgress, headline, say
 from adapt.errors import AdaptError
 from adapt.files import write_json
 from adapt.report import write_report
-from adapt.runs import evaluate_run
+from adapt.runs import EvaluationRequest, evaluate_run
 from adapt.train_all import LEARNERS_IN_ORDER, train_all
 from robots import RobotSpec
 from sim_tasks.families import load_family
@@ -72,7 +72,8 @@ def demo(out: Path, seed: int, recordings: Sequence[Path], robots: int, show: bo
             raise
     say(f"{training['steps']:,} control steps in {training['seconds']:.0f} s")
     headline("2  Export, and evaluate on held-out robots")
-    evaluation = evaluate_run(out / "belief", tasks=TASKS, seed=seed, out=out / "evaluation.json")
+    request = EvaluationRequest(tasks=TASKS, seed=seed, out=out / "evaluation.json")
+    evaluation = evaluate_run(out / "belief", request)
     headline("3  Drive hidden robots over ROS 2")
     bundle = out / "belief" / "bundle"
     with StepProgress("robots") as report:

@@ -1,221 +1,218 @@
-"""Evaluation on held-out tasks, through the controller that the robot runs, beside the two bounds.
+"""The one protocol that every learner is evaluated by: held-out tasks, the same for all, beside the two bounds.
 
-Score = (learner - DR) / (oracle - DR), all three on the same tasks, starts and sensor noise.
+Score = (learner - DR) / (oracle - DR), all three on the same tasks, starts and sensor noise. n tasks, S seeds (runs
+of the learner), K episodes of H control steps per trial, T = K H, G gradient steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
-from adapt.bundle import load_bundle
 from adapt.errors import AdaptError
-from adapt.learners.bounds import BoundLearner
-from adapt.networks.policy import GaussianPolicy
-from adapt.online.adapters import make_adapter
-from adapt.online.controller import AdaptiveController
-from adapt.types import OnlineAdapter
-from sim_tasks.families import load_family
+from adapt.statistics import Statistic, bootstrap, bootstrap_curve, cvar, mean, score
+from adapt.trials import MakeAdapter, Trials, play
 from sim_tasks.family import TaskFamily
-from sim_tasks.row_random import RowRandom
 from sim_tasks.trial_env import TrialVecEnv
 
-BOOTSTRAP = 2000
-CVAR = 0.05
-"""Share of worst tasks that CVaR averages over."""
 MIN_TASKS = 256
+SPLITS = ("test", "ood")
+GRADIENT_STEPS = 3
+"""So many of them a gradient learner is given."""
 
-Progress = Callable[[str, int, int], None]
-"""Called with the policy's name, steps done and steps in all."""
 
+class GradientLearner(Protocol):
+    """A learner that adapts by gradient steps between episodes."""
 
-class OracleAdapter:
-    """An oracle behind the interface of every adapter: it reads the task off the simulation."""
-
-    def __init__(self, policy: GaussianPolicy, env: TrialVecEnv):
-        self._policy = policy
-        self._env = env
-
-    def reset(self, ids: np.ndarray | slice = slice(None)) -> None:
-        """Nothing to forget."""
-
-    @torch.no_grad()
-    def act(
-        self,
-        observation: np.ndarray,
-        previous_action: np.ndarray,
-        previous_reward: np.ndarray,
-        new_episode: np.ndarray,
-        listen: np.ndarray,
-    ) -> np.ndarray:
-        inputs = np.concatenate([observation, previous_action, self._env.context], axis=1)
-        return self._policy(torch.from_numpy(inputs)).clamp(-1.0, 1.0).numpy()
-
-    def belief(self) -> None:
-        return None
+    def adaptation_curve(self, tasks: np.ndarray, steps: int, seed: int, split: str = "test") -> np.ndarray:
+        """Mean returns after 0 to `steps` gradient steps on tasks, shape (n, P). Shape (steps + 1, n)."""
+        ...
 
 
 @dataclass(frozen=True)
-class Trials:
-    """What one policy did on n tasks over T steps."""
-
-    rewards: np.ndarray
-    """Shape (T, n)."""
-    belief_error: np.ndarray | None
-    """Root mean square error of the belief in prior standard deviations. Shape (T, Q)."""
-    success: np.ndarray
-    """Whether the robot was where it should be, in the last second throughout. Shape (n,), bool."""
-    interventions: dict[str, int]
-    """How often the safety filter stepped in, by reason."""
-
-    @property
-    def returns(self) -> np.ndarray:
-        return self.rewards.sum(axis=0)
-
-
-def play(
-    env: TrialVecEnv, make: Callable[[TrialVecEnv], OnlineAdapter], tasks: np.ndarray, seed: int
-) -> Trials:
-    """One trial on each task, shape (n, P), under the controller; `make` builds the adapter for n robots."""
-    family = env.family
-    env.random = RowRandom([seed, 11], env.robots)
-    env.reset(np.arange(env.robots), tasks)
-    controller = AdaptiveController(family.robot, family.observation, make(env), env.robots)
-    controller.reset(position=env.frame.position)
-    rewards = np.zeros((env.trial_steps, env.robots))
-    errors = np.full((env.trial_steps, len(family.belief_names)), np.nan)
-    success = np.full(env.robots, family.success is not None)
-    last_second = env.trial_steps - round(1.0 / family.period)
-    going, fallen = np.ones(env.robots, dtype=bool), np.zeros(env.robots, dtype=bool)
-    for t in range(env.trial_steps):
-        step = controller.step(env.frame, goal=env.goal)
-        if step.belief is not None:
-            errors[t] = np.sqrt(np.square(step.belief.mean - env.context).mean(axis=0))
-        transition = env.apply(step.command)
-        rewards[t] = np.where(going, transition.reward, 0.0)
-        fallen |= going & transition.done & transition.terminated
-        going &= ~transition.done
-        if t >= last_second and family.success is not None:
-            success &= family.success(env.motion)
-    success &= ~fallen
-    counts = {reason.name.lower(): n for reason, n in controller.safety.counts.items() if n and reason.name}
-    return Trials(rewards, None if np.isnan(errors).all() else errors, success, counts)
-
-
-def evaluate(
-    family_name: str,
-    learner: Path,
-    dr: Path,
-    oracle: BoundLearner,
-    *,
-    tasks: int = 512,
-    seed: int = 0,
-    split: str = "test",
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Evaluates two bundles and an oracle on the same held-out tasks.
-
-    Args:
-        family_name: the task family.
-        learner: bundle that adapts.
-        dr: bundle of the non-adaptive baseline.
-        oracle: learner whose policy is told the task.
-        tasks: number of held-out tasks, at least `MIN_TASKS`.
-        seed: of tasks, starts and noise.
-        split: `test` or `ood`.
-        progress: called when a policy begins and when it ends.
-
-    Returns:
-        Plain data, as `evaluation.json` holds it.
+class HeldOut:
+    """Trials on held-out tasks: the same tasks, starts and noise for every policy.
 
     Raises:
-        AdaptError: too few tasks, or the training split.
+        AdaptError: too few tasks, fewer than one episode, or the training split.
     """
-    if tasks < MIN_TASKS:
-        raise AdaptError(f"tasks: {tasks}; at least {MIN_TASKS} are needed for an honest interval")
-    if split not in ("test", "ood"):
-        raise AdaptError(f"split: {split!r}; valid: test, ood (training tasks are not held out)")
-    torch.set_num_threads(1)
-    family = load_family(family_name)
-    env = TrialVecEnv(family, tasks, seed, split=split, changes=False)
-    drawn = family.sample(split, tasks, seed)
-    makers: dict[str, Callable[[TrialVecEnv], OnlineAdapter]] = {
-        "dr": lambda env: make_adapter(load_bundle(dr, family.robot), env.robots),
-        "learner": lambda env: make_adapter(load_bundle(learner, family.robot), env.robots),
-        "oracle": lambda env: OracleAdapter(oracle.policy, env),
+
+    family: TaskFamily
+    tasks: int = 512
+    """n, at least `MIN_TASKS`."""
+    seed: int = 0
+    """Of tasks, starts and noise."""
+    split: str = "test"
+    """`test` or `ood`."""
+    episodes: int = 1
+    """K."""
+
+    def __post_init__(self) -> None:
+        if self.tasks < MIN_TASKS:
+            raise AdaptError(f"tasks: {self.tasks}; at least {MIN_TASKS} are needed for an honest interval")
+        if self.split not in SPLITS:
+            raise AdaptError(
+                f"split: {self.split!r}; valid: {', '.join(SPLITS)} (training tasks are not held out)"
+            )
+        if self.episodes < 1:
+            raise AdaptError(f"episodes: {self.episodes}; a trial has at least one")
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """The tasks in SI units. Shape (n, P)."""
+        return self.family.sample(self.split, self.tasks, self.seed)
+
+    @cached_property
+    def env(self) -> TrialVecEnv:
+        """On which all policies play, one after the other."""
+        return TrialVecEnv(
+            self.family, self.tasks, self.seed, split=self.split, episodes=self.episodes, changes=False
+        )
+
+    def play(self, make: MakeAdapter) -> Trials:
+        """What a policy does on the tasks."""
+        torch.set_num_threads(1)
+        return play(self.env, make, self.values, self.seed)
+
+    def adapt(self, learner: GradientLearner) -> np.ndarray:
+        """Mean return of each task after 0, 1, ... gradient steps. Shape (G + 1, n)."""
+        torch.set_num_threads(1)
+        return learner.adaptation_curve(self.values, GRADIENT_STEPS, self.seed, self.split)
+
+
+def default_episodes(family: TaskFamily) -> int:
+    """K: 1 on robots, whose first seconds are what counts; 2 on benchmarks' bodies, as is usual in the literature."""
+    return 1 if family.on_robot else 2
+
+
+def summary(held_out: HeldOut, played: Mapping[str, Sequence[Trials | np.ndarray]]) -> dict[str, Any]:
+    """An evaluation as plain data.
+
+    Args:
+        held_out: what was played.
+        played: of `learner`, and of `dr` and `oracle` where there are any, each run's trials; a gradient learner's
+            adaptation curves, shape (G + 1, n), in place of them.
+    """
+    family = held_out.family
+    policies = {
+        name: _adapted([run for run in runs if isinstance(run, np.ndarray)])
+        if isinstance(runs[0], np.ndarray)
+        else _acted([run for run in runs if isinstance(run, Trials)])
+        for name, runs in played.items()
     }
-    trials = {}
-    for index, (name, make) in enumerate(makers.items()):
-        if progress is not None:
-            progress(name, index, len(makers))
-        trials[name] = play(env, make, drawn, seed)
-    return _summary(family, trials, tasks, seed, split, env.sim.diverged)
-
-
-def score(learner: np.ndarray, dr: np.ndarray, oracle: np.ndarray) -> float:
-    """(learner - DR) / (oracle - DR) of mean returns, shape (n,) each."""
-    return float((learner.mean() - dr.mean()) / (oracle.mean() - dr.mean()))
-
-
-def cvar(returns: np.ndarray, share: float = CVAR) -> float:
-    """Mean of the worst `share` of returns, shape (n,)."""
-    count = max(1, round(share * len(returns)))
-    return float(np.sort(returns)[:count].mean())
-
-
-def bootstrap(statistic: Callable[..., float], *samples: np.ndarray, seed: int = 0) -> list[float]:
-    """95 % percentile interval of a statistic of paired samples, shape (n,) each, resampled over n."""
-    rng = np.random.default_rng(seed)
-    draws = rng.integers(0, len(samples[0]), (BOOTSTRAP, len(samples[0])))
-    values = [statistic(*(sample[ids] for sample in samples)) for ids in draws]
-    low, high = np.percentile(values, [2.5, 97.5])
-    return [float(low), float(high)]
-
-
-def _summary(
-    family: TaskFamily, trials: dict[str, Trials], tasks: int, seed: int, split: str, diverged: int
-) -> dict[str, Any]:
-    returns = [trials[name].returns for name in ("learner", "dr", "oracle")]
-    belief = trials["learner"].belief_error
-    ratio = float(returns[2].mean() / returns[1].mean() - 1)
+    first = played["learner"][0]
+    error = first.belief_error if isinstance(first, Trials) else None
+    steps = held_out.episodes * family.episode_steps
     return {
         "family": family.name,
-        "split": split,
-        "seed": seed,
+        "split": held_out.split,
+        "held_out": family.disjoint,
+        "seed": held_out.seed,
         "period": family.period,
-        "n_tasks": tasks,
-        "diverged": diverged,
-        "policies": {name: _policy_summary(trial) for name, trial in trials.items()},
-        "score": {"mean": score(*returns), "interval": bootstrap(score, *returns)},
-        "oracle_over_dr": {
-            "mean": ratio,
-            "interval": bootstrap(lambda o, d: float(o.mean() / d.mean() - 1), returns[2], returns[1]),
+        "episodes": held_out.episodes,
+        "episode_steps": family.episode_steps,
+        "n_tasks": held_out.tasks,
+        "tasks": {
+            "names": [parameter.name for parameter in family.parameters],
+            "units": [parameter.unit for parameter in family.parameters],
+            "values": held_out.values.tolist(),
         },
+        "diverged": held_out.env.sim.diverged,
+        "policies": policies,
+        **_against_bounds(played),
         "belief": {
             "names": list(family.belief_names),
             "units": list(family.belief_units),
-            "time": [t * family.period for t in range(len(trials["dr"].rewards))],
-            "rmse": [] if belief is None else belief.round(4).tolist(),
+            "time": [t * family.period for t in range(steps)],
+            "rmse": [] if error is None else [[_finite(x) for x in row] for row in error.round(4).tolist()],
         },
     }
 
 
-def _policy_summary(trial: Trials) -> dict[str, Any]:
-    curve = trial.rewards.mean(axis=1)
-    half = 1.96 * trial.rewards.std(axis=1) / np.sqrt(trial.rewards.shape[1])
+def stage_returns(runs: Sequence[Trials | np.ndarray]) -> np.ndarray:
+    """Returns of each run, stage by stage: of episodes, or after gradient steps. Shape (S, K or G + 1, n)."""
+    return np.stack([run if isinstance(run, np.ndarray) else run.episode_returns for run in runs])
+
+
+def _against_bounds(played: Mapping[str, Sequence[Trials | np.ndarray]]) -> dict[str, Any]:
+    """Scores where both bounds were played: of the whole, and of each stage."""
+    if not {"dr", "oracle"} <= played.keys():
+        return {"score": None, "stage_scores": [], "oracle_over_dr": None, "bounds_apart": None}
+    learner, dr, oracle = (stage_returns(played[name]) for name in ("learner", "dr", "oracle"))
+    if isinstance(played["learner"][0], np.ndarray):  # each stage against one episode of the bounds
+        bounds = [(dr[:, 0], oracle[:, 0])] * learner.shape[1]
+        whole = (learner[:, -1], *bounds[0])
+    else:
+        bounds = [(dr[:, k], oracle[:, k]) for k in range(dr.shape[1])]
+        whole = tuple(returns.sum(axis=1) for returns in (learner, dr, oracle))
+    stages = [(learner[:, k], *bounds[k]) for k in range(len(bounds))]
+    low, _ = bootstrap(lambda o, d: mean(o) - mean(d), whole[2], whole[1])
     return {
-        "mean": float(trial.returns.mean()),
-        "interval": bootstrap(lambda returns: float(returns.mean()), trial.returns),
-        "cvar5": cvar(trial.returns),
-        "success": float(trial.success.mean()),
-        "curve": curve.round(5).tolist(),
-        "curve_low": (curve - half).round(5).tolist(),
-        "curve_high": (curve + half).round(5).tolist(),
-        "returns": trial.returns.round(3).tolist(),
-        "interventions": trial.interventions,
+        "score": _score(*whole),
+        "stage_scores": [_score(*stage) for stage in stages],
+        "oracle_over_dr": _estimate(lambda o, d: mean(o) / mean(d) - 1, whole[2], whole[1])
+        if whole[1].mean() > 0
+        else None,
+        "bounds_apart": low > 0,
     }
+
+
+def _score(*returns: np.ndarray) -> dict[str, Any] | None:
+    """None where DR and oracle do not differ at all."""
+    return _estimate(score, *returns) if returns[1].mean() != returns[2].mean() else None
+
+
+def _estimate(statistic: Statistic, *samples: np.ndarray) -> dict[str, Any]:
+    value = statistic(*(sample.ravel() for sample in samples))
+    return {"mean": float(value), "interval": bootstrap(statistic, *samples)}
+
+
+def _acted(runs: list[Trials]) -> dict[str, Any]:
+    """A policy's trials over all its runs."""
+    rewards = np.stack([run.rewards for run in runs])
+    low, high = bootstrap_curve(rewards)
+    succeeded = [run.success for run in runs if run.success is not None]
+    reasons = sorted({reason for run in runs for reason in run.interventions})
+    return _returns(np.stack([run.returns for run in runs])) | {
+        "success": None if not succeeded else float(np.mean(succeeded)),
+        "curve": rewards.mean(axis=(0, 2)).round(5).tolist(),
+        "curve_low": low.round(5).tolist(),
+        "curve_high": high.round(5).tolist(),
+        "interventions": {
+            reason: sum(run.interventions.get(reason, 0) for run in runs) for reason in reasons
+        },
+        "stages": [
+            {"name": f"episode {k + 1}"} | _returns(each)
+            for k, each in enumerate(stage_returns(runs).swapaxes(0, 1))
+        ],
+    }
+
+
+def _adapted(runs: list[np.ndarray]) -> dict[str, Any]:
+    """A gradient learner's returns over all its runs; as a whole, those after the last step count."""
+    stages = np.stack(runs).swapaxes(0, 1)
+    return _returns(stages[-1]) | {
+        "stages": [
+            {"name": f"{k} gradient step{'s' * (k != 1)}"} | _returns(each) for k, each in enumerate(stages)
+        ]
+    }
+
+
+def _returns(returns: np.ndarray) -> dict[str, Any]:
+    """Of returns, shape (S, n), which are written run by run."""
+    return {
+        "mean": float(returns.mean()),
+        "interval": bootstrap(mean, returns),
+        "cvar5": float(cvar(returns.ravel())),
+        "cvar5_interval": bootstrap(cvar, returns),
+        "returns": returns.round(3).ravel().tolist(),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None

@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
-import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from adapt import provenance
 from adapt.bundle import PolicyBundle
+from adapt.checkpoint import load_checkpoint
 from adapt.errors import AdaptError, RunError
-from adapt.evaluate import evaluate
-from adapt.export import export_learner
-from adapt.files import write_json
+from adapt.evaluate import HeldOut, default_episodes, summary
+from adapt.export import export_learner, make_bundle
+from adapt.files import common_folder, write_json
 from adapt.learners.bounds import BoundLearner
+from adapt.online.adapters import make_adapter
+from adapt.results import evaluation_lines
 from adapt.train import load_learner, read_run
+from adapt.trials import OracleAdapter, Trials
+from sim_tasks.families import load_family
+
+BOUNDS = ("dr", "oracle")
+Played = Trials | np.ndarray
+"""A run's trials, or a gradient learner's adaptation curves."""
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """How runs are evaluated."""
+
+    dr: Path | None = None
+    """Run of the lower bound; None: the folder `dr` beside each run, where there is one."""
+    oracle: Path | None = None
+    """As `dr`, of the upper bound."""
+    tasks: int = 512
+    """Held-out tasks."""
+    seed: int = 0
+    """Of tasks, starts and noise."""
+    split: str = "test"
+    """`test` or `ood`."""
+    episodes: int | None = None
+    """Per trial; None: see `default_episodes`."""
+    out: Path | None = None
+    """File of the result; None: `evaluation.json` in the run, `evaluation_ood.json` of the split `ood`."""
 
 
 def export_run(run: Path, out: Path | None = None) -> PolicyBundle:
@@ -24,63 +58,156 @@ def export_run(run: Path, out: Path | None = None) -> PolicyBundle:
     """
     config, learner = read_run(run), load_learner(run)
     try:
-        return export_learner(out or run / "bundle", learner, training_facts(run, config), config["commit"])
+        return export_learner(out or run / "bundle", learner, _training(run, config), config["commit"])
     except AdaptError as error:
         raise RunError(f"{run}: {error}") from error
 
 
-def training_facts(run: Path, config: dict[str, Any]) -> dict[str, Any]:
-    """What a bundle's manifest says of the training."""
-    result = run / "result.json"
-    training = {name: config[name] for name in ("learner", "seed", "iterations")}
-    if result.is_file():
-        training |= {name: json.loads(result.read_text())[name] for name in ("steps", "seconds")}
-    return training
+def evaluate_run(run: Path, request: EvaluationRequest | None = None, quiet: bool = False) -> dict[str, Any]:
+    """Evaluates a run and writes the result; see `evaluate_runs`."""
+    return evaluate_runs([run], request, quiet)[1]
 
 
-def evaluate_run(
-    run: Path,
-    dr: Path | None = None,
-    oracle: Path | None = None,
-    tasks: int = 512,
-    seed: int = 0,
-    split: str = "test",
-    out: Path | None = None,
-    quiet: bool = False,
-) -> dict[str, Any]:
-    """Evaluates a belief run beside its bounds, which are its siblings `dr` and `oracle` unless given.
+def evaluate_runs(
+    runs: Sequence[Path], request: EvaluationRequest | None = None, quiet: bool = False
+) -> tuple[Path, dict[str, Any]]:
+    """Evaluates runs of one learner, which differ in their seeds, on held-out tasks beside their bounds.
+
+    Each run gets its own evaluation.json; several get a common one besides, whose intervals are over tasks and seeds.
+
+    Returns:
+        The file of the result, and its content.
 
     Raises:
-        RunError: a run is missing or of another kind.
+        RunError: a run is missing, of another kind than the first, or cannot be evaluated.
+        AdaptError: too few tasks, or the training split.
     """
     from adapt.console import say
 
+    request = request or EvaluationRequest()
+    configs = _alike(runs)
+    family = load_family(configs[runs[0]]["family"])
+    episodes = default_episodes(family) if request.episodes is None else request.episodes
+    held_out = HeldOut(family, request.tasks, request.seed, request.split, episodes)
+    bounds = {run: _bounds(run, configs[run], request) for run in runs}
+    played: dict[Path, Played] = {}
+    for run in dict.fromkeys([*runs, *(bound for each in bounds.values() for bound in each.values())]):
+        if not quiet:
+            say(f"{run} plays")
+        played[run.resolve()] = _play(run, held_out)
+    name = "evaluation" if request.split == "test" else f"evaluation_{request.split}"
+    path = request.out or runs[0] / f"{name}.json"
+    if len(runs) > 1:
+        for run in runs:
+            write_json(run / f"{name}.json", _result(held_out, [run], configs, bounds, played))
+        learner = configs[runs[0]]["learner"]
+        path = request.out or common_folder(runs) / f"{name}_{learner}.json"
+    result = _result(held_out, runs, configs, bounds, played)
+    write_json(path, result)
+    for line in () if quiet else evaluation_lines(result):
+        say(line)
+    return path, result
+
+
+def _alike(runs: Sequence[Path]) -> dict[Path, dict[str, Any]]:
+    """The configurations of runs of one learner on one family."""
+    configs = {run: read_run(run) for run in runs}
+    if not configs or len({run.resolve() for run in runs}) < len(runs):
+        raise RunError(f"runs: {', '.join(map(str, runs)) or 'none'}; expected at least one, each once")
+    first = configs[runs[0]]
+    for run, config in configs.items():
+        _expect(run, config, first["learner"], first["family"])
+    return configs
+
+
+def _expect(run: Path, config: Mapping[str, Any], learner: str, family: str) -> None:
+    if (config["learner"], config["family"]) != (learner, family):
+        raise RunError(
+            f"{run}: a run of {config['learner']} on {config['family']}; expected {learner} on {family}"
+        )
+
+
+def _bounds(run: Path, config: Mapping[str, Any], request: EvaluationRequest) -> dict[str, Path]:
+    """Folders of the bounds of a run, those that there are."""
+    found = {}
+    for name in BOUNDS:
+        given = getattr(request, name)
+        folder = given or run.parent / name
+        if given or (folder / "config.json").is_file():
+            _expect(folder, read_run(folder), name, config["family"])
+            found[name] = folder
+    return found
+
+
+def _play(run: Path, held_out: HeldOut) -> Played:
+    """What a run's learner does on held-out tasks, in the way in which it adapts."""
+    config, learner = read_run(run), load_learner(run)
+    adapts = getattr(learner, "adaptation_curve", None)
+    if adapts is not None:
+        return held_out.adapt(learner)  # type: ignore[arg-type]
+    if isinstance(learner, BoundLearner) and learner.policy.context_size:
+        policy = learner.policy
+        return held_out.play(lambda env: OracleAdapter(policy, env))
+    if held_out.family.on_robot:
+        bundle = export_run(run)
+    else:
+        try:
+            bundle = make_bundle(learner, _training(run, config), config["commit"])
+        except AdaptError as error:
+            raise RunError(f"{run}: {error}") from error
+    return held_out.play(lambda env: make_adapter(bundle, env.robots))
+
+
+def _result(
+    held_out: HeldOut,
+    runs: Sequence[Path],
+    configs: Mapping[Path, dict[str, Any]],
+    bounds: Mapping[Path, dict[str, Path]],
+    played: Mapping[Path, Played],
+) -> dict[str, Any]:
+    """The evaluation of one run, or of several together."""
+    groups = {"learner": list(runs)}
+    for name in BOUNDS:
+        folders = dict.fromkeys(bounds[run][name] for run in runs if name in bounds[run])
+        if folders and all(name in bounds[run] for run in runs):
+            groups[name] = list(folders)
+    result = summary(held_out, {n: [played[run.resolve()] for run in group] for n, group in groups.items()})
+    missing = {
+        _training_command(name, run, configs[run]): name
+        for run in runs
+        for name in BOUNDS
+        if name not in bounds[run]
+    }
+    return result | {
+        "learner": configs[runs[0]]["learner"],
+        "missing": [{"bound": bound, "command": command} for command, bound in missing.items()],
+        "runs": {name: [_run_facts(run) for run in group] for name, group in groups.items()},
+        "commit": provenance.commit(),
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
+    }
+
+
+def _run_facts(run: Path) -> dict[str, Any]:
+    """Where a run's figures come from."""
     config = read_run(run)
-    runs = {"dr": dr or run.parent / "dr", "oracle": oracle or run.parent / "oracle"}
-    for name, folder in (("belief", run), *runs.items()):
-        found = read_run(folder)
-        if (found["learner"], found["family"]) != (name, config["family"]):
-            raise RunError(
-                f"{folder}: a run of {found['learner']} on {found['family']}; "
-                f"expected {name} on {config['family']}"
-            )
-    bound = load_learner(runs["oracle"])
-    assert isinstance(bound, BoundLearner)
-    result = evaluate(
-        config["family"],
-        export_run(run).path,
-        export_run(runs["dr"]).path,
-        bound,
-        tasks=tasks,
-        seed=seed,
-        split=split,
-        progress=None if quiet else lambda name, _, __: say(f"{name}: {tasks} held-out tasks"),
+    names = ("learner", "seed", "iterations", "hyperparameters", "commit")
+    return {"run": str(run)} | {name: config[name] for name in names} | _spent(run)
+
+
+def _training_command(bound: str, run: Path, config: Mapping[str, Any]) -> str:
+    out = str(run.parent / bound)
+    return shlex.join(
+        ["adapt", "train", bound, config["family"], "--seed", str(config["seed"]), "--out", out]
     )
-    write_json(out or run / "evaluation.json", result)
-    policies, low_high = result["policies"], result["score"]["interval"]
-    for name, policy in policies.items() if not quiet else ():
-        low, high = policy["interval"]
-        say(f"{name:>8}  return {policy['mean']:.1f} [{low:.1f}, {high:.1f}]  CVaR5% {policy['cvar5']:.1f}")
-    if not quiet:
-        say(f"   score  {result['score']['mean']:.3f} [{low_high[0]:.3f}, {low_high[1]:.3f}]")
-    return result
+
+
+def _training(run: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a bundle's manifest says of the training."""
+    return {name: config[name] for name in ("learner", "seed", "iterations")} | _spent(run)
+
+
+def _spent(run: Path) -> dict[str, Any]:
+    """Control steps and seconds of the training so far."""
+    checkpoint = load_checkpoint(run / "checkpoint.safetensors")
+    return {name: checkpoint[name] for name in ("steps", "seconds")}

@@ -1,4 +1,4 @@
-"""Commands of who trains: train, evaluate, export."""
+"""Commands of who trains: train, evaluate, compare, export."""
 
 from __future__ import annotations
 
@@ -97,27 +97,74 @@ def train_command(arguments: list[str]) -> type[Train]:
 
 @dataclass
 class Evaluate:
-    """Evaluate a run on held-out tasks beside its two bounds."""
+    """Evaluate a run on held-out tasks beside its two bounds; several runs of one learner: over tasks and seeds.
 
-    run_folder: Annotated[Positional[Path], tyro.conf.arg(name="run")]
-    """Folder of a belief run; its bounds are the folders `dr` and `oracle` beside it unless given."""
+    Writes evaluation.json and a page, evaluation.html, into the run; for several runs, into each its JSON, and both of
+    all together beside them.
+    """
+
+    run_folders: Annotated[Positional[list[Path]], tyro.conf.arg(name="runs", metavar="RUN [RUN ...]")]
+    """Folders of runs; bounds are the folders `dr` and `oracle` beside them unless given."""
     dr: Path | None = None
     oracle: Path | None = None
     tasks: int = 512
     """Held-out tasks, at least 256."""
+    episodes: int | None = None
+    """Per trial; the policy keeps what it has understood. Default: 1 on robots, 2 on benchmarks' bodies."""
     seed: int = 0
+    """Of tasks, starts and noise."""
     split: Literal["test", "ood"] = "test"
     out: Path | None = None
-    """Where the JSON goes. Default: evaluation.json in the run."""
+    """Where the JSON goes, and the page beside it. Default: evaluation.json in the run; evaluation_ood.json of ood."""
     json: bool = False
 
     def run(self) -> dict[str, Any]:
-        from adapt.runs import evaluate_run
+        from adapt.console import say
+        from adapt.report import write_evaluation
+        from adapt.runs import EvaluationRequest, evaluate_runs
 
-        bounds, quiet = (self.dr, self.oracle), self.json
-        result = evaluate_run(self.run_folder, *bounds, self.tasks, self.seed, self.split, self.out, quiet)
-        returns = {name: policy["mean"] for name, policy in result["policies"].items()}
-        return {"score": result["score"], "oracle_over_dr": result["oracle_over_dr"], "returns": returns}
+        request = EvaluationRequest(
+            self.dr, self.oracle, self.tasks, self.seed, self.split, self.episodes, self.out
+        )
+        path, result = evaluate_runs(self.run_folders, request, self.json)
+        page = write_evaluation(path)
+        if not self.json:
+            say(f"open {page}")
+        policies = result["policies"]
+        return {
+            "score": result["score"],
+            "oracle_over_dr": result["oracle_over_dr"],
+            "returns": {name: policy["mean"] for name, policy in policies.items()},
+            "stages": {name: [each["mean"] for each in p["stages"]] for name, p in policies.items()},
+            "missing": result["missing"],
+            "file": str(path),
+            "page": str(page),
+        }
+
+
+@dataclass
+class Compare:
+    """Compare runs side by side: returns by episode, CVaR5%, score, learning curves."""
+
+    run_folders: Annotated[Positional[list[Path]], tyro.conf.arg(name="runs", metavar="RUN [RUN ...]")]
+    """Folders of runs on one family. Their figures are those that training and `adapt evaluate` have written."""
+    out: Path | None = None
+    """Where the page goes. Default: compare.html beside the runs."""
+    json: bool = False
+
+    def run(self) -> dict[str, Any]:
+        from adapt.compare import compare, table_lines
+        from adapt.console import say
+        from adapt.files import common_folder
+        from adapt.report import write_comparison
+
+        result = compare(self.run_folders)
+        page = write_comparison(result, self.out or common_folder(self.run_folders) / "compare.html")
+        if not self.json:
+            for line in table_lines(result):
+                print(line)
+            say(f"open {page}")
+        return result | {"page": str(page)}
 
 
 @dataclass
@@ -125,7 +172,7 @@ class Export:
     """Write a run's policy as a bundle, checked against the learner over 1,000 steps."""
 
     run_folder: Annotated[Positional[Path], tyro.conf.arg(name="run")]
-    """Folder of a belief or dr run."""
+    """Folder of a run whose learner can be deployed."""
     out: Path | None = None
     """Folder of the bundle. Default: bundle in the run."""
 

@@ -63,6 +63,7 @@ class AdaptiveController:
         age: np.ndarray | float = 0.0,
         sent: np.ndarray | None = None,
         goal: np.ndarray | None = None,
+        reward: np.ndarray | None = None,
     ) -> ControlStep:
         """One control period.
 
@@ -71,6 +72,7 @@ class AdaptiveController:
             age: how old the reading is, in [s].
             sent: for shadow mode: the command, shape (N, J), that somebody else has sent since the last step.
             goal: what the task asks for now, shape (N, G), where the observation has it.
+            reward: of the control step before, shape (N, 1), float32, where it can be measured; 0 as a trial begins.
 
         Raises:
             RobotError: the frame or the goal lacks what the observation needs.
@@ -80,7 +82,8 @@ class AdaptiveController:
         fresh = frame.finite & (np.broadcast_to(age, frame.stamp.shape) <= self.spec.safety.stale_after)
         with np.errstate(invalid="ignore"):  # readings that are not finite are not used
             observation = self._observer.observe(frame, goal, fresh)
-        action = self.adapter.act(observation, self._sent, self._no_reward, self._new_episode, listen=fresh)
+        heard = self._no_reward if reward is None else reward
+        action = self.adapter.act(observation, self._sent, heard, self._new_episode, listen=fresh)
         self._new_episode[fresh] = 0.0
         requested = self.action.to_command(action)
         certified = self.safety.certify(requested, frame, age)

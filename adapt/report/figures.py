@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
-from adapt.report.data import POLICIES
+from adapt.report.data import POLICIES, compact
 from adapt.report.text import chart_text, label, number, unit_label
 from adapt.report.theme import BELIEF_SCALE, BLUE, INK, MUTED, ORANGE, SLATE, axis, faded, layout, line
 
@@ -24,21 +25,29 @@ REPLAY_POINTS = 120
 
 def adaptation(evaluation: dict[str, Any]) -> go.Figure:
     """Mean reward per control step over the time in the trial, with bands."""
-    figure = _blank()
-    for policy in POLICIES:
+    figure = blank()
+    for policy in shown(evaluation["policies"], "curve"):
         result, style = evaluation["policies"][policy], POLICY_LINES[policy]
         time = (np.arange(len(result["curve"])) * evaluation["period"]).tolist()
-        _band(figure, time, result["curve_low"], result["curve_high"], style["color"], policy)
+        band(figure, time, result["curve_low"], result["curve_high"], style["color"], policy)
         figure.add_scatter(
             x=time, y=result["curve"], line=style, name=POLICY_NAMES[policy], legendgroup=policy,
             hovertemplate="%{y:.3f}",
         )  # fmt: skip
-    return _finish(figure, "Time in the trial [s]", "Mean reward per control step [1]", rangemode="tozero")
+    for episode in range(1, evaluation.get("episodes", 1)):
+        begin = episode * evaluation["episode_steps"] * evaluation["period"]
+        figure.add_vline(x=begin, line=line(MUTED, 1.2, "dot"))
+    return finish(figure, "Time in the trial [s]", "Mean reward per control step [1]", rangemode="tozero")
+
+
+def shown(policies: dict[str, Any], field: str) -> list[str]:
+    """Which policies there are that have a field, in the order in which they are drawn."""
+    return [name for name in POLICIES if field in policies.get(name, {})]
 
 
 def returns(evaluation: dict[str, Any]) -> go.Figure:
     """Sorted returns of the hidden tasks; a bar as wide as the worst 5 % stands at their mean, CVaR5%."""
-    figure = _blank()
+    figure = blank()
     for policy in POLICIES:
         result, style = evaluation["policies"][policy], POLICY_LINES[policy]
         share = (np.arange(len(result["returns"])) + 0.5) / max(len(result["returns"]), 1) * 100
@@ -51,7 +60,7 @@ def returns(evaluation: dict[str, Any]) -> go.Figure:
             showlegend=False, legendgroup=policy, hoverinfo="skip",
         )  # fmt: skip
     figure.update_xaxes(range=[-1, 101])
-    return _finish(figure, "Hidden tasks, from worst to best [%]", "Return of a trial [1]")
+    return finish(figure, "Hidden tasks, from worst to best [%]", "Return of a trial [1]")
 
 
 def belief_error(belief: dict[str, Any]) -> go.Figure:
@@ -59,7 +68,7 @@ def belief_error(belief: dict[str, Any]) -> go.Figure:
     rmse = np.asarray(belief["rmse"], float)
     order = np.argsort(-rmse[-1])  # plotly's first row is the lowest
     names = [chart_text(label(belief["names"][q])) for q in order]
-    figure = _blank()
+    figure = blank()
     figure.add_heatmap(
         x=belief["time"], y=names, z=rmse.T[order].tolist(), zmin=0, zmax=1, colorscale=BELIEF_SCALE, ygap=2,
         hovertemplate="%{y}: %{z:.2f} prior std at %{x:.2f} s<extra></extra>",
@@ -86,7 +95,7 @@ def latency(measured: list[float], echo: list[float], period: float) -> go.Figur
     everything = np.log10([value for _, values, _ in kinds for value in values if value > 0])
     low, high = everything.min() - 0.02, max(everything.max(), np.log10(1e3 * period)) + 0.06
     edges = np.linspace(low, high, 90)
-    figure = _blank()
+    figure = blank()
     for name, values, colour in kinds:
         if values:
             _histogram(figure, f"{name}: {len(values)} samples", values, edges, colour)
@@ -96,7 +105,7 @@ def latency(measured: list[float], echo: list[float], period: float) -> go.Figur
         x=float(np.log10(1e3 * period)), y=0.97, yref="paper", xanchor="right", xshift=-4, showarrow=False,
         text=f"control period<br>{1e3 * period:g} ms", align="right", font={"size": 12, "color": ORANGE},
     )  # fmt: skip
-    _finish(figure, "Latency [ms], logarithmic", "Share of samples [%]", rangemode="tozero")
+    finish(figure, "Latency [ms], logarithmic", "Share of samples [%]", rangemode="tozero")
     figure.update_xaxes(tickvals=np.log10(ticks).tolist(), ticktext=[f"{tick:g}" for tick in ticks])
     return figure.update_layout(hovermode="closest", bargap=0, barmode="overlay")
 
@@ -120,7 +129,7 @@ def replay_errors(replay: dict[str, Any]) -> go.Figure:
     """A pair of bars per recording, its name above them; the longest error on top."""
     files = sorted(replay["files"], key=lambda file: file["prior_error"])
     rows = list(range(len(files)))
-    figure = _blank()
+    figure = blank()
     kinds = (("Adapted belief", "adapted_error", BLUE, -0.19), ("Prior", "prior_error", ORANGE, 0.07))
     for name, key, colour, shift in kinds:
         figure.add_bar(
@@ -134,7 +143,7 @@ def replay_errors(replay: dict[str, Any]) -> go.Figure:
             x=0, xanchor="left", y=row + 0.34, text=chart_text(_short(file["name"])), showarrow=False,
             font={"size": 12.5}, xshift=-3, yanchor="middle",
         )  # fmt: skip
-    _finish(figure, f"One-step prediction error [{chart_text(unit_label(replay['error_unit']))}]", "")
+    finish(figure, f"One-step prediction error [{chart_text(unit_label(replay['error_unit']))}]", "")
     figure.update_layout(margin={"l": 16, "r": 24, "t": 36, "b": 50}, hovermode="closest", barmode="overlay")
     figure.update_layout(legend_traceorder="reversed")
     figure.update_xaxes(rangemode="tozero")
@@ -143,7 +152,7 @@ def replay_errors(replay: dict[str, Any]) -> go.Figure:
 
 def replay_course(file: dict[str, Any], error_unit: str, common: list[float] | None) -> go.Figure:
     """One recording: the error of prior and belief above, the belief over one quantity below."""
-    figure = _blank()
+    figure = blank()
     names, time = file["belief"]["names"], np.asarray(file["time"], float)
     step = _stride(len(time))
     for name, key, colour in (
@@ -154,13 +163,13 @@ def replay_course(file: dict[str, Any], error_unit: str, common: list[float] | N
             x=time[::step].tolist(), y=file[key][::step], name=name, line=line(colour, 1.5),
             hovertemplate="%{y:.3g}",
         )  # fmt: skip
-    _finish(figure, "Time [s]", f"Error [{chart_text(unit_label(error_unit))}]", rangemode="tozero")
+    finish(figure, "Time [s]", f"Error [{chart_text(unit_label(error_unit))}]", rangemode="tozero")
     if SHOWN not in names:
         return figure
     q = names.index(SHOWN)
     mean, std = (np.array([row[q] for row in file["belief"][key]], float) for key in ("mean", "std"))
     low, high = (mean - 2 * std)[::step].tolist(), (mean + 2 * std)[::step].tolist()
-    _band(figure, time[::step].tolist(), low, high, BLUE, "belief", yaxis="y2")
+    band(figure, time[::step].tolist(), low, high, BLUE, "belief", yaxis="y2")
     figure.add_scatter(
         x=time[::step].tolist(), y=mean[::step].tolist(), line=line(BLUE), yaxis="y2", showlegend=False,
         name=label(SHOWN), hovertemplate="%{y:.4g}",
@@ -188,12 +197,18 @@ def belief_range(replay: dict[str, Any]) -> list[float] | None:
     return [min(bounds) - margin, max(bounds) + margin]
 
 
+def figure_json(figure: go.Figure) -> dict[str, Any]:
+    """A figure as plain JSON, rounded."""
+    return compact(json.loads(str(figure.to_json(validate=False))))
+
+
 def _stride(samples: int) -> int:
     """Every how many samples of a recording one is drawn."""
     return max(1, samples // REPLAY_POINTS)
 
 
-def _blank() -> go.Figure:
+def blank() -> go.Figure:
+    """A figure with nothing on it."""
     return go.Figure(layout_template="none")
 
 
@@ -201,7 +216,7 @@ def _short(name: str, length: int = 40) -> str:
     return name if len(name) <= length else f"{name[: length - 1]}…"
 
 
-def _band(
+def band(
     figure: go.Figure,
     x: list[float],
     low: list[float],
@@ -217,7 +232,8 @@ def _band(
     figure.add_scatter(x=x, y=high, legendgroup=group, **style, **fill, **more)
 
 
-def _finish(figure: go.Figure, x_title: str, y_title: str, **y_axis: Any) -> go.Figure:
+def finish(figure: go.Figure, x_title: str, y_title: str, **y_axis: Any) -> go.Figure:
+    """The look of all charts, with titles of the axes."""
     figure.update_layout(layout())
     figure.update_xaxes(axis(x_title))
     return figure.update_yaxes(axis(y_title, **y_axis))

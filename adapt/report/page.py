@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from adapt.report import figures, sections
-from adapt.report.data import RunData, compact, read_run
+from adapt.report.data import RunData, read_run
 from adapt.report.document import asset, document
 from adapt.report.robots import robots_payload
 from adapt.report.theme import page_theme
@@ -50,7 +48,7 @@ def _page(data: RunData) -> str:
     names = ("page.js", *_ROBOT_SCRIPTS) if data.ros else ("page.js",)
     content = {
         "theme": page_theme(),
-        "figures": {name: _figure_json(figure) for name, figure in _figures(data).items()},
+        "figures": {name: figures.figure_json(figure) for name, figure in _figures(data).items()},
         "ros": robots_payload(data.ros) if data.ros else None,
     }
     title = f"{data.evaluation['family']}: adaptation report"
@@ -75,6 +73,8 @@ def _figures(data: RunData) -> dict[str, go.Figure]:
     return drawn
 
 
-def _figure_json(figure: go.Figure) -> dict[str, Any]:
-    """A figure as plain JSON, rounded."""
-    return compact(json.loads(str(figure.to_json(validate=False))))
+def chart_page(title: str, body: str, charts: dict[str, go.Figure]) -> str:
+    """A whole page of charts, each in the place that has its name."""
+    drawn = {name: figures.figure_json(figure) for name, figure in charts.items()}
+    content = {"theme": page_theme(), "figures": drawn, "ros": None}
+    return document(title, (), body, content, (get_plotlyjs(), asset("page.js")))

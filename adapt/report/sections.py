@@ -50,7 +50,8 @@ def hero(data: RunData) -> str:
     )
 
 
-def _tile(title: str, value: str, detail: str, note: str, more: str = "", kind: str = "") -> str:
+def tile(title: str, value: str, detail: str, note: str, more: str = "", kind: str = "") -> str:
+    """A headline figure. All texts are HTML already."""
     return (
         f'<div class="tile {kind}"><p class="value">{value}</p><h2>{title}</h2><p class="detail">{detail}</p>'
         f'{more}<p class="note">{note}</p></div>'
@@ -59,18 +60,18 @@ def _tile(title: str, value: str, detail: str, note: str, more: str = "", kind: 
 
 def _training_tile(train: dict[str, Any]) -> str:
     speed = f"{count(round(train['steps_per_s']))} steps per second."
-    return _tile("Training", duration(train["seconds"]), f"{count(train['steps'])} steps", speed)
+    return tile("Training", duration(train["seconds"]), f"{count(train['steps'])} steps", speed)
 
 
 def _score_tile(evaluate: dict[str, Any]) -> str:
     low, high = evaluate["score_interval"]
     detail = f"95&nbsp;% interval {number(low)} to {number(high)}"
     note = f"Mean reward of {evaluate['n_tasks']} hidden tasks, between the two bounds."
-    gauge = _gauge(evaluate["score"], low, high)
-    return _tile("Adaptation score", number(evaluate["score"]), detail, note, gauge, "wide")
+    marks = gauge(evaluate["score"], low, high)
+    return tile("Adaptation score", number(evaluate["score"]), detail, note, marks, "wide")
 
 
-def _gauge(score: float, low: float, high: float) -> str:
+def gauge(score: float, low: float, high: float) -> str:
     """The score with its interval between DR at 0 and the oracle at 1."""
     left, right = min(0.0, low), max(1.0, high)
 
@@ -88,14 +89,14 @@ def _gauge(score: float, low: float, high: float) -> str:
 
 def _ros_tiles(ros: dict[str, Any] | None) -> str:
     if not ros:
-        return _tile("Upright in the first episode", "not run", "over ROS&nbsp;2", "") + _tile(
+        return tile("Upright in the first episode", "not run", "over ROS&nbsp;2", "") + tile(
             "Recovered after the change", "not run", "over ROS&nbsp;2", ""
         )
     total = ros["robots"]
-    return _tile(
+    return tile(
         "Upright in the first episode", f"{ros['upright_first_episode']}<small>/{total}</small>", "hidden robots",
         "Swung up and balanced at the first try, over ROS&nbsp;2.",
-    ) + _tile(
+    ) + tile(
         "Recovered after the change", f"{ros['recovered_after_change']}<small>/{total}</small>", "hidden robots",
         "Upright again after the physics changed under way.",
     )  # fmt: skip
@@ -104,9 +105,9 @@ def _ros_tiles(ros: dict[str, Any] | None) -> str:
 def _latency_tile(ros: dict[str, Any] | None) -> str:
     title = "From sensor to command"
     if not ros:
-        return _tile(title, "not run", "over ROS&nbsp;2", "")
+        return tile(title, "not run", "over ROS&nbsp;2", "")
     ours, echo = ros["latency_ms"], ros["echo_latency_ms"]
-    return _tile(
+    return tile(
         title, f"{number(ours['p50'])}<small> ms</small>", f"p99 {number(ours['p99'])} ms",
         f"A bare echo over the same DDS: {number(echo['p50'])} ms, p99 {number(echo['p99'])} ms.",
     )  # fmt: skip
@@ -128,20 +129,21 @@ def adaptation_section(data: RunData) -> str:
         "adaptation", "Does it adapt?",
         f"{data.evaluation['n_tasks']} simulated robots that were held out of training, beside two bounds: "
         "a policy trained on the same randomisation that cannot adapt (DR), and one that is told the physics.",
-        f'<div class="pair">{curves}{spread}</div>{_policy_table(data.evaluation["policies"])}',
+        f'<div class="pair">{curves}{spread}</div>{policy_table(data.evaluation["policies"])}',
     )  # fmt: skip
 
 
 _ABOUT = {"dr": "cannot adapt", "learner": "adapts", "oracle": "is told the physics"}
 
 
-def _policy_table(policies: dict[str, Any]) -> str:
+def policy_table(policies: dict[str, Any]) -> str:
+    """Returns of the policies that there are, with intervals and CVaR5%."""
     rows = "".join(
         f'<tr><th scope=row class="{key}">{POLICY_NAMES[key]}<small>{_ABOUT[key]}</small></th>'
         f"<td class=num>{number(policy['mean'], 4)}</td>"
         f"<td class=num>{number(policy['interval'][0], 4)} to {number(policy['interval'][1], 4)}</td>"
         f"<td class=num>{number(policy['cvar5'], 4)}</td></tr>"
-        for key, policy in ((key, policies[key]) for key in POLICIES)
+        for key, policy in ((key, policies[key]) for key in POLICIES if key in policies)
     )
     return (
         '<div class="scroll card" tabindex="0" role="region" aria-label="Returns"><table><thead><tr>'

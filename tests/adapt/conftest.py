@@ -10,11 +10,13 @@ import pytest
 import torch
 
 from adapt.bundle import PolicyBundle
-from adapt.evaluate import MIN_TASKS, evaluate
+from adapt.evaluate import MIN_TASKS, HeldOut, summary
 from adapt.export import export_learner
 from adapt.learners import LEARNERS
 from adapt.learners.bounds import BoundLearner
+from adapt.online.adapters import make_adapter
 from adapt.train import train
+from adapt.trials import OracleAdapter
 from robots import RobotSpec, SensorFrame, load_robot
 from sim_tasks.families import load_family
 from sim_tasks.family import TaskFamily
@@ -84,10 +86,12 @@ def oracle() -> BoundLearner:
 
 
 @pytest.fixture(scope="session")
-def evaluated(belief_bundle: PolicyBundle, oracle: BoundLearner) -> dict[str, Any]:
+def evaluated(family: TaskFamily, belief_bundle: PolicyBundle, oracle: BoundLearner) -> dict[str, Any]:
     """An evaluation in which learner and DR are the same bundle."""
-    path = belief_bundle.path
-    return evaluate(FAMILY, path, path, oracle, tasks=MIN_TASKS, seed=1)
+    held_out = HeldOut(family, MIN_TASKS, seed=1)
+    trials = held_out.play(lambda env: make_adapter(belief_bundle, env.robots))
+    told = held_out.play(lambda env: OracleAdapter(oracle.policy, env))
+    return summary(held_out, {"learner": [trials], "dr": [trials], "oracle": [told]})
 
 
 @pytest.fixture

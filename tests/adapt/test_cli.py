@@ -9,13 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from adapt import doctor
 from adapt import runs as runs_module
 from adapt.bundle import load_bundle
 from adapt.cli import main
+from adapt.evaluate import HeldOut
 from adapt.learners import LEARNERS
+from adapt.trials import Trials
 from sim_tasks.families import family_names
 from tests.adapt.small import ITERATIONS, ROOT
 from tests.small_bundle import FAMILY
@@ -125,38 +128,69 @@ def test_training_without_json_keeps_standard_output_clean(capsys, runs, tmp_pat
     assert f"{ITERATIONS}/{ITERATIONS}  reward" in err
 
 
-def test_evaluate_keeps_the_result_and_prints_scores_as_its_last_line(
-    capsys, runs, belief_bundle, evaluated, tmp_path, monkeypatch
-):
-    asked = []
+def played(run: Path, held_out: HeldOut) -> Trials:
+    """In place of trials: every step of DR gives 0, of the belief 3, of the oracle 4."""
+    reward = {"dr": 0.0, "belief": 3.0, "oracle": 4.0}[run.name]
+    return Trials(np.full((held_out.env.trial_steps, held_out.tasks), reward), None, None, {})
 
-    def stand_in(family, learner, dr, oracle, **options):
-        asked.append((family, learner, dr, options["tasks"], options["seed"], options["split"]))
-        return evaluated
 
-    monkeypatch.setattr(runs_module, "export_run", lambda run, out=None: belief_bundle)
-    monkeypatch.setattr(runs_module, "evaluate", stand_in)
+def test_evaluate_keeps_the_result_and_prints_scores_as_its_last_line(capsys, runs, tmp_path, monkeypatch):
+    asked: list[HeldOut] = []
+    monkeypatch.setattr(
+        runs_module, "_play", lambda run, held_out: asked.append(held_out) or played(run, held_out)
+    )
     options = ["--tasks", "300", "--seed", "5", "--split", "ood", "--out", "result.json", "--json"]
     found = answer(capsys, "evaluate", str(runs / "belief"), *options)
-    assert asked == [(FAMILY, belief_bundle.path, belief_bundle.path, 300, 5, "ood")]
-    assert json.loads((tmp_path / "result.json").read_text()) == evaluated
-    assert found["score"] == evaluated["score"]
-    assert found["returns"] == {name: policy["mean"] for name, policy in evaluated["policies"].items()}
+    assert [(each.tasks, each.seed, each.split, each.episodes) for each in asked] == [(300, 5, "ood", 1)] * 3
+    kept = json.loads((tmp_path / "result.json").read_text())
+    assert kept["score"] == found["score"] == {"mean": 0.75, "interval": [0.75, 0.75]}
+    # 300 control steps.
+    assert found["returns"] == {"learner": 900, "dr": 0, "oracle": 1200}
+    assert found["stages"]["learner"] == [900]
+    assert (found["file"], found["page"], found["missing"]) == ("result.json", "result.html", [])
+    assert "plotly" in (tmp_path / "result.html").read_text("utf-8")
+
+
+def test_evaluate_says_what_it_has_found(capsys, runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs_module, "_play", played)
+    assert main(["evaluate", str(runs / "belief"), "--tasks", "256", "--out", "result.json"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = [" ".join(line.split()) for line in err.splitlines()]
+    assert "belief on pendulum_swingup: 256 held-out tasks (test), 1 episode of 300 steps" in lines
+    assert "learner episode 1 return 900.0 [900.0, 900.0] CVaR5% 900.0 [900.0, 900.0]" in lines
+    assert "score 0.750 [0.750, 0.750]" in lines
+    assert lines[-1] == "open result.html"
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["belief", "--tasks", "10"], "tasks: 10; at least 256"),
-        (["dr"], "a run of dr on pendulum_swingup; expected belief on pendulum_swingup"),
+        (["belief", "--episodes", "0"], "episodes: 0; a trial has at least one"),
+        (["belief", "dr"], "dr: a run of dr on pendulum_swingup; expected belief on pendulum_swingup"),
+        (["belief", "belief"], "runs: belief, belief; expected at least one, each once"),
         (["belief", "--dr", "oracle"], "a run of oracle on pendulum_swingup; expected dr on"),
         (["belief", "--oracle", "nowhere"], "nowhere: not a training run"),
     ],
 )
-def test_evaluate_says_which_run_is_wrong(capsys, runs, belief_bundle, monkeypatch, arguments, words):
-    monkeypatch.setattr(runs_module, "export_run", lambda run, out=None: belief_bundle)
+def test_evaluate_says_which_run_is_wrong(capsys, runs, monkeypatch, arguments, words):
+    monkeypatch.setattr(runs_module, "_play", played)
     monkeypatch.chdir(runs)
     assert words in mistake(capsys, "evaluate", *arguments)
+
+
+def test_compare_prints_a_table_and_writes_a_page(capsys, runs, tmp_path):
+    assert main(["compare", str(runs / "dr"), str(runs / "oracle"), "--out", "page.html"]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split()[:2] for line in out.splitlines()[:3]] == [
+        ["run", "learner"], [str(runs / "dr"), "dr"], [str(runs / "oracle"), "oracle"],
+    ]  # fmt: skip
+    assert f"not evaluated yet: adapt evaluate {runs / 'dr'}" in out
+    assert "open page.html" in err
+    assert "plotly" in (tmp_path / "page.html").read_text("utf-8")
+    found = answer(capsys, "compare", str(runs / "dr"), "--json", "--out", "page.html")
+    assert [run["learner"] for run in found["runs"]] == ["dr"]
 
 
 def test_the_training_split_is_not_offered(capsys, runs):
