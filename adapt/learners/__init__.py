@@ -6,6 +6,14 @@ from adapt.errors import AdaptError
 from adapt.learners.belief import BeliefConfig, build_belief
 from adapt.learners.bounds import BoundConfig, build_dr, build_oracle
 from adapt.learners.rl2 import RL2Config, build_rl2
+from adapt.learners.sb3 import (
+    SB3PPOConfig,
+    SB3RecurrentPPOConfig,
+    SB3SACConfig,
+    build_sb3_ppo,
+    build_sb3_recurrent_ppo,
+    build_sb3_sac,
+)
 from adapt.learners.setup import Learner, LearnerKind, Setup, Teacher
 from adapt.learners.varibad import VariBADConfig, build_varibad
 
@@ -31,6 +39,18 @@ LEARNERS: dict[str, LearnerKind] = {
     "rl2": LearnerKind(
         build_rl2, RL2Config(),
         about="recurrent policy over whole trials, trained end to end by PPO",
+    ),
+    "sb3_ppo": LearnerKind(
+        build_sb3_ppo, SB3PPOConfig(),
+        about="stable-baselines3's PPO on the task's observations: no adaptation",
+    ),
+    "sb3_sac": LearnerKind(
+        build_sb3_sac, SB3SACConfig(),
+        about="stable-baselines3's SAC on the task's observations: no adaptation",
+    ),
+    "sb3_recurrent_ppo": LearnerKind(
+        build_sb3_recurrent_ppo, SB3RecurrentPPOConfig(),
+        about="sb3-contrib's PPO with an LSTM that remembers the episode",
     ),
 }  # fmt: skip
 

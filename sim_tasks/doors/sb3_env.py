@@ -19,6 +19,7 @@ from sim_tasks.doors.sub_env import SubEnv
 from sim_tasks.doors.trials import Trials
 from sim_tasks.errors import TaskError
 from sim_tasks.family import TaskFamily
+from sim_tasks.trial_env import TrialVecEnv
 
 _LARGEST_SEED = 2**31
 
@@ -68,6 +69,22 @@ class AdaptVecEnv(VecEnv):
     def invalid_actions(self) -> int:
         """How many actions were not finite, so far."""
         return self._trials.invalid_actions
+
+    @property
+    def trials(self) -> TrialVecEnv:
+        """What is played: the trials of the present split."""
+        return self._trials.env
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a later `restore` needs to go on exactly from here, in the same split on drawn tasks."""
+        episodes = {"returns": self._returns.copy(), "lengths": self._lengths.copy()}
+        return {"env": self.trials.state(), "episodes": episodes}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Inverse of `state`, after a `reset`; arrays may come as anything that numpy reads."""
+        self.trials.restore(state["env"])
+        self._returns[:] = np.asarray(state["episodes"]["returns"])
+        self._lengths[:] = np.asarray(state["episodes"]["lengths"])
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Seeds of the simulations from the next `reset` on: seed, seed + 1, ...; None: from a random one."""

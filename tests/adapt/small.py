@@ -16,6 +16,7 @@ from adapt.learners.belief import BeliefConfig
 from adapt.learners.bounds import BoundConfig, BoundLearner
 from adapt.learners.ppo import PPOConfig
 from adapt.learners.rl2 import RL2Config
+from adapt.learners.sb3 import SB3PPOConfig, SB3RecurrentPPOConfig, SB3SACConfig
 from adapt.learners.varibad import VariBADConfig
 from adapt.train import TrainRequest
 from sim_tasks.families import load_family
@@ -36,7 +37,20 @@ VARIBAD = VariBADConfig(
 RL2 = RL2Config(
     frames=ITERATIONS * 8 * 10, robots=8, horizon=10, hidden=8, embedding=8, layers=(8,), ppo=FEW
 )  # fmt: skip
-SMALL: dict[type, Any] = {BoundConfig: BOUND, BeliefConfig: BELIEF, VariBADConfig: VARIBAD, RL2Config: RL2}
+SB3_PPO = SB3PPOConfig(
+    frames=ITERATIONS * 8 * 10, robots=8, horizon=10, batch=20, epochs=2, hidden=(8,), rate_end=0.1
+)  # fmt: skip
+SB3_RECURRENT_PPO = SB3RecurrentPPOConfig(
+    frames=ITERATIONS * 8 * 10, robots=8, horizon=10, batch=20, epochs=2, hidden=(8,), lstm=8, rate_end=0.1
+)  # fmt: skip
+SB3_SAC = SB3SACConfig(
+    frames=ITERATIONS * 8 * 4, robots=8, horizon=4, gradient_steps=3, buffer=120, warm_up=48, batch=16, hidden=(8,),
+    rate_end=0.1,
+)  # fmt: skip
+SMALL: dict[type, Any] = {
+    BoundConfig: BOUND, BeliefConfig: BELIEF, VariBADConfig: VARIBAD, RL2Config: RL2,
+    SB3PPOConfig: SB3_PPO, SB3RecurrentPPOConfig: SB3_RECURRENT_PPO, SB3SACConfig: SB3_SAC,
+}  # fmt: skip
 """A small configuration for the configuration class of every registered learner."""
 
 

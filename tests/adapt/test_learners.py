@@ -14,6 +14,7 @@ from adapt.errors import AdaptError
 from adapt.learners import LEARNERS, Learner, Setup, learner_kind
 from adapt.learners.belief import BeliefConfig, BeliefLearner
 from adapt.learners.bounds import BoundLearner
+from adapt.learners.sb3_learner import SB3Learner
 from sim_tasks.families import load_family
 from sim_tasks.trial_env import TrialVecEnv
 from tests.adapt.small import BELIEF, build, differences, untrained_teacher
@@ -93,6 +94,8 @@ def test_a_forgotten_part_of_the_state_would_be_noticed(name, tmp_path):
 
 def optimizers_of(learner: Learner) -> list[torch.optim.Optimizer]:
     """Those whose rate falls: of the policy's update, and the belief's."""
+    if isinstance(learner, SB3Learner):
+        return [*learner.optimizers().values()]
     held = [*vars(getattr(learner, "ppo", object)).values()]
     if isinstance(learner, BeliefLearner):
         held.append(learner.optimizer)
