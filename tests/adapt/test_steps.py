@@ -9,14 +9,19 @@ from torch import nn
 
 from adapt.bundle import load_bundle, open_bundle
 from adapt.errors import AdaptError, BundleError
-from adapt.export import export_learner, make_bundle
-from adapt.learners import Learner
+from adapt.export import control_step, export_learner, make_bundle
+from adapt.learners import LEARNERS, Learner
 from adapt.networks.steps import INPUTS, PhysicalUnits, Signature, gru_cell
 from adapt.online.adapters import MemoryAdapter, MotionPredictor, make_adapter
+from adapt.online.controller import AdaptiveController
+from robots import SensorFrame
+from ros_bridge.control_loop import ControlLoop
+from ros_bridge.conversions import Reading
 from sim_tasks.errors import TaskError
 from sim_tasks.families import load_family
 from sim_tasks.trial_env import TrialVecEnv
 from tests.adapt.scripted import Counter, Scripted
+from tests.adapt.small import build
 from tests.adapt.test_bundle import change
 from tests.small_bundle import FAMILY
 
@@ -50,6 +55,42 @@ def test_a_step_that_contradicts_itself_is_refused(attributes, words):
 def test_a_step_without_attributes_is_told_which_it_lacks():
     with pytest.raises(AdaptError, match="Linear: a step needs the attributes kind, inputs, outputs, memory"):
         Signature.of(nn.Linear(1, 1))
+
+
+@torch.no_grad()
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("name", LEARNERS)
+def test_every_registered_learner_acts_in_steps_or_adapts_by_gradients(name):
+    learner = build(name)
+    if name == "oracle":
+        with pytest.raises(AdaptError, match="an oracle cannot be deployed"):
+            control_step(learner)
+        return
+    if hasattr(learner, "adaptation_curve"):
+        with pytest.raises(AdaptError, match="cannot be deployed: it has no control step"):
+            control_step(learner)
+        return
+    step = control_step(learner)
+    signature, family = Signature.of(step), learner.env.family
+    sizes = {
+        "observation": 3,
+        "previous_action": 1,
+        "previous_reward": 1,
+        "new_episode": 1,
+        "hidden": signature.memory,
+    }
+    inputs = [torch.randn(5, sizes[each]) for each in signature.inputs]
+    outputs = step(*inputs)
+    outputs = dict(zip(signature.outputs, outputs if isinstance(outputs, tuple) else (outputs,), strict=True))
+    widths = {
+        "action": 1, "belief": 2 * signature.latent, "parameters": len(family.belief_names),
+        "parameter_std": len(family.belief_names), "next_hidden": signature.memory,
+    }  # fmt: skip
+    assert {key: tuple(each.shape) for key, each in outputs.items()} == {
+        key: (5, widths[key]) for key in signature.outputs
+    }
+    assert outputs["action"].abs().max() <= 1
+    torch.testing.assert_close(step(*inputs), step(*inputs), rtol=0, atol=0)
 
 
 @torch.no_grad()
@@ -141,6 +182,28 @@ def test_a_recurrent_policy_without_reward_is_a_bundle_like_others(tmp_path, rob
     assert isinstance(make_adapter(opened), MemoryAdapter)
     with pytest.raises(BundleError, match=r"predict\.onnx: no such file in the bundle"):
         MotionPredictor(opened)
+
+
+def test_the_nodes_control_loop_runs_a_recurrent_policy(tmp_path, robot):
+    """The action is 0.01 x steps taken, of a torque limit of 2.5 N m; the rehearsal leaves nothing behind."""
+    bundle = export_learner(tmp_path / "bundle", reward_free(), {}, "")
+    loop = ControlLoop(robot, AdaptiveController(robot, bundle.observation, make_adapter(bundle)))
+    loop.rehearse()
+    period = robot.period
+    loop.hear(reading(0.0), 0.0, 0.0)
+    loop.start()
+    outputs = [loop.hear(reading(k * period), k * period, k * period) for k in range(1, 4)]
+    requested = [float(output.requested[0]) for output in outputs if output is not None]
+    assert requested == pytest.approx([0.0, 0.025, 0.05], abs=1e-6)
+    assert loop.belief is None
+    loop.forget()
+    output = loop.hear(reading(4 * period), 4 * period, 4 * period)
+    assert output is not None
+    assert output.requested[0] == pytest.approx(0.0, abs=1e-6)
+
+
+def reading(stamp: float) -> Reading:
+    return Reading(SensorFrame(np.array([stamp]), np.zeros((1, 1)), np.zeros((1, 1))), None)
 
 
 @pytest.mark.parametrize(
