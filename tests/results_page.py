@@ -1,0 +1,178 @@
+"""docs/results: what was measured of trained learners, and the page that shows it.
+
+python -m tests.results_page add RUN...      keeps the figures of evaluated runs, and writes the page anew
+python -m tests.results_page                 writes the page anew
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from adapt.compare import compare
+from adapt.errors import RunError
+from adapt.files import folder_name
+from adapt.results import brief, spread
+from adapt.train import read_run
+
+FOLDER = Path(__file__).parents[1] / "docs" / "results"
+PAGE = FOLDER / "README.md"
+_POINTS = 60
+"""Of a learning curve that is kept."""
+_DRAWN = 25
+
+PUBLISHED: dict[str, tuple[tuple[str, str], ...]] = {
+    "half_cheetah_vel@roml": (
+        ("VariBAD, 30 M frames", "-82, CVaR5% -208; -200 at 4.5 M, -100 at 13 M (RobustMetaRL, 30 seeds)"),
+    ),
+    "half_cheetah_mass@roml": (
+        ("VariBAD, 30 M frames", "1,558, CVaR5% 1,080; 950 at 6 M, 1,250 at 11.5 M (RobustMetaRL, 30 seeds)"),
+    ),
+    "half_cheetah_body@roml": (("VariBAD, 60 M frames", "1,617, CVaR5% 835 (RobustMetaRL, 30 seeds)"),),
+    "half_cheetah_dir": (
+        ("MAML, after adaptation", "at least 400 in 200-step episodes"),
+        ("MAML, 0 / 1 / 2 / 3 gradient steps", "-51 / 293 / 314 / 316 (Finn et al. 2017)"),
+    ),
+    "half_cheetah_vel@maml": (("MAML, after adaptation", "about -100 in 200-step episodes"),),
+    "walker2d_rand_params": (
+        ("VariBAD", "just below 1,000; experts per task about 1,300 (Zintgraf et al. 2020)"),
+    ),
+}
+"""Per episode of 200 steps."""
+
+
+def kept(run: Path) -> dict[str, Any]:
+    """What is kept of an evaluated run.
+
+    Raises:
+        RunError: it was not evaluated yet; the message says how.
+    """
+    row = compare([run])["runs"][0]
+    if not row["stages"]:
+        raise RunError(f"{run}: evaluate it first: {shlex.join(['adapt', 'evaluate', str(run)])}")
+    evaluation = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))
+    config = read_run(run)
+    curve = {name: _thinned(values) for name, values in row["curves"].items() if values["frames"]}
+    facts = {name: config[name] for name in ("learner", "family", "seed", "commit", "versions", "machine")}
+    return facts | {
+        "frames": row["frames"],
+        "minutes": round(row["minutes"], 1),
+        "tasks": evaluation["n_tasks"],
+        "evaluation_seed": evaluation["seed"],
+        "episodes": evaluation["episodes"],
+        "stages": row["stages"],
+        "cvar5": row["cvar5"],
+        "score": row["score"],
+        "hyperparameters": config["hyperparameters"],
+        "curve": curve,
+    }
+
+
+def add(run: Path) -> Path:
+    """Keeps an evaluated run's figures; returns the file."""
+    record = kept(run)
+    name = f"{folder_name(record['family'])}-{record['learner']}-{record['seed']}.json"
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / name).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return FOLDER / name
+
+
+def page(records: Sequence[dict[str, Any]]) -> str:
+    """The page of all that is kept."""
+    families = sorted({record["family"] for record in records} | set(PUBLISHED))
+    parts = [_HEAD]
+    for family in families:
+        parts += _family(family, [record for record in records if record["family"] == family])
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def records() -> list[dict[str, Any]]:
+    """All that is kept."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))]
+
+
+_HEAD = """# Results
+
+Every learner on every family that was run, on held-out tasks, next to what was published. Written by
+`python -m tests.results_page` from the JSON files in this folder, each with its seed, hyperparameters, versions and
+commit. Returns are means over tasks with 95 % bootstrap intervals; CVaR5% is the mean of the worst twentieth. A score
+is (learner - DR) / (oracle - DR). The policy acts deterministically, through the adapter that the ROS node runs.
+"""
+
+
+def _family(family: str, rows: list[dict[str, Any]]) -> Iterator[str]:
+    yield f"## `{family}`\n"
+    if rows:
+        yield "| learner | seed | frames | minutes | tasks | return, by episode or gradient steps | CVaR5% | score |"
+        yield "|---|---|---|---|---|---|---|---|"
+        for row in sorted(rows, key=lambda row: (row["learner"], row["seed"])):
+            yield _row(row)
+        yield (
+            "\nEach row: "
+            + "; ".join(f"`{command}`" for command in sorted({_command(r) for r in rows}))
+            + (", then `adapt evaluate` on its folder.\n")
+        )
+        yield from _curves(rows)
+    else:
+        yield "Not run yet.\n"
+    for what, figure in PUBLISHED.get(family, ()):
+        yield f"Published, {what}: {figure}.\n"
+
+
+def _row(row: dict[str, Any]) -> str:
+    stages = "; ".join(f"{stage['name']}: {spread(stage)}" for stage in row["stages"])
+    score = "" if row["score"] is None else spread(row["score"], 3)
+    cells = [row["learner"], row["seed"], f"{row['frames']:,}", row["minutes"], row["tasks"], stages]
+    return f"| {' | '.join(map(str, cells))} | {brief(row['cvar5'])} | {score} |"
+
+
+def _command(row: dict[str, Any]) -> str:
+    return f"adapt train {row['learner']} {row['family']} --frames {row['frames']}"
+
+
+def _curves(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Returns of training episodes against frames, each run in the order of the table."""
+    drawn = [row for row in sorted(rows, key=lambda r: (r["learner"], r["seed"])) if "return" in row["curve"]]
+    if not drawn:
+        return
+    most = max(row["frames"] for row in drawn)
+    names = ", ".join(f"{row['learner']} (seed {row['seed']})" for row in drawn)
+    yield f'```mermaid\nxychart-beta\n  title "training returns: {names}"'
+    yield f'  x-axis "million frames" 0 --> {most / 1e6:.3g}'
+    for row in drawn:
+        yield f"  line [{', '.join(brief(value) for value in _resampled(row['curve']['return'], most))}]"
+    yield "```\n"
+
+
+def _resampled(curve: dict[str, list[float]], most: int) -> Iterator[float]:
+    """The curve at evenly spaced frames, as far as it reaches."""
+    last = curve["frames"][-1]
+    for step in range(1, _DRAWN + 1):
+        frames = most * step / _DRAWN
+        if frames > last * 1.01:
+            return
+        yield min(zip(curve["frames"], curve["values"], strict=True), key=lambda p: abs(p[0] - frames))[1]
+
+
+def _thinned(curve: dict[str, list[float]]) -> dict[str, list[float]]:
+    every = max(1, -(-len(curve["frames"]) // _POINTS))
+    return {
+        "frames": curve["frames"][every - 1 :: every],
+        "values": [round(value, 2) for value in curve["values"][every - 1 :: every]],
+    }
+
+
+def main(arguments: Sequence[str]) -> None:
+    for run in arguments[1:] if arguments[:1] == ["add"] else ():
+        print(add(Path(run)))
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    PAGE.write_text(page(records()), encoding="utf-8")
+    print(PAGE)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

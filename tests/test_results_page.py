@@ -1,0 +1,60 @@
+"""The page of results says what the kept figures say, and figures come from evaluated runs alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from adapt.errors import RunError
+from adapt.learners import LEARNERS
+from sim_tasks.families import load_family
+from tests import results_page
+
+
+def test_the_page_is_what_the_kept_figures_say():
+    assert results_page.PAGE.read_text(encoding="utf-8") == results_page.page(results_page.records())
+
+
+@pytest.mark.parametrize(
+    "record", results_page.records(), ids=lambda r: f"{r['family']}-{r['learner']}-{r['seed']}"
+)
+def test_what_is_kept_says_where_it_comes_from(record):
+    assert record["learner"] in LEARNERS
+    assert load_family(record["family"])
+    assert {"seed", "commit", "versions", "machine", "hyperparameters"} <= record.keys()
+    assert not record["commit"].endswith("dirty")
+    assert record["frames"] > 0 < record["minutes"]
+    assert record["tasks"] >= 256
+    for stage in record["stages"]:
+        low, high = stage["interval"]
+        assert low <= stage["mean"] <= high
+        assert stage["cvar5"] <= stage["mean"]
+
+
+@pytest.mark.parametrize("family", results_page.PUBLISHED)
+def test_published_figures_are_of_families_that_there_are(family):
+    assert load_family(family)
+
+
+def test_a_curve_is_drawn_at_even_distances_as_far_as_it_reaches():
+    curve = {"frames": [10.0, 20.0, 30.0, 40.0, 50.0], "values": [1.0, 2.0, 3.0, 4.0, 5.0]}
+    # 25 points over 100 frames: one every 4; the last within 1 % of 50 is at 48.
+    drawn = list(results_page._resampled(curve, 100))
+    assert len(drawn) == 12
+    assert (drawn[0], drawn[-1]) == (1.0, 5.0)
+
+
+def test_a_run_that_was_not_evaluated_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(results_page, "compare", lambda runs: {"runs": [{"stages": []}]})
+    with pytest.raises(RunError, match="evaluate it first: adapt evaluate"):
+        results_page.kept(tmp_path)
+
+
+def test_a_row_names_its_figures():
+    record = json.loads(
+        '{"learner": "x", "seed": 3, "frames": 1200, "minutes": 2.5, "tasks": 256, "cvar5": -20.04, "score": null,'
+        '"stages": [{"name": "episode 1", "mean": -10.04, "interval": [-11.0, -9.0], "cvar5": -20.0}]}'
+    )
+    expected = "| x | 3 | 1,200 | 2.5 | 256 | episode 1: -10.0 [-11.0, -9.000] | -20.0 |  |"
+    assert results_page._row(record) == expected
