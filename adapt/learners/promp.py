@@ -80,7 +80,7 @@ class ProMPLearner(GradientMetaLearner):
         """Inverse of `state`."""
         super().restore(state)
         restore_optimizer(self.optimizer, state["optimizer"])
-        self.penalty = np.array(state["penalty"])
+        self.penalty = np.asarray(state["penalty"]).copy()
 
     def _inner_step(self, episodes: Episodes, rate: float) -> torch.Tensor:
         parameters = episodes.parameters.detach().requires_grad_()
