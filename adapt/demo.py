@@ -1,6 +1,6 @@
 """`adapt demo`: the whole path from training to a robot over ROS 2, and a report of it.
 
-dr/ oracle/ belief/   training runs; belief/bundle is what the robots are driven with
+dr/ oracle/ rma/      training runs; rma/bundle is what the robots are driven with
 evaluation.json       held-out tasks in simulation, beside both bounds
 hidden/               records and logs of the hidden robots
 ros.json              hidden robots over ROS 2
@@ -73,9 +73,9 @@ def demo(out: Path, seed: int, recordings: Sequence[Path], robots: int, show: bo
     say(f"{training['steps']:,} control steps in {training['seconds']:.0f} s")
     headline("2  Export, and evaluate on held-out robots")
     request = EvaluationRequest(tasks=TASKS, seed=seed, out=out / "evaluation.json")
-    evaluation = evaluate_run(out / "belief", request)
+    evaluation = evaluate_run(out / "rma", request)
     headline("3  Drive hidden robots over ROS 2")
-    bundle = out / "belief" / "bundle"
+    bundle = out / "rma" / "bundle"
     with StepProgress("robots") as report:
         ros = drive_hidden_robots(
             bundle, spec.name, Course(FAMILY, seed), robots, out / "hidden", progress=report

@@ -1,4 +1,4 @@
-"""Trains a belief learner and both of its bounds: DR and oracle side by side on a core each, then the belief."""
+"""Trains RMA and both of its bounds: DR and oracle side by side on a core each, then RMA."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from adapt.errors import RunError
 from adapt.files import write_json
 
-LEARNERS_IN_ORDER = ("dr", "oracle", "belief")
+LEARNERS_IN_ORDER = ("dr", "oracle", "rma")
 
 Progress = Callable[[str, dict[str, Any]], None]
 """Called with the learner's name and its metrics after each of its iterations."""
@@ -31,7 +31,7 @@ def train_all(
     resume: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Trains `dr`, `oracle` and `belief` into folders of these names under `out`.
+    """Trains `dr`, `oracle` and `rma` into folders of these names under `out`.
 
     Args:
         family: task family.
@@ -63,8 +63,8 @@ def train_all(
     together = [_Training(name, family, out, seed, length[name], resume, threads=1) for name in bounds]
     _watch(together, progress)
     cores = os.cpu_count() or 1
-    belief = _Training("belief", family, out, seed, length["belief"], resume, threads=cores)
-    _watch([belief], progress)
+    adaptive = _Training("rma", family, out, seed, length["rma"], resume, threads=cores)
+    _watch([adaptive], progress)
     results = {name: json.loads((out / name / "result.json").read_text()) for name in LEARNERS_IN_ORDER}
     dr, oracle, adaptive = results.values()
     # What a killed attempt took is not in `record`; what its checkpoints took is in the results.
@@ -101,7 +101,7 @@ class _Training:
         command = [sys.executable, "-m", "adapt.cli", "train", learner, family, "--json"]
         command += ["--out", str(out / learner), "--seed", str(seed), "--threads", str(threads)]
         command += [f"--{length[0]}", str(length[1])]
-        command += ["--teacher", str(out / "oracle")] if learner == "belief" else []
+        command += ["--teacher", str(out / "oracle")] if learner == "rma" else []
         command += ["--resume"] if resume else []
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(

@@ -1,6 +1,6 @@
 """The adaptation node for a real robot, whose driver runs already.
 
-ros2 launch launch/robot.launch.py bundle:=runs/demo/belief/bundle joint_states:=/left/joint_states
+ros2 launch launch/robot.launch.py bundle:=runs/demo/rma/bundle joint_states:=/left/joint_states
 """
 
 from launch import LaunchDescription
@@ -11,7 +11,7 @@ JOINT_STATES, COMMANDS = "joint_states", "effort_controller/commands"
 """The topics in robots/pendulum/robot.yaml. A robot.yaml of your own names its topics itself: change them there."""
 
 ARGUMENTS = {
-    "bundle": ("runs/demo/belief/bundle", "Folder of the policy bundle."),
+    "bundle": ("runs/demo/rma/bundle", "Folder of the policy bundle."),
     "robot": ("", "Robot name or path of a robot.yaml; empty: the robot that the bundle names."),
     "namespace": ("", "ROS namespace of the node and its topics."),
     "joint_states": (JOINT_STATES, "Topic of the robot's sensors."),

@@ -1,6 +1,6 @@
 """A simulated robot with hidden physics, and the adaptation node that drives it with a bundle.
 
-ros2 launch launch/sim.launch.py bundle:=runs/demo/belief/bundle task:=3
+ros2 launch launch/sim.launch.py bundle:=runs/demo/rma/bundle task:=3
 """
 
 from launch import LaunchDescription
@@ -8,7 +8,7 @@ from launch.actions import DeclareLaunchArgument, ExecuteProcess, Shutdown
 from launch.substitutions import LaunchConfiguration
 
 ARGUMENTS = {
-    "bundle": ("runs/demo/belief/bundle", "Folder of the policy bundle."),
+    "bundle": ("runs/demo/rma/bundle", "Folder of the policy bundle."),
     "family": ("pendulum_swingup", "Task family that the hidden physics are drawn from."),
     "task": ("0", "Index of the held-out task."),
     "seconds": ("12.0", "Length of the run from the first command on, in s."),

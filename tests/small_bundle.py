@@ -9,25 +9,25 @@ from torch import nn
 
 from adapt.bundle import PolicyBundle
 from adapt.export import export_learner
-from adapt.learners.belief import BeliefConfig, BeliefLearner
 from adapt.learners.bounds import BoundConfig, BoundLearner
 from adapt.learners.ppo import PPOConfig
+from adapt.learners.rma import RMAConfig, RMALearner
 from sim_tasks.families import load_family
 from sim_tasks.trial_env import TrialVecEnv
 
 FAMILY = "pendulum_swingup"
 
 
-def small_belief(robots: int = 8, seed: int = 0) -> BeliefLearner:
+def small_belief(robots: int = 8, seed: int = 0) -> RMALearner:
     """An untrained belief learner with few robots, whose networks answer visibly to every one of their inputs."""
     ppo = PPOConfig(epochs=2, minibatches=2)
-    config = BeliefConfig(
+    config = RMAConfig(
         robots=robots, horizon=10, updates=2, batch=robots, hidden=12, excited=2, warm_up=1, ppo=ppo
     )
     env = TrialVecEnv(load_family(FAMILY), robots, seed, stream=2, threads=1, episodes=2)
     env.stagger(config.horizon)
     oracle = BoundLearner(env, seed, told_task=True, config=BoundConfig(robots=robots, hidden=(16, 16)))
-    learner = BeliefLearner(env, seed, (oracle.policy, oracle.critic), config)
+    learner = RMALearner(env, seed, (oracle.policy, oracle.critic), config)
     for network in (learner.policy, learner.encoder, learner.motion_model):
         perturb(network, seed)
     return learner
@@ -44,5 +44,5 @@ def perturb(network: nn.Module, seed: int = 0, size: float = 0.2) -> None:
 def untrained_bundle(path: Path, seed: int = 0) -> PolicyBundle:
     """Exports `small_belief` to a folder; the same bytes at every call with the same seed."""
     learner = small_belief(seed=seed)
-    training = {"learner": "belief", "seed": seed, "iterations": 0}
+    training = {"learner": "rma", "seed": seed, "iterations": 0}
     return export_learner(path, learner, training, "untrained")

@@ -120,7 +120,7 @@ def test_the_whole_page_can_be_followed(tmp_path):
         if "menagerie" in block.text:
             assert f"not in {tmp_path / 'cache'} and cannot be downloaded" in printed
     assert (tmp_path / "runs/dr/bundle/step.onnx").is_file()
-    assert (tmp_path / "runs/all/belief/evaluation.json").is_file()
+    assert (tmp_path / "runs/all/rma/evaluation.json").is_file()
     assert "<html" in (tmp_path / "trained.html").read_text(encoding="utf-8")
 
 

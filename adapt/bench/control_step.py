@@ -9,8 +9,8 @@ import numpy as np
 
 from adapt.bench.clock import rate
 from adapt.export import make_bundle
-from adapt.learners.belief import BeliefConfig, BeliefLearner
 from adapt.learners.bounds import BoundConfig, BoundLearner
+from adapt.learners.rma import RMAConfig, RMALearner
 from adapt.online.adapters import make_adapter
 from adapt.online.controller import AdaptiveController
 from robots import SensorFrame
@@ -23,9 +23,9 @@ FAMILY = "pendulum_swingup"
 def measure_control_step(seconds: float) -> dict[str, Any]:
     """Median and 99th percentile of `AdaptiveController.step` for one robot, in [us]."""
     family = load_family(FAMILY)
-    env = TrialVecEnv(family, BeliefConfig().robots, seed=0)
+    env = TrialVecEnv(family, RMAConfig().robots, seed=0)
     teacher = BoundLearner(env, 0, told_task=True, config=BoundConfig())
-    learner = BeliefLearner(env, 0, (teacher.policy, teacher.critic))
+    learner = RMALearner(env, 0, (teacher.policy, teacher.critic))
     bundle = make_bundle(learner, {}, "bench")
     controller = AdaptiveController(family.robot, bundle.observation, make_adapter(bundle))
     frame = SensorFrame(np.zeros(1), np.zeros((1, 1)), np.zeros((1, 1)))

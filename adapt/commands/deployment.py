@@ -79,7 +79,7 @@ class Replay:
 
     recordings: Positional[list[Path]]
     """CSV files with the columns time [s], position [rad], velocity [rad/s], torque [N m]."""
-    bundle: Path = Path("runs/demo/belief/bundle")
+    bundle: Path = Path("runs/demo/rma/bundle")
     out: Path | None = None
     """Where to keep the result, as JSON."""
     json: bool = False

@@ -17,7 +17,7 @@ class Train:
     """Meta-train a learner on a task family. `adapt train LEARNER FAMILY -h` shows the learner's options."""
 
     learner: Positional[str]
-    """A registered learner (`adapt list learners`), or all: dr, oracle and belief, bounds first."""
+    """A registered learner (`adapt list learners`), or all: dr, oracle and rma, bounds first."""
     family: Positional[str]
     """Task family, such as pendulum_swingup."""
     out: Path | None = None

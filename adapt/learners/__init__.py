@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from adapt.errors import AdaptError
-from adapt.learners.belief import BeliefConfig, build_belief
 from adapt.learners.bounds import BoundConfig, build_dr, build_oracle
 from adapt.learners.rl2 import RL2Config, build_rl2
+from adapt.learners.rma import RMAConfig, build_rma
 from adapt.learners.sb3 import (
     SB3PPOConfig,
     SB3RecurrentPPOConfig,
@@ -26,11 +26,11 @@ LEARNERS: dict[str, LearnerKind] = {
     ),
     "oracle": LearnerKind(
         build_oracle, BoundConfig(),
-        about="PPO that is told the task: the upper bound, and the belief's teacher",
+        about="PPO that is told the task: the upper bound, and RMA's teacher",
     ),
-    "belief": LearnerKind(
-        build_belief, BeliefConfig(), needs_teacher=True,
-        about="GRU belief over the task, reward-free, with the oracle's policy on it",
+    "rma": LearnerKind(
+        build_rma, RMAConfig(), needs_teacher=True,
+        about="rapid motor adaptation: the oracle's policy on what the history tells of its task, without reward",
     ),
     "varibad": LearnerKind(
         build_varibad, VariBADConfig(),

@@ -116,7 +116,7 @@ def _summary() -> dict[str, Any]:
         "seed": 7301,
         "commit": "4f1c9d27ab",
         "versions": {"mujoco": "3.17.0", "torch": "2.13.0"},
-        "config": {"learner": "belief_ppo", "robots": 1024, "note": ATTACK},
+        "config": {"learner": "rma", "robots": 1024, "note": ATTACK},
         "train": {"steps": 12_583_000, "seconds": 1372.4, "steps_per_s": 9168.5},
         "evaluate": {
             "dr": 231.0, "oracle": 411.0, "learner": 389.0, "score": 0.873, "score_interval": [0.841, 0.902],

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from adapt.learners import LEARNERS, Learner, Setup, Teacher
-from adapt.learners.belief import BeliefConfig
 from adapt.learners.bounds import BoundConfig, BoundLearner
 from adapt.learners.ppo import PPOConfig
 from adapt.learners.rl2 import RL2Config
+from adapt.learners.rma import RMAConfig
 from adapt.learners.sb3 import SB3PPOConfig, SB3RecurrentPPOConfig, SB3SACConfig
 from adapt.learners.varibad import VariBADConfig
 from adapt.train import TrainRequest
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 ITERATIONS = 4
 FEW = PPOConfig(epochs=2, minibatches=2)
 BOUND = BoundConfig(frames=ITERATIONS * 8 * 6, robots=8, horizon=6, hidden=(16,), ppo=FEW)
-BELIEF = BeliefConfig(
+RMA = RMAConfig(
     frames=ITERATIONS * 8 * 10, robots=8, horizon=10, updates=3, batch=4, hidden=8, excited=2, warm_up=2, ppo=FEW
 )  # fmt: skip
 VARIBAD = VariBADConfig(
@@ -48,7 +48,7 @@ SB3_SAC = SB3SACConfig(
     rate_end=0.1,
 )  # fmt: skip
 SMALL: dict[type, Any] = {
-    BoundConfig: BOUND, BeliefConfig: BELIEF, VariBADConfig: VARIBAD, RL2Config: RL2,
+    BoundConfig: BOUND, RMAConfig: RMA, VariBADConfig: VARIBAD, RL2Config: RL2,
     SB3PPOConfig: SB3_PPO, SB3RecurrentPPOConfig: SB3_RECURRENT_PPO, SB3SACConfig: SB3_SAC,
 }  # fmt: skip
 """A small configuration for the configuration class of every registered learner."""

@@ -83,10 +83,10 @@ def test_list_for_people_has_a_line_for_each(capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train", "maml", FAMILY], "unknown learner 'maml'; valid: dr, oracle, belief"),
+        (["train", "maml", FAMILY], "unknown learner 'maml'; valid: dr, oracle, rma"),
         (["train", "dr", "cartpole"], "unknown family 'cartpole'; valid: pendulum_swingup"),
         (["train", "dr", FAMILY, "--iterations", "0"], "iterations: expected at least 1, got 0"),
-        (["train", "belief", FAMILY], f"runs/{FAMILY}/oracle: not a training run"),
+        (["train", "rma", FAMILY], f"runs/{FAMILY}/oracle: not a training run"),
         (["export", "nowhere"], "nowhere: not a training run"),
         (["evaluate", "nowhere"], "nowhere: not a training run"),
         (["train", "dr", FAMILY, "--out", "file"], "file"),
@@ -122,15 +122,15 @@ def test_training_prints_a_line_of_json_per_iteration(capsys, tmp_path):
 def test_training_without_json_keeps_standard_output_clean(capsys, runs, tmp_path):
     """The teacher is the folder `oracle` beside the run."""
     shutil.copytree(runs / "oracle", tmp_path / "oracle")
-    assert main(["train", "belief", FAMILY, "--out", "belief", "--threads", "1"]) == 0
+    assert main(["train", "rma", FAMILY, "--out", "rma", "--threads", "1"]) == 0
     out, err = capsys.readouterr()
     assert out == ""
     assert f"{ITERATIONS}/{ITERATIONS}  reward" in err
 
 
 def played(run: Path, held_out: HeldOut) -> Trials:
-    """In place of trials: every step of DR gives 0, of the belief 3, of the oracle 4."""
-    reward = {"dr": 0.0, "belief": 3.0, "oracle": 4.0}[run.name]
+    """In place of trials: every step of DR gives 0, of RMA 3, of the oracle 4."""
+    reward = {"dr": 0.0, "rma": 3.0, "oracle": 4.0}[run.name]
     return Trials(np.full((held_out.env.trial_steps, held_out.tasks), reward), None, None, {})
 
 
@@ -140,7 +140,7 @@ def test_evaluate_keeps_the_result_and_prints_scores_as_its_last_line(capsys, ru
         runs_module, "_play", lambda run, held_out: asked.append(held_out) or played(run, held_out)
     )
     options = ["--tasks", "300", "--seed", "5", "--split", "ood", "--out", "result.json", "--json"]
-    found = answer(capsys, "evaluate", str(runs / "belief"), *options)
+    found = answer(capsys, "evaluate", str(runs / "rma"), *options)
     assert [(each.tasks, each.seed, each.split, each.episodes) for each in asked] == [(300, 5, "ood", 1)] * 3
     kept = json.loads((tmp_path / "result.json").read_text())
     assert kept["score"] == found["score"] == {"mean": 0.75, "interval": [0.75, 0.75]}
@@ -153,11 +153,11 @@ def test_evaluate_keeps_the_result_and_prints_scores_as_its_last_line(capsys, ru
 
 def test_evaluate_says_what_it_has_found(capsys, runs, tmp_path, monkeypatch):
     monkeypatch.setattr(runs_module, "_play", played)
-    assert main(["evaluate", str(runs / "belief"), "--tasks", "256", "--out", "result.json"]) == 0
+    assert main(["evaluate", str(runs / "rma"), "--tasks", "256", "--out", "result.json"]) == 0
     out, err = capsys.readouterr()
     assert out == ""
     lines = [" ".join(line.split()) for line in err.splitlines()]
-    assert "belief on pendulum_swingup: 256 held-out tasks (test), 1 episode of 300 steps" in lines
+    assert "rma on pendulum_swingup: 256 held-out tasks (test), 1 episode of 300 steps" in lines
     assert "learner episode 1 return 900.0 [900.0, 900.0] CVaR5% 900.0 [900.0, 900.0]" in lines
     assert "score 0.750 [0.750, 0.750]" in lines
     assert lines[-1] == "open result.html"
@@ -166,12 +166,12 @@ def test_evaluate_says_what_it_has_found(capsys, runs, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["belief", "--tasks", "10"], "tasks: 10; at least 256"),
-        (["belief", "--episodes", "0"], "episodes: 0; a trial has at least one"),
-        (["belief", "dr"], "dr: a run of dr on pendulum_swingup; expected belief on pendulum_swingup"),
-        (["belief", "belief"], "runs: belief, belief; expected at least one, each once"),
-        (["belief", "--dr", "oracle"], "a run of oracle on pendulum_swingup; expected dr on"),
-        (["belief", "--oracle", "nowhere"], "nowhere: not a training run"),
+        (["rma", "--tasks", "10"], "tasks: 10; at least 256"),
+        (["rma", "--episodes", "0"], "episodes: 0; a trial has at least one"),
+        (["rma", "dr"], "dr: a run of dr on pendulum_swingup; expected rma on pendulum_swingup"),
+        (["rma", "rma"], "runs: rma, rma; expected at least one, each once"),
+        (["rma", "--dr", "oracle"], "a run of oracle on pendulum_swingup; expected dr on"),
+        (["rma", "--oracle", "nowhere"], "nowhere: not a training run"),
     ],
 )
 def test_evaluate_says_which_run_is_wrong(capsys, runs, monkeypatch, arguments, words):
@@ -195,7 +195,7 @@ def test_compare_prints_a_table_and_writes_a_page(capsys, runs, tmp_path):
 
 def test_the_training_split_is_not_offered(capsys, runs):
     with pytest.raises(SystemExit) as stop:
-        main(["evaluate", str(runs / "belief"), "--split", "train"])
+        main(["evaluate", str(runs / "rma"), "--split", "train"])
     assert stop.value.code == 2
     assert "test" in capsys.readouterr().err
 
@@ -256,12 +256,12 @@ def test_the_installed_command_answers_and_fails_as_main_does():
 
 @pytest.mark.slow
 def test_from_training_to_scores_by_commands_alone(capsys, tmp_path):
-    for learner in ("dr", "oracle", "belief"):
+    for learner in ("dr", "oracle", "rma"):
         assert main(["train", learner, FAMILY, "--out", learner, "--threads", "1", "--json"]) == 0
-    found = answer(capsys, "evaluate", "belief", "--tasks", "256", "--json")
+    found = answer(capsys, "evaluate", "rma", "--tasks", "256", "--json")
     assert found["returns"].keys() == {"dr", "learner", "oracle"}
-    assert load_bundle(tmp_path / "belief" / "bundle").manifest["adapter"]["kind"] == "belief"
-    assert (tmp_path / "belief" / "evaluation.json").is_file()
+    assert load_bundle(tmp_path / "rma" / "bundle").manifest["adapter"]["kind"] == "belief"
+    assert (tmp_path / "rma" / "evaluation.json").is_file()
 
 
 def test_robot_check_says_what_is_right_and_what_to_mend(capsys, tmp_path):

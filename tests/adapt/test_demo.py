@@ -25,7 +25,7 @@ def trained(out: Path, seed: int, commit: str) -> Path:
 def test_the_same_seed_and_commit_go_on(tmp_path):
     out = trained(tmp_path / "demo", 3, provenance.commit())
     _make_room(out, 3)
-    assert (out / "belief" / "config.json").is_file()
+    assert (out / "rma" / "config.json").is_file()
 
 
 @pytest.mark.parametrize(("seed", "commit"), [(4, provenance.commit()), (3, "another")])
@@ -34,7 +34,7 @@ def test_another_seed_or_commit_is_moved_aside_and_kept(tmp_path, seed, commit):
     out = trained(tmp_path / "demo", seed, commit)
     _make_room(out, 3)
     assert not out.exists()
-    assert (tmp_path / "demo.2" / "belief" / "config.json").is_file()
+    assert (tmp_path / "demo.2" / "rma" / "config.json").is_file()
 
 
 def test_the_summary_counts_robots_and_takes_means(tmp_path):

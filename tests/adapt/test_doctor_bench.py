@@ -116,7 +116,7 @@ def test_bench_refuses_what_it_cannot_measure(option, value, said, capsys):
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("names", [[], ["dr"], ["belief", FAMILY], ["varibad", "half_cheetah_vel"]])
+@pytest.mark.parametrize("names", [[], ["dr"], ["rma", FAMILY], ["varibad", "half_cheetah_vel"]])
 @pytest.mark.usefixtures("small")
 def test_bench_says_how_fast_a_learner_trains_and_where_its_time_goes(names, capsys):
     assert main(["bench", "train", *names, "--seconds", "0.1"]) == 0

@@ -168,7 +168,7 @@ def test_the_manifest_says_what_the_bundle_is(belief_bundle, family, robot):
         "kind": "belief", "hidden": 12 + 3, "latent": len(family.belief_names), "action_history": 3,
         "reward_free": True,
     }  # fmt: skip
-    assert manifest["training"] == {"learner": "belief", "seed": 0, "iterations": 0}
+    assert manifest["training"] == {"learner": "rma", "seed": 0, "iterations": 0}
     assert manifest["git_commit"] == "untrained"
 
 

@@ -12,12 +12,12 @@ import torch
 from adapt.checkpoint import load_checkpoint, save_checkpoint
 from adapt.errors import AdaptError
 from adapt.learners import LEARNERS, Learner, Setup, learner_kind
-from adapt.learners.belief import BeliefConfig, BeliefLearner
 from adapt.learners.bounds import BoundLearner
+from adapt.learners.rma import RMAConfig, RMALearner
 from adapt.learners.sb3_learner import SB3Learner
 from sim_tasks.families import load_family
 from sim_tasks.trial_env import TrialVecEnv
-from tests.adapt.small import BELIEF, build, differences, untrained_teacher
+from tests.adapt.small import RMA, build, differences, untrained_teacher
 from tests.small_bundle import FAMILY
 
 every_learner = pytest.mark.parametrize("name", LEARNERS)
@@ -49,7 +49,7 @@ def test_update_changes_what_is_learnt_and_collect_does_not(name, tmp_path):
     save_checkpoint(tmp_path / "before", learner.state())
     learner.collect()
     save_checkpoint(tmp_path / "collected", learner.state())
-    run(learner, 1, 5)  # past the belief's warm-up
+    run(learner, 1, 5)  # past the warm-up of RMA
     before, collected = (load_checkpoint(tmp_path / point) for point in ("before", "collected"))
     changed = differences(before, learner.state())
     for network in (name for name in before if name in ("policy", "critic", "encoder", "motion_model")):
@@ -97,7 +97,7 @@ def optimizers_of(learner: Learner) -> list[torch.optim.Optimizer]:
     if isinstance(learner, SB3Learner):
         return [*learner.optimizers().values()]
     held = [*vars(getattr(learner, "ppo", object)).values()]
-    if isinstance(learner, BeliefLearner):
+    if isinstance(learner, RMALearner):
         held.append(learner.optimizer)
     each = [item for value in held for item in (value if isinstance(value, list) else [value])]
     return [item for item in each if isinstance(item, torch.optim.Optimizer)]
@@ -126,7 +126,7 @@ def test_a_learner_without_the_teacher_that_it_needs_is_refused(name):
 
 
 def test_unknown_learners_are_answered_with_the_known_ones():
-    with pytest.raises(AdaptError, match=r"'magic'; valid: dr, oracle, belief"):
+    with pytest.raises(AdaptError, match=r"'magic'; valid: dr, oracle, rma"):
         learner_kind("magic")
 
 
@@ -146,10 +146,10 @@ def test_only_the_oracle_is_told_the_task():
         assert torch.equal(*policy_inputs) is (name == "dr")
 
 
-def test_belief_trials_begin_at_the_beginning_of_stretches_only():
-    learner = build("belief")
+def test_trials_begin_at_the_beginning_of_stretches_only():
+    learner = build("rma")
     for _ in range(6):
-        assert not (learner.env.elapsed % BELIEF.horizon).any()
+        assert not (learner.env.elapsed % RMA.horizon).any()
         learner.collect()
 
 
@@ -160,8 +160,8 @@ def put_in_trial(env: TrialVecEnv, robot: int, elapsed: int) -> None:
 
 
 def test_memory_lasts_as_long_as_a_trial():
-    learner = build("belief")
-    assert isinstance(learner, BeliefLearner)
+    learner = build("rma")
+    assert isinstance(learner, RMALearner)
     learner.config = dataclasses.replace(learner.config, renewal=0.0)  # no trial ends before its time
     env, horizon = learner.env, learner.config.horizon
     for robot in range(env.robots):
@@ -179,8 +179,8 @@ def test_memory_lasts_as_long_as_a_trial():
 
 
 def test_memory_of_a_trial_that_the_learner_ends_early_is_emptied():
-    learner = build("belief")
-    assert isinstance(learner, BeliefLearner)
+    learner = build("rma")
+    assert isinstance(learner, RMALearner)
     learner.config = dataclasses.replace(learner.config, renewal=1.0)
     for _ in range(2):
         learner.collect()
@@ -188,11 +188,11 @@ def test_memory_of_a_trial_that_the_learner_ends_early_is_emptied():
         assert (learner._heard[0, :, -1] == 1).all()
 
 
-def test_a_belief_learner_starts_with_the_decisions_of_its_teacher():
+def test_rma_starts_with_the_decisions_of_its_teacher():
     """On a belief that is the true task, the policy on the belief acts as the oracle does; so does the critic."""
     teacher = untrained_teacher()
-    env = TrialVecEnv(load_family(FAMILY), BELIEF.robots, 0, threads=1, episodes=2)
-    learner = BeliefLearner(env, 0, teacher, BELIEF)
+    env = TrialVecEnv(load_family(FAMILY), RMA.robots, 0, threads=1, episodes=2)
+    learner = RMALearner(env, 0, teacher, RMA)
     seen = torch.randn(5, 4)
     task = torch.randn(5, env.context.shape[1])
     told = torch.cat([seen, task], dim=-1)
@@ -205,14 +205,14 @@ def test_a_belief_learner_starts_with_the_decisions_of_its_teacher():
 
 
 def test_an_unknown_objective_is_refused():
-    env = TrialVecEnv(load_family(FAMILY), BELIEF.robots, 0, threads=1, episodes=2)
+    env = TrialVecEnv(load_family(FAMILY), RMA.robots, 0, threads=1, episodes=2)
     with pytest.raises(ValueError, match=r"\['reward'\]; valid: privileged, state, kl"):
-        BeliefLearner(env, 0, untrained_teacher(), BeliefConfig(robots=8, objective={"reward": 1.0}))
+        RMALearner(env, 0, untrained_teacher(), RMAConfig(robots=8, objective={"reward": 1.0}))
 
 
 def test_the_policy_does_not_learn_from_excited_robots():
-    learner = build("belief")
-    assert isinstance(learner, BeliefLearner)
+    learner = build("rma")
+    assert isinstance(learner, RMALearner)
     run(learner, 0, 3)
     learner.collect()
     seen: list[int] = []
@@ -222,4 +222,4 @@ def test_the_policy_does_not_learn_from_excited_robots():
         update(rollout, shuffles),
     )[1]  # type: ignore[method-assign]
     learner.update()
-    assert seen == [BELIEF.robots - BELIEF.excited]
+    assert seen == [RMA.robots - RMA.excited]

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from adapt.learners import objectives
-from adapt.learners.belief import BeliefConfig, BeliefLearner
 from adapt.learners.bounds import BoundConfig, BoundLearner
 from adapt.learners.excitation import LEVEL, Excitation
 from adapt.learners.objectives import ACTION_HISTORY, Stretch
+from adapt.learners.rma import RMAConfig, RMALearner
 from sim_tasks.trial_env import TrialVecEnv
 
 
@@ -130,11 +130,11 @@ def test_the_belief_learns_the_pendulums_physics_and_motion(family):
     #   privileged  0.429 0.408 0.421 0.383 0.413
     # Last over first:
     #   state       0.38 0.38 0.35 0.42 0.38
-    config = BeliefConfig(robots=64, horizon=30, updates=8, batch=32, hidden=16, excited=32, warm_up=100)
+    config = RMAConfig(robots=64, horizon=30, updates=8, batch=32, hidden=16, excited=32, warm_up=100)
     env = TrialVecEnv(family, config.robots, 0, threads=1, episodes=2)
     env.stagger(config.horizon)
     oracle = BoundLearner(env, 0, told_task=True, config=BoundConfig(robots=64, hidden=(16,)))
-    learner = BeliefLearner(env, 0, (oracle.policy, oracle.critic), config)
+    learner = RMALearner(env, 0, (oracle.policy, oracle.critic), config)
     losses = []
     for _ in range(30):
         learner.collect()

@@ -60,7 +60,7 @@ def test_numbers_come_from_the_files(page: Path) -> None:
     assert "7301" in text
     assert "4f1c9d27ab" in text
     assert "3.17.0" in text
-    assert "adapt train belief_ppo pendulum_swingup --seed 7301" in text
+    assert "adapt train rma pendulum_swingup --seed 7301" in text
 
 
 def test_page_is_small_enough_for_a_mail(tmp_path: Path) -> None:

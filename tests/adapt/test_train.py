@@ -245,28 +245,28 @@ def test_a_run_in_the_way_is_not_overwritten(runs, tmp_path):
 
 
 def test_a_missing_teacher_is_asked_for(tmp_path):
-    with pytest.raises(AdaptError, match="belief: needs --teacher, the folder of an oracle run"):
-        train(TrainRequest("belief", FAMILY, tmp_path / "run", threads=1))
+    with pytest.raises(AdaptError, match="rma: needs --teacher, the folder of an oracle run"):
+        train(TrainRequest("rma", FAMILY, tmp_path / "run", threads=1))
     with pytest.raises(RunError, match=f"{tmp_path / 'oracle'}: not a training run"):
-        train(request("belief", tmp_path / "run"))
+        train(request("rma", tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
 def test_a_teacher_of_another_kind_or_family_is_refused(runs, tmp_path):
     with pytest.raises(AdaptError, match=f"a run of dr on {FAMILY}; expected oracle on {FAMILY}"):
-        train(request("belief", tmp_path / "run", teacher=runs / "dr"))
+        train(request("rma", tmp_path / "run", teacher=runs / "dr"))
     shutil.copytree(runs / "oracle", tmp_path / "oracle")
     config = read_run(runs / "oracle") | {"family": "cartpole"}
     (tmp_path / "oracle" / "config.json").write_text(json.dumps(config))
     with pytest.raises(AdaptError, match=f"a run of oracle on cartpole; expected oracle on {FAMILY}"):
-        train(request("belief", tmp_path / "run"))
+        train(request("rma", tmp_path / "run"))
 
 
 def test_a_teacher_without_a_checkpoint_is_named(runs, tmp_path):
     (tmp_path / "oracle").mkdir()
     shutil.copy(runs / "oracle" / "config.json", tmp_path / "oracle")
     with pytest.raises(RunError, match=r"checkpoint.safetensors: no such checkpoint"):
-        train(request("belief", tmp_path / "run"))
+        train(request("rma", tmp_path / "run"))
 
 
 @pytest.mark.parametrize(

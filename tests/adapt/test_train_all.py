@@ -17,8 +17,8 @@ from adapt.train_all import LEARNERS_IN_ORDER, train_all
 from tests.adapt.small import ROOT, leaves
 from tests.small_bundle import FAMILY
 
-SECONDS = {"dr": 3.0, "oracle": 5.0, "belief": 7.0}
-MEMORY = {"dr": 100.0, "oracle": 150.0, "belief": 200.0}
+SECONDS = {"dr": 3.0, "oracle": 5.0, "rma": 7.0}
+MEMORY = {"dr": 100.0, "oracle": 150.0, "rma": 200.0}
 STAND_IN = """#!{python}
 import json, os, pathlib, signal, sys, time
 arguments = sys.argv[4:]
@@ -62,31 +62,31 @@ def called(out: Path, learner: str) -> dict:
     return json.loads((out / learner / "called.json").read_text())
 
 
-def test_the_bounds_side_by_side_then_the_belief(stand_in):
+def test_the_bounds_side_by_side_then_rma(stand_in):
     out, seen = stand_in(), []
     train_all(FAMILY, out, seed=4, progress=lambda learner, row: seen.append((learner, row["reward"])))
-    assert sorted(seen) == [("belief", 0.5), ("dr", 0.5), ("oracle", 0.5)]
+    assert sorted(seen) == [("dr", 0.5), ("oracle", 0.5), ("rma", 0.5)]
     begin = {name: called(out, name)["begin"] for name in LEARNERS_IN_ORDER}
     end = {name: json.loads((out / name / "result.json").read_text())["end"] for name in LEARNERS_IN_ORDER}
-    assert begin["belief"] >= max(end["dr"], end["oracle"])
+    assert begin["rma"] >= max(end["dr"], end["oracle"])
     assert called(out, "dr")["threads"] == called(out, "oracle")["threads"] == "1"
     for name in LEARNERS_IN_ORDER:
         arguments = called(out, name)["arguments"]
         assert arguments[:3] == [name, FAMILY, "--json"]
         assert arguments[arguments.index("--seed") + 1] == "4"
         assert "--resume" not in arguments
-        assert ("--teacher" in arguments) is (name == "belief")
-    assert str(out / "oracle") in called(out, "belief")["arguments"]
+        assert ("--teacher" in arguments) is (name == "rma")
+    assert str(out / "oracle") in called(out, "rma")["arguments"]
 
 
 def test_what_is_added_up(stand_in):
     out = stand_in()
     result = train_all(FAMILY, out)
     assert result["steps"] == 3000
-    # dr and oracle side by side took the longer of both, 5 s, the belief 7 s: more than the stand-ins' own time.
+    # dr and oracle side by side took the longer of both, 5 s, rma 7 s: more than the stand-ins' own time.
     assert result["seconds"] == 12.0
     assert result["steps_per_s"] == 250.0
-    assert result["peak_memory_mib"] == 250.0  # 100 + 150 side by side, more than the belief's 200
+    assert result["peak_memory_mib"] == 250.0  # 100 + 150 side by side, more than the 200 of rma
     assert list(result["runs"]) == list(LEARNERS_IN_ORDER)
     assert json.loads((out / "train.json").read_text()) == result
 
@@ -124,7 +124,7 @@ def test_a_failed_training_is_named_with_what_it_said(stand_in, failing):
     out = stand_in(failing=failing)
     with pytest.raises(RunError, match=f"training {failing} failed:\nadapt: value_loss is nan"):
         train_all(FAMILY, out)
-    assert (out / "belief").exists() is (failing == "belief")
+    assert (out / "rma").exists() is (failing == "rma")
     assert not (out / "train.json").exists()
 
 

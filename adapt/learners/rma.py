@@ -33,7 +33,7 @@ from sim_tasks.trial_env import TrialVecEnv
 
 
 @dataclass(frozen=True)
-class BeliefConfig:
+class RMAConfig:
     """Hyperparameters; the defaults were chosen on `pendulum_swingup`."""
 
     frames: int = 45 * 512 * 150
@@ -62,7 +62,7 @@ class BeliefConfig:
     """Of the policy on the belief."""
 
 
-class BeliefLearner:
+class RMALearner:
     """Belief encoder, motion model and the policy on the belief. N trials, T steps, Q quantities."""
 
     def __init__(
@@ -70,9 +70,9 @@ class BeliefLearner:
         env: TrialVecEnv,
         seed: int,
         teacher: Teacher,
-        config: BeliefConfig | None = None,
+        config: RMAConfig | None = None,
     ):
-        self.config = config or BeliefConfig()
+        self.config = config or RMAConfig()
         unknown = set(self.config.objective) - {"privileged", "state", "kl"}
         if unknown:
             raise AdaptError(f"unknown objective {sorted(unknown)}; valid: privileged, state, kl")
@@ -218,17 +218,17 @@ class BeliefLearner:
         )
 
 
-def build_belief(setup: Setup) -> BeliefLearner:
+def build_rma(setup: Setup) -> RMALearner:
     """
     Raises:
         AdaptError: there is no teacher.
     """
     if setup.teacher is None:
-        raise AdaptError("belief: needs a teacher, policy and critic of an oracle run")
+        raise AdaptError("rma: needs a teacher, policy and critic of an oracle run")
     config = setup.config
     env = TrialVecEnv(setup.family, config.robots, setup.seed, stream=2, threads=setup.threads, episodes=2)
     env.stagger(config.horizon)
-    return BeliefLearner(env, setup.seed, setup.teacher, config)
+    return RMALearner(env, setup.seed, setup.teacher, config)
 
 
 def _on_belief(teacher: Teacher, task: int) -> tuple[GaussianPolicy, Critic]:
