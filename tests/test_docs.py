@@ -23,7 +23,7 @@ from tests.documents import DOCS, Block, blocks, links
 from tests.family_table import PAGE, page_with, tables
 
 ROOT = DOCS.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 OWN = "own_robot_and_family.md"
 SHORTER = (
     (r"--iterations 80", "--iterations 1"),
