@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from adapt.errors import AdaptError
 from adapt.learners.bounds import BoundConfig, build_dr, build_oracle
+from adapt.learners.maml import MAMLConfig, MAMLLearner
+from adapt.learners.promp import ProMPConfig, ProMPLearner
+from adapt.learners.reptile import ReptileConfig, ReptileLearner
 from adapt.learners.rl2 import RL2Config, build_rl2
 from adapt.learners.rma import RMAConfig, build_rma
 from adapt.learners.sb3 import (
@@ -39,6 +42,18 @@ LEARNERS: dict[str, LearnerKind] = {
     "rl2": LearnerKind(
         build_rl2, RL2Config(),
         about="recurrent policy over whole trials, trained end to end by PPO",
+    ),
+    "maml": LearnerKind(
+        MAMLLearner, MAMLConfig(),
+        about="parameters from which one policy-gradient step adapts; TRPO outside",
+    ),
+    "promp": LearnerKind(
+        ProMPLearner, ProMPConfig(),
+        about="as MAML, with low-variance curvature and proximal meta-steps",
+    ),
+    "reptile": LearnerKind(
+        ReptileLearner, ReptileConfig(),
+        about="moves towards where several inner steps on each task end; first order",
     ),
     "sb3_ppo": LearnerKind(
         build_sb3_ppo, SB3PPOConfig(),

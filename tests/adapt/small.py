@@ -13,7 +13,10 @@ import torch
 
 from adapt.learners import LEARNERS, Learner, Setup, Teacher
 from adapt.learners.bounds import BoundConfig, BoundLearner
+from adapt.learners.maml import MAMLConfig
 from adapt.learners.ppo import PPOConfig
+from adapt.learners.promp import ProMPConfig
+from adapt.learners.reptile import ReptileConfig
 from adapt.learners.rl2 import RL2Config
 from adapt.learners.rma import RMAConfig
 from adapt.learners.sb3 import SB3PPOConfig, SB3RecurrentPPOConfig, SB3SACConfig
@@ -47,7 +50,11 @@ SB3_SAC = SB3SACConfig(
     frames=ITERATIONS * 8 * 4, robots=8, horizon=4, gradient_steps=3, buffer=120, warm_up=48, batch=16, hidden=(8,),
     rate_end=0.1,
 )  # fmt: skip
+GRADIENT: dict[str, Any] = {"tasks": 2, "rollouts": 2, "inner_steps": 1, "hidden": (8,), "normalise": True}
+ADAPTING = {"frames": ITERATIONS * 2 * 2 * 300 * 2} | GRADIENT
 SMALL: dict[type, Any] = {
+    MAMLConfig: MAMLConfig(**ADAPTING), ProMPConfig: ProMPConfig(**ADAPTING),
+    ReptileConfig: ReptileConfig(frames=ITERATIONS * 2 * 2 * 300, **GRADIENT),
     BoundConfig: BOUND, RMAConfig: RMA, VariBADConfig: VARIBAD, RL2Config: RL2,
     SB3PPOConfig: SB3_PPO, SB3RecurrentPPOConfig: SB3_RECURRENT_PPO, SB3SACConfig: SB3_SAC,
 }  # fmt: skip
