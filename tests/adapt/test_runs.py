@@ -12,8 +12,10 @@ import pytest
 
 from adapt import evaluate as evaluate_module
 from adapt import runs as runs_module
+from adapt.bundle import PolicyBundle
 from adapt.errors import RunError
-from adapt.learners import LEARNERS
+from adapt.export import make_bundle
+from adapt.learners import LEARNERS, Learner
 from adapt.report import write_evaluation
 from adapt.runs import EvaluationRequest, evaluate_run, evaluate_runs, export_run
 from adapt.train import TrainRequest, train
@@ -30,8 +32,19 @@ pytestmark = pytest.mark.usefixtures("small", "few_tasks")
 
 @pytest.fixture
 def few_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tasks enough to see that all works."""
+    """Tasks enough to see that all works; and what was traced once is not traced again, which takes seconds."""
     monkeypatch.setattr(evaluate_module, "MIN_TASKS", TASKS)
+    monkeypatch.setattr(runs_module, "make_bundle", _bundle_once)
+
+
+_bundles: dict[str, PolicyBundle] = {}
+
+
+def _bundle_once(learner: Learner, training: dict[str, Any], commit: str) -> PolicyBundle:
+    key = json.dumps(training)
+    if key not in _bundles:
+        _bundles[key] = make_bundle(learner, training, commit)
+    return _bundles[key]
 
 
 def trained(learner: str, out: Path, seed: int = 0) -> Path:
@@ -177,6 +190,7 @@ def test_a_learner_that_cannot_act_is_refused(body_runs, monkeypatch):
     learner = runs_module.load_learner(body_runs / "dr")
     Nothing.env = learner.env
     monkeypatch.setattr(runs_module, "load_learner", lambda run: Nothing())
+    monkeypatch.setattr(runs_module, "make_bundle", make_bundle)
     with pytest.raises(RunError, match="dr: Nothing cannot be deployed: it has no control step"):
         evaluate_run(body_runs / "dr", FEW)
 
