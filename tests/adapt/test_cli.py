@@ -83,7 +83,7 @@ def test_list_for_people_has_a_line_for_each(capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train", "maml", FAMILY], "unknown learner 'maml'; valid: dr, oracle, rma"),
+        (["train", "dqn", FAMILY], "unknown learner 'dqn'; valid: dr, oracle, rma"),
         (["train", "dr", "cartpole"], "unknown family 'cartpole'; valid: pendulum_swingup"),
         (["train", "dr", FAMILY, "--iterations", "0"], "iterations: expected at least 1, got 0"),
         (["train", "rma", FAMILY], f"runs/{FAMILY}/oracle: not a training run"),
