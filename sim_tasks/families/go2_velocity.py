@@ -46,6 +46,8 @@ ROBOT = load_robot("go2")
 JOINTS = tuple(name.removesuffix("_joint") for name in ROBOT.joint_names)
 FEET = ("FL", "FR", "RL", "RR")
 FAULT = JointFault(ROBOT.joint_names)
+HEALTHY = (-1.0,) * len(JOINTS)
+"""Choices of no faulty joint at all: as many as of faulty ones, so that every second robot is healthy."""
 FAULT_LOCKS = 60.0
 """Dry friction in [N m] of a joint that is locked: the strongest motor gives 35.55 N m."""
 MAX_DELAY = 0.0375
@@ -90,8 +92,8 @@ PARAMETERS = (
     ),
     Parameter("armature", "1", Armature(factor=True), 1.0, 1.05, source=_RANGES + "1.0-1.05"),
     Parameter.choice(
-        "faulty_joint", "index", FAULT.which, tuple(map(float, range(-1, len(JOINTS)))),
-        source=_FAULT_SOURCE,
+        "faulty_joint", "index", FAULT.which, HEALTHY + tuple(map(float, range(len(JOINTS)))),
+        source=_FAULT_SOURCE + "; every second robot has none",
     ),
     Parameter(
         "fault_strength", "1", FAULT.strength, 0.2, 1.0, "abs", "uniform", "low", source=_FAULT_SOURCE

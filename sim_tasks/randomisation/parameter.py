@@ -111,7 +111,7 @@ class Parameter:
     def choice(
         cls, name: str, unit: str, target: Target, choices: tuple[float, ...], source: str = ""
     ) -> Parameter:
-        """A parameter with a few values, all equally likely; it has no values out of distribution."""
+        """A parameter with a few values, each as likely as it is named often; it has none out of distribution."""
         return cls(name, unit, target, min(choices), max(choices), "abs", "choice", "none", source, choices)
 
     def bounds(self, model: mujoco.MjModel) -> tuple[float, float]:
