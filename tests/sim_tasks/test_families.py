@@ -100,7 +100,7 @@ def test_values_stay_in_their_ranges_and_fill_them(family, split):
     assert (place[:, smooth].min(axis=0) < 0.01).all()
     assert (place[:, smooth].max(axis=0) > 0.99).all()
     np.testing.assert_allclose(place[:, smooth].mean(axis=0), 0.5, atol=0.03)
-    for column in np.flatnonzero(~smooth):  # each as often as it stands there, within five standard deviations
+    for column in np.flatnonzero(~smooth):  # each choice as often as it is named, within five deviations
         choices = family.parameters[column].choices
         for choice in set(choices):
             share = choices.count(choice) / len(choices)
