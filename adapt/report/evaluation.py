@@ -75,7 +75,7 @@ def _hero(evaluation: dict[str, Any]) -> str:
     tiles.append(tile("CVaR5%", worst, escape(last["name"]), "Mean return of the worst 5 % of the tasks."))
     return (
         f'<header><p class="eyebrow">{escape(evaluation["family"])}</p>'
-        f"<h1>{escape(label(evaluation['learner']))} on tasks that it has never seen</h1>"
+        f"<h1>{escape(evaluation['learner'])} on tasks that it has never seen</h1>"
         f"<p class=lede>{evaluation['n_tasks']} tasks of the split {escape(evaluation['split'])}, held out of "
         f"training. {_trial(evaluation)}{several}</p>"
         f'<div class="tiles">{"".join(tiles)}</div></header>'
