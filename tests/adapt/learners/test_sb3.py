@@ -18,6 +18,7 @@ from adapt.cli import main
 from adapt.errors import AdaptError
 from adapt.export import export_learner, make_bundle
 from adapt.learners.sb3 import (
+    SB3PPOConfig,
     build_sb3_ppo,
     build_sb3_recurrent_ppo,
     build_sb3_sac,
@@ -148,27 +149,24 @@ def test_the_past_is_heard_as_it_was():
     """Against the rewards and actions of the door itself, over the end of an episode."""
     family = dataclasses.replace(load_family("point_robot"), episode_seconds=5.0)  # 5 steps of 1 s
     watched, door = (AdaptVecEnv(family, 2, seed=7, threads=1) for _ in range(2))
-    env, rng = Watched(watched, hears_past=True), np.random.default_rng(0)
+    env, rng, total = Watched(watched, hears_past=True), np.random.default_rng(0), 0.0
     np.testing.assert_array_equal(env.reset(), np.concatenate([door.reset(), np.zeros((2, 3))], axis=1))
-    total = 0.0
     for t in range(1, 8):
         asked = rng.uniform(-2, 2, (2, 2)).astype(np.float32)
         heard, reward, done, infos = env.step(asked)
         observation, expected, _, plain = door.step(asked)
         np.testing.assert_array_equal(reward, expected)
         assert done.tolist() == [t == 5] * 2
-        clipped = np.clip(asked, -1, 1)
-        last = np.concatenate([clipped, reward[:, None]], axis=1)
+        last = np.concatenate([np.clip(asked, -1, 1), expected[:, None]], axis=1)
         past = np.zeros((2, 3)) if t == 5 else last
-        np.testing.assert_allclose(heard, np.concatenate([observation, past], axis=1), atol=1e-6)
-        if t == 5:
-            for row in range(2):
-                ends = [*plain[row]["terminal_observation"], *last[row]]
-                np.testing.assert_allclose(infos[row]["terminal_observation"], ends, atol=1e-6)
-        total += float(reward.sum())
+        assert isinstance(heard, np.ndarray)
+        np.testing.assert_allclose(heard, np.concatenate([observation, past], axis=1), atol=1e-6)  # type: ignore[list-item]
+        for row in np.flatnonzero(done):
+            ends = [*plain[row]["terminal_observation"], *last[row]]
+            np.testing.assert_allclose(infos[row]["terminal_observation"], ends, atol=1e-6)
+        total += float(expected.sum())
     report = env.report()
     assert report["reward"] == pytest.approx(total / 14)
-    assert env.observation_space.contains(heard[0])
     assert env.report()["return"] == report["return"]
 
 
@@ -329,3 +327,21 @@ def test_only_a_memory_that_hears_the_reward_can_know_a_hidden_goal(name, can):
         apart.append(np.abs(env.observation[0] - env.observation[1]).max())
     assert apart[0] == 0.0
     assert bool(apart[-1] > 0.0) is can
+
+
+LEARNING = SB3PPOConfig(
+    robots=32, horizon=50, batch=400, learning_rate=2e-3, gamma=0.9, log_std=-0.5, hidden=(32,)
+)
+
+
+@pytest.mark.parametrize(("rate", "learns"), [(LEARNING.learning_rate, True), (0.0, False)])
+def test_ppo_learns_where_goals_tend_to_be_and_without_learning_does_not(rate, learns):
+    """Mean reward of the last 4 of 20 updates on `point_robot`.
+
+    Seeds 0, 1, 2 gave -0.71, -0.83, -0.78, and -1.07, -1.11, -1.05 without learning. Whoever stays in the middle gets -1; whoever knows nothing of the goal can
+    get -0.71 in the mean, in the best place.
+    """
+    config = dataclasses.replace(LEARNING, learning_rate=rate)
+    learner = build_sb3_ppo(Setup(load_family("point_robot"), config, 0, 1))
+    reward = np.mean([losses["reward"] for losses in run(learner, 20)[-4:]])
+    assert bool(reward > -0.92) is learns
