@@ -40,21 +40,33 @@ class BoundConfig:
     """Whether inputs are brought to zero mean and unit variance; observations of benchmark bodies need it."""
     scale_rewards: bool = False
     """Whether rewards are learnt at unit variance of the return."""
+    latent: int = 0
+    """Size of the environment encoder's z, which RMA can regress; 0: the policy is told the task itself. The critic
+    always is."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
 
 
 class BoundLearner:
-    """PPO whose policy is told the task (`oracle`) or not (`dr`). N simulations, T steps."""
+    """PPO whose policy is told the task (`oracle`) or not (`dr`). N simulations, T steps.
+
+    Raises:
+        AdaptError: a latent below 0, or one of a policy that is not told the task.
+    """
 
     def __init__(self, env: TrialVecEnv, seed: int, *, told_task: bool, config: BoundConfig | None = None):
         self.config = config = config or BoundConfig()
+        if config.latent < 0 or (config.latent and not told_task):
+            valid = "0 or more" if told_task else "0 (only an oracle has a task to encode)"
+            raise AdaptError(f"latent: {config.latent}; valid: {valid}")
         self.env = env
         self.iteration_steps = config.horizon * config.robots
         torch.manual_seed(seed)
         observation, action = env.observation.shape[1], env.previous_action.shape[1]
         task, hidden, normalise = env.context.shape[1], config.hidden, config.normalise
         told = task if told_task else 0
-        self.policy = GaussianPolicy(observation, action, told, hidden, normalise=normalise, std=config.std)
+        self.policy = GaussianPolicy(
+            observation, action, told, hidden, normalise=normalise, std=config.std, latent=config.latent
+        )
         self.critic = Critic(observation, action, task, hidden, normalise=normalise)
         self.ppo = PPO(self.policy, self.critic, config.ppo)
         self._known = observation + action + told

@@ -1,7 +1,7 @@
-"""What a belief is trained on: named terms, summed with weights. The exchangeable part of the belief learner.
+"""What a belief is trained on: named terms, summed with weights. The exchangeable part of RMA.
 
 `privileged`            log-likelihood of the simulator's true parameters (as in RMA, arXiv:2107.04034, with a
-                        posterior in place of a point estimate);
+                        posterior in place of a point estimate), or RMA's own regression of the teacher's latent;
 `state` + `kl`          VariBAD's evidence lower bound with a state decoder (arXiv:1910.08348): reward-free;
 all three               both.
 """
@@ -29,6 +29,10 @@ class Stretch:
     """True task in the belief's coordinates. Shape (T, N, Q)."""
     observation_size: int
     action_size: int
+    fresh: torch.Tensor | None = None
+    """Whether a trial begins with the step; None: none does but the first. Shape (T, N), bool."""
+    scale: torch.Tensor | float = 1.0
+    """Units in which forecasts of the observation err. Shape (O,)."""
 
     @property
     def observation(self) -> torch.Tensor:
@@ -49,6 +53,17 @@ def privileged(belief: torch.Tensor, task: torch.Tensor) -> torch.Tensor:
     return (0.5 * ((task - mean) * torch.exp(-log_std)).square() + log_std).mean()
 
 
+def regression(belief: torch.Tensor, latent: torch.Tensor) -> torch.Tensor:
+    """|mean - z|^2 per dimension (RMA, arXiv:2107.04034, phase 2). Belief (..., 2 L), latent z (..., L).
+
+    The log standard deviation learns, beside it, how far off the mean is: none of that moves the mean.
+    """
+    mean, log_std = belief.chunk(2, dim=-1)
+    error = latent - mean
+    doubt = 0.5 * (error.detach() * torch.exp(-log_std)).square() + log_std
+    return (error.square() + doubt).mean()
+
+
 def kl(belief: torch.Tensor) -> torch.Tensor:
     """KL(q || N(0, 1)) per dimension. Belief (..., 2 L)."""
     mean, log_std = belief.chunk(2, dim=-1)
@@ -56,7 +71,7 @@ def kl(belief: torch.Tensor) -> torch.Tensor:
 
 
 def state(motion_model: nn.Module, belief: torch.Tensor, stretch: Stretch) -> torch.Tensor:
-    """Squared error of the forecast of the next observation, in its own units.
+    """Squared error of the forecast of the next observation, in the stretch's scale.
 
     Steps whose action history or next observation crosses an episode's beginning are left out.
     """
@@ -71,6 +86,6 @@ def state(motion_model: nn.Module, belief: torch.Tensor, stretch: Stretch) -> to
     told = torch.where(torch.rand(told.shape[:2])[..., None] < PRIOR_SHARE, torch.zeros_like(told), told)
     now, before = stretch.observation[first:last], stretch.observation[first - 1 : last - 1]
     predicted = motion_model(now, before, actions, told)
-    error = (predicted - stretch.observation[first + 1 :]).square().mean(dim=-1)
+    error = ((predicted - stretch.observation[first + 1 :]) / stretch.scale).square().mean(dim=-1)
     keep = (crossed == 0).float()
     return (error * keep).sum() / keep.sum().clamp(min=1.0)

@@ -26,6 +26,10 @@ class ReturnMeter:
             self._ended = np.concatenate([self._ended, self._running[over]])[-max(_REMEMBERED, over.sum()) :]
             self._running[over] = 0.0
 
+    def forget(self, ids: np.ndarray) -> None:
+        """The episodes of simulations `ids`, shape (n,), are broken off: they do not count."""
+        self._running[ids] = 0.0
+
     def mean(self) -> dict[str, float]:
         """`return`: the mean over the newest episodes; nothing before the first has ended."""
         return {"return": float(self._ended.mean())} if len(self._ended) else {}

@@ -1,16 +1,15 @@
-"""A recurrent belief over the task, and a policy that acts on it.
+"""Rapid motor adaptation (Kumar et al. 2021, arXiv:2107.04034; Lee et al. 2020, arXiv:2010.11251).
 
-The policy starts as an oracle's, trained on the true task; the belief stands in for the task. The belief is a GRU
-posterior, trained on data from the policy that acts on it, so that what is scored is what it learns on. Once it can
-be trusted, PPO goes on with the policy on the belief's mean and standard deviation: it learns to act well while it is
-still unsure. No gradient of the policy's loss enters the encoder (VariBAD, arXiv:1910.08348).
+Phase 1 trains an oracle that is told the task: the teacher. Phase 2, here, learns to tell from the robot's own history
+what the teacher was told, or what its environment encoder made of it, on data of the policy that acts on the answer.
+Here the answer is a posterior, and once it can be trusted, PPO goes on with the policy on its mean and standard
+deviation: it learns to act well while it is still unsure. No gradient of the policy's loss enters the encoder.
 
 Adaptation is reward-free: the encoder hears what the robot's own encoder says, and what was sent to its motor.
 """
 
 from __future__ import annotations
 
-import copy
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,11 +24,22 @@ from adapt.learners import objectives
 from adapt.learners.excitation import Excitation
 from adapt.learners.objectives import ACTION_HISTORY, Stretch
 from adapt.learners.ppo import PPO, PPOConfig, Rollout
+from adapt.learners.returns import ReturnMeter, RewardScale
 from adapt.learners.setup import Setup, Teacher
-from adapt.networks.belief import BeliefEncoder, MotionModel
-from adapt.networks.policy import Critic, GaussianPolicy, widen
+from adapt.networks.belief import BeliefEncoder, HistoryEncoder, MotionModel
+from adapt.networks.conv_history import ConvEncoder
+from adapt.networks.normaliser import RunningNorm
+from adapt.networks.on_belief import EnvironmentLatent, critic_on_belief, norm_columns, policy_on_belief
 from adapt.networks.steps import BeliefStep
-from sim_tasks.trial_env import TrialVecEnv
+from adapt.networks.trajectory import TaskHead
+from sim_tasks.family import TaskFamily
+from sim_tasks.trial_env import Transition, TrialVecEnv
+
+TARGETS = ("parameters", "latent")
+HISTORIES = ("gru", "conv")
+OBJECTIVES = ("privileged", "state", "kl")
+PRIOR_TASKS = 4096
+"""Tasks that the latent's mean and variance are taken from."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +48,21 @@ class RMAConfig:
 
     frames: int = 45 * 512 * 150
     """Control steps of the whole training."""
+    target: str = "parameters"
+    """What is believed: `parameters`, the task itself; or `latent`, as in the paper, what the teacher's environment
+    encoder makes of it. That takes an oracle with `latent` above 0."""
+    history: str = "gru"
+    """What remembers: `gru`, for the whole trial; or `conv`, the paper's convolutions over the newest 50 steps."""
+    fine_tune: bool = True
+    """Whether PPO goes on with the policy on the belief; else it stays the teacher's, as in the paper."""
+    objective: dict[str, float] = field(default_factory=lambda: {"privileged": 1.0})
+    """Weights of `adapt.learners.objectives`' terms that train the belief."""
     robots: int = 512
     """Simulations side by side, N."""
     horizon: int = 150
     """Control steps per stretch, T: gradients reach this far back, memory further."""
+    episodes: int = 2
+    """Per trial."""
     updates: int = 16
     """Gradient steps of the belief per stretch."""
     batch: int = 96
@@ -49,6 +70,7 @@ class RMAConfig:
     learning_rate: float = 5e-3
     """Adam's at the start; falls linearly to a tenth."""
     hidden: int = 48
+    """Units of the GRU."""
     excited: int = 128
     """Robots that act unlike the policy, see `Excitation`; the policy does not learn from them."""
     renewal: float = 0.5
@@ -56,46 +78,60 @@ class RMAConfig:
     warm_up: int = 8
     """Iterations before the policy learns on the belief."""
     max_grad_norm: float = 1.0
-    objective: dict[str, float] = field(default_factory=lambda: {"privileged": 1.0})
-    """Weights of `adapt.learners.objectives`' terms that train the belief."""
+    scale_rewards: bool = False
+    """Whether PPO learns from rewards at unit variance of the return; as the teacher did."""
     ppo: PPOConfig = field(default_factory=lambda: PPOConfig(learning_rate=6e-4, epochs=3))
     """Of the policy on the belief."""
 
 
 class RMALearner:
-    """Belief encoder, motion model and the policy on the belief. N trials, T steps, Q quantities."""
+    """History encoder, motion model and the policy on the belief. N trials, T steps, Q quantities, L latent.
 
-    def __init__(
-        self,
-        env: TrialVecEnv,
-        seed: int,
-        teacher: Teacher,
-        config: RMAConfig | None = None,
-    ):
-        self.config = config or RMAConfig()
-        unknown = set(self.config.objective) - {"privileged", "state", "kl"}
-        if unknown:
-            raise AdaptError(f"unknown objective {sorted(unknown)}; valid: privileged, state, kl")
+    Networks that a teacher normalises stay as it normalised them, and the encoder hears as it saw.
+
+    Raises:
+        AdaptError: an option has a value that it cannot have, or the teacher has no latent to believe in.
+    """
+
+    def __init__(self, env: TrialVecEnv, seed: int, teacher: Teacher, config: RMAConfig | None = None):
+        self.config = config = config or RMAConfig()
+        _check(config, teacher)
         self.env = env
-        self.iteration_steps = self.config.horizon * self.config.robots
+        self.iteration_steps = config.horizon * config.robots
         torch.manual_seed(seed)
         observation, action = env.observation.shape[1], env.previous_action.shape[1]
         task = env.context.shape[1]
-        self.encoder = BeliefEncoder(observation, action, task, self.config.hidden)
-        self.motion_model = MotionModel(observation, ACTION_HISTORY * action, task)
+        self.target = _latent(teacher, env.family) if config.target == "latent" else None
+        size = self.target.size if self.target else task
+        seen = norm_columns(teacher[0].norm, range(observation))
+        norm = seen if isinstance(seen, RunningNorm) else None
+        self.encoder: HistoryEncoder = (
+            BeliefEncoder(observation, action, size, config.hidden, norm)
+            if config.history == "gru"
+            else ConvEncoder(observation, action, size, norm)
+        )
+        self.motion_model = MotionModel(observation, ACTION_HISTORY * action, size, norm=norm)
         self.parameters = [*self.encoder.parameters(), *self.motion_model.parameters()]
-        self.optimizer = torch.optim.Adam(self.parameters, lr=self.config.learning_rate)
-        self.policy, self.critic = _on_belief(teacher, task)
-        self.ppo = PPO(self.policy, self.critic, self.config.ppo)
+        means_the_task = self.target is None and config.objective.get("privileged", 0.0) > 0
+        self.task_head = None if means_the_task else TaskHead(size, task)
+        """Reads the task off a belief that is over something else; the encoder does not learn from it."""
+        head = [] if self.task_head is None else [*self.task_head.parameters()]
+        self.optimizer = torch.optim.Adam([*self.parameters, *head], lr=config.learning_rate)
+        self.policy = policy_on_belief(teacher[0], self.target)
+        self.critic = critic_on_belief(teacher[1], observation + action, size)
+        self.ppo = PPO(self.policy, self.critic, config.ppo)
         self.iteration = 0
-        steps, robots = self.config.horizon, self.config.robots
-        known = observation + action + 2 * task
+        steps, robots = config.horizon, config.robots
+        known = observation + action + 2 * size
         self._rollout = Rollout(steps, robots, known, known + task, action)
-        self._excitation = Excitation(self.config.excited, action)
+        self._excitation = Excitation(config.excited, action)
         self._heard = torch.zeros(steps, robots, observation + action + 1)
+        self._fresh = torch.zeros(steps, robots, dtype=torch.bool)
         self._memory = torch.zeros(robots, self.encoder.memory)
         self._memory_before = torch.zeros(robots, self.encoder.memory)
         self._sizes = (observation, action, task)
+        self._returns = ReturnMeter(robots - config.excited)
+        self._scale = RewardScale(robots, config.ppo.gamma) if config.scale_rewards else None
 
     def set_progress(self, fraction: float) -> None:
         """How much of the training is behind us, in [0, 1]: sets the learning rates."""
@@ -105,24 +141,24 @@ class RMALearner:
 
     @torch.no_grad()
     def collect(self) -> int:
-        """One stretch of all trials, acting on the present belief; returns the control steps taken.
-
-        Trials begin at the beginning of stretches only: `TrialVecEnv.stagger(horizon)` sees to it.
-        """
+        """One stretch of all trials, acting on the present belief; returns the control steps taken."""
         env, cut, excited = self.env, {}, self.config.excited
         renewed = np.flatnonzero(torch.rand(self.config.robots).numpy() < self.config.renewal)
-        env.reset(renewed)
+        self._begin(renewed)
+        self._returns.forget(renewed[renewed >= excited] - excited)
         self._memory[np.flatnonzero(env.elapsed == 0)] = 0.0
         self._memory_before.copy_(self._memory)
         for t in range(self.config.horizon):
+            self._fresh[t] = torch.from_numpy(env.elapsed == 0)
             known, inputs, self._memory = self._listen(self._heard[t])
             action, log_prob = self.policy.sample(known)
             action[:excited] = self._excitation(action[:excited])
             transition = env.step(action.numpy())
-            self._rollout.record(t, known, inputs, action, log_prob, transition)
+            self._returns.add(Transition(*(each[excited:] for each in vars(transition).values())))
+            self._rollout.record(t, known, inputs, action, log_prob, transition, self._scale)
             if transition.done.any():
                 cut[t] = self._listen()[1]
-                env.reset(np.flatnonzero(transition.done))
+                self._begin(np.flatnonzero(transition.done))
         self._rollout.evaluate(self.critic, self._listen()[1], cut)
         return self.iteration_steps
 
@@ -135,14 +171,14 @@ class RMALearner:
         judged = self._rollout.without(self.config.excited)
         with ThreadPoolExecutor(max_workers=1) as other_core:
             policy = None
-            if self.iteration > self.config.warm_up:
+            if self.config.fine_tune and self.iteration > self.config.warm_up:
                 policy = other_core.submit(self.ppo.update, judged, self.ppo.shuffles(judged))
             metrics = self._update_belief() | {"reward": float(judged.played.mean())}
-            return metrics | (policy.result() if policy else {})
+            return metrics | self._returns.mean() | (policy.result() if policy else {})
 
     def step(self) -> BeliefStep:
         """The control step on a robot."""
-        return BeliefStep(self.encoder, self.policy, self.env.family)
+        return BeliefStep(self.encoder, self.policy, self.env.family, self.task_head)
 
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""
@@ -152,10 +188,14 @@ class RMALearner:
             "policy_optimizer": optimizer_state(self.ppo.optimizer),
             "encoder": self.encoder.state_dict(),
             "motion_model": self.motion_model.state_dict(),
+            "target": self.target.state_dict() if self.target else {},
+            "task_head": self.task_head.state_dict() if self.task_head else {},
             "optimizer": optimizer_state(self.optimizer),
             "env": self.env.state(),
             "memory": self._memory,
             "excitation": self._excitation.held,
+            "returns": self._returns.state(),
+            "scale": self._scale.state() if self._scale else {},
             "iteration": self.iteration,
             "torch_rng": torch.get_rng_state(),
         }
@@ -167,12 +207,24 @@ class RMALearner:
         restore_optimizer(self.ppo.optimizer, state.get("policy_optimizer", {}))
         self.encoder.load_state_dict(state["encoder"])
         self.motion_model.load_state_dict(state["motion_model"])
+        if self.target:
+            self.target.load_state_dict(state["target"])
+        if self.task_head:
+            self.task_head.load_state_dict(state["task_head"])
         restore_optimizer(self.optimizer, state["optimizer"])
         self.env.restore(state["env"])
         self._memory.copy_(state["memory"])
         self._excitation.held.copy_(state["excitation"])
+        self._returns.restore(state["returns"])
+        if self._scale:
+            self._scale.restore(state["scale"])
         self.iteration = state["iteration"]
         torch.set_rng_state(state["torch_rng"])
+
+    def _begin(self, ids: np.ndarray) -> None:
+        """New trials: nothing is remembered."""
+        self.env.reset(ids)
+        self._memory[ids] = 0.0
 
     def _listen(self, heard: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """What policy and critic know now, and the memory after it; writes the encoder's inputs to `heard`."""
@@ -193,56 +245,81 @@ class RMALearner:
         return {name: float(np.mean([loss[name] for loss in losses])) for name in losses[0]}
 
     def _step(self, stretch: Stretch, memory: torch.Tensor) -> dict[str, float]:
-        weights = self.config.objective
-        belief, _ = self.encoder(stretch.heard, memory)
-        told = belief if "state" in weights else belief.detach()
-        terms = {
-            "privileged": objectives.privileged(belief, stretch.task),
-            "kl": objectives.kl(belief),
-            "state": objectives.state(self.motion_model, told, stretch),
-        }
-        # The motion model always learns to predict; whether the belief learns from it is the objective's choice.
-        loss = torch.stack(
-            [weights.get(name, float(name == "state")) * term for name, term in terms.items()]
-        ).sum()
+        belief, _ = self.encoder(stretch.heard, memory, stretch.fresh)
+        terms = self._terms(belief, stretch)
+        # What only listens to the belief always learns; whether the belief learns from it is the objective's choice.
+        listeners = {"state": 1.0, "task": 1.0}
+        weights = listeners | self.config.objective
+        loss = torch.stack([weights.get(name, 0.0) * term for name, term in terms.items()]).sum()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
+        if self.task_head:  # for itself: it must not touch the encoder's step
+            nn.utils.clip_grad_norm_(self.task_head.parameters(), self.config.max_grad_norm)
         self.optimizer.step()
         return {name: term.item() for name, term in terms.items()}
+
+    def _terms(self, belief: torch.Tensor, stretch: Stretch) -> dict[str, torch.Tensor]:
+        told = belief if "state" in self.config.objective else belief.detach()
+        terms = {
+            "privileged": objectives.regression(belief, self.target(stretch.task))
+            if self.target
+            else objectives.privileged(belief, stretch.task),
+            "kl": objectives.kl(belief),
+            "state": objectives.state(self.motion_model, told, stretch),
+        }
+        if self.task_head:
+            terms["task"] = objectives.privileged(self.task_head(belief.detach()), stretch.task)
+        return terms
 
     def _stretch(self, trials: torch.Tensor) -> Stretch:
         observation, action, task = self._sizes
         return Stretch(
-            self._heard[:, trials], self._rollout.critic_inputs[:, trials, -task:], observation, action
+            self._heard[:, trials],
+            self._rollout.critic_inputs[:, trials, -task:],
+            observation,
+            action,
+            self._fresh[:, trials],
+            self.motion_model.scale,
         )
 
 
 def build_rma(setup: Setup) -> RMALearner:
     """
     Raises:
-        AdaptError: there is no teacher.
+        AdaptError: there is no teacher, or see `RMALearner`.
     """
     if setup.teacher is None:
         raise AdaptError("rma: needs a teacher, policy and critic of an oracle run")
     config = setup.config
-    env = TrialVecEnv(setup.family, config.robots, setup.seed, stream=2, threads=setup.threads, episodes=2)
-    env.stagger(config.horizon)
+    env = TrialVecEnv(
+        setup.family, config.robots, setup.seed, stream=2, threads=setup.threads, episodes=config.episodes
+    )
+    env.stagger(config.horizon if config.horizon <= env.trial_steps else 1)
     return RMALearner(env, setup.seed, setup.teacher, config)
 
 
-def _on_belief(teacher: Teacher, task: int) -> tuple[GaussianPolicy, Critic]:
-    """The teacher's policy on (mean, log std) in place of the task; its critic on both.
+def _latent(teacher: Teacher, family: TaskFamily) -> EnvironmentLatent:
+    tasks = family.normalise(family.sample("train", PRIOR_TASKS, seed=0))
+    return EnvironmentLatent(teacher[0], torch.from_numpy(tasks.astype(np.float32)))
 
-    Inputs are (observation, previous action, mean, log std) for the policy, and the task after them for the critic.
-    """
-    policy, critic = copy.deepcopy(teacher[0]), copy.deepcopy(teacher[1])
-    policy.body = widen(policy.body, task)
-    policy.context_size = 2 * task
-    critic.body = widen(critic.body, 2 * task)
-    first = critic.body[0]
-    assert isinstance(first, nn.Linear)
-    known = first.in_features - 3 * task
-    order = [*range(known), *range(known + task, known + 3 * task), *range(known, known + task)]
-    first.weight = nn.Parameter(first.weight.detach()[:, order])
-    return policy, critic
+
+def _check(config: RMAConfig, teacher: Teacher) -> None:
+    for name, value, valid in (
+        ("target", config.target, TARGETS),
+        ("history", config.history, HISTORIES),
+    ):
+        if value not in valid:
+            raise AdaptError(f"{name}: {value!r}; valid: {', '.join(valid)}")
+    unknown = set(config.objective) - set(OBJECTIVES)
+    if unknown:
+        raise AdaptError(f"unknown objective {sorted(unknown)}; valid: {', '.join(OBJECTIVES)}")
+    if not 0 <= config.excited < config.robots:
+        raise AdaptError(
+            f"excited: {config.excited}; valid: 0 to {config.robots - 1}, robots being {config.robots}"
+        )
+    if config.target == "latent" and teacher[0].encoder is None:
+        raise AdaptError(
+            "target: 'latent'; the teacher has no environment encoder: train the oracle with latent above 0, "
+            "or take the target 'parameters'"
+        )

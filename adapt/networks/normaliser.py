@@ -22,6 +22,11 @@ class RunningNorm(nn.Module):
         self.register_buffer("variance", torch.ones(size))
         self.register_buffer("count", torch.tensor(1e-4, dtype=torch.float64))
 
+    @property
+    def std(self) -> torch.Tensor:
+        """Shape (F,)."""
+        return torch.sqrt(self.variance + 1e-8)
+
     @torch.no_grad()
     def update(self, inputs: torch.Tensor) -> None:
         """Learns from inputs, shape (..., F)."""

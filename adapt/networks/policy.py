@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 
 import torch
@@ -28,6 +27,7 @@ class GaussianPolicy(nn.Module):
         *,
         normalise: bool = False,
         std: float = 0.6,
+        latent: int = 0,
     ):
         """
         Args:
@@ -37,16 +37,28 @@ class GaussianPolicy(nn.Module):
             hidden: sizes of the hidden layers.
             normalise: whether inputs are brought to zero mean and unit variance, see `RunningNorm`.
             std: standard deviation of the actions at the start.
+            latent: L, of the encoder through which it is told the context (RMA's mu, arXiv:2107.04034); 0: none.
         """
         super().__init__()
         self.context_size = context
-        self.norm = _norm(observation + action + context, normalise)
-        self.body = mlp((observation + action + context, *hidden, action), output_gain=0.01)
+        self.known = observation + action
+        """What it sees without being told, O + A."""
+        self.norm = _norm(self.known + context, normalise)
+        self.encoder = mlp((context, *hidden, latent)) if latent else None
+        self._encoded_size = context
+        self.body = mlp((self.known + (latent or context), *hidden, action), output_gain=0.01)
         self.log_std = nn.Parameter(torch.full((action,), math.log(std)))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Inputs (observation, previous action, context), shape (..., O + A + C), to the mean, (..., A)."""
-        return self.body(self.norm(inputs))
+        return self.body(self._encoded(self.norm(inputs)))
+
+    def _encoded(self, inputs: torch.Tensor) -> torch.Tensor:
+        if self.encoder is None:
+            return inputs
+        told = self.known + self._encoded_size
+        known, context, rest = inputs[..., : self.known], inputs[..., self.known : told], inputs[..., told:]
+        return torch.cat([known, self.encoder(context), rest], dim=-1)
 
     def sample(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Actions drawn for inputs, shape (..., A), and their log density, shape (...)."""
@@ -86,13 +98,3 @@ def learn_scale(network: GaussianPolicy | Critic, inputs: torch.Tensor) -> None:
 
 def _norm(size: int, normalise: bool) -> nn.Module:
     return RunningNorm(size) if normalise else nn.Identity()
-
-
-def widen(layers: nn.Sequential, inputs: int) -> nn.Sequential:
-    """The same function with `inputs` further inputs at the end, which it ignores until it is trained on."""
-    wider = copy.deepcopy(layers)
-    first = wider[0]
-    assert isinstance(first, nn.Linear)
-    first.weight = nn.Parameter(nn.functional.pad(first.weight.detach(), (0, inputs)))
-    first.in_features += inputs
-    return wider

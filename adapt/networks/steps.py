@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from adapt.errors import AdaptError
-from adapt.networks.belief import BeliefEncoder
+from adapt.networks.belief import HistoryEncoder
 from adapt.networks.policy import GaussianPolicy
 from sim_tasks.family import TaskFamily
 
@@ -93,20 +93,30 @@ class PolicyStep(nn.Module):
 
 
 class BeliefStep(nn.Module):
-    """One control step of a belief and the policy on it; physical quantities come out in their units."""
+    """One control step of a belief and the policy on it; physical quantities come out in their units.
+
+    The belief is over the family's normalised coordinates, unless a head reads those off it.
+    """
 
     kind = "belief"
     inputs = ("observation", "previous_action", "new_episode", "hidden")
     outputs = ("action", *BELIEF_OUTPUTS, "next_hidden")
     reward_free = True
 
-    def __init__(self, encoder: BeliefEncoder, policy: GaussianPolicy, family: TaskFamily):
+    def __init__(
+        self,
+        encoder: HistoryEncoder,
+        policy: GaussianPolicy,
+        family: TaskFamily,
+        head: nn.Module | None = None,
+    ):
+        """`head`: beliefs, shape (N, 2 L), to mean and log standard deviation of the task, shape (N, 2 Q)."""
         super().__init__()
         self.memory = encoder.memory
         self.latent = encoder.latent
         self.encoder = encoder
         self.policy = policy
-        self.cell = gru_cell(encoder.gru)
+        self.head = head or nn.Identity()
         self.physical = PhysicalUnits(family)
 
     def forward(
@@ -118,13 +128,11 @@ class BeliefStep(nn.Module):
     ) -> tuple[torch.Tensor, ...]:
         """As `OnlineAdapter.act`, with the memory (N, H) in and out. Belief (N, 2 L), quantities (N, Q)."""
         heard = torch.cat([observation, previous_action, new_episode], dim=-1)
-        state, before = hidden[:, : self.encoder.hidden], hidden[:, self.encoder.hidden :]
-        state = self.cell(self.encoder.heard(heard, before), state)
-        belief = self.encoder.belief(state)
-        mean, log_std = belief.chunk(2, dim=-1)
+        belief, hidden = self.encoder.step(heard, hidden)
+        mean, log_std = self.head(belief).chunk(2, dim=-1)
         action = self.policy(torch.cat([observation, previous_action, belief], dim=-1)).clamp(-1.0, 1.0)
         parameters, parameter_std = self.physical(mean, torch.exp(log_std))
-        return action, belief, parameters, parameter_std, torch.cat([state, observation], dim=-1)
+        return action, belief, parameters, parameter_std, hidden
 
 
 class PhysicalUnits(nn.Module):

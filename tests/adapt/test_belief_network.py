@@ -1,15 +1,16 @@
-"""The belief encoder: what it remembers, of whom, and what it does not hear."""
+"""Belief encoders: what they remember, of whom, and what they do not hear."""
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
 import torch
 
-from adapt.networks.belief import LOG_STD_RANGE, BeliefEncoder, MotionModel
-from adapt.networks.mlp import mlp
-from adapt.networks.policy import widen
+from adapt.networks.belief import LOG_STD_RANGE, BeliefEncoder, HistoryEncoder, MotionModel
+from adapt.networks.conv_history import ConvEncoder
+from adapt.networks.normaliser import RunningNorm
 from tests.small_bundle import perturb
 
 OBSERVATION, ACTION, LATENT = 3, 2, 4
@@ -24,6 +25,15 @@ def encoder() -> BeliefEncoder:
     return encoder
 
 
+@pytest.fixture(params=["gru", "conv"])
+def any_encoder(request: pytest.FixtureRequest, encoder: BeliefEncoder) -> HistoryEncoder:
+    if request.param == "gru":
+        return encoder
+    conv = ConvEncoder(OBSERVATION, ACTION, LATENT)
+    perturb(conv, size=0.05)
+    return conv
+
+
 @pytest.fixture
 def history() -> torch.Tensor:
     """Observations, actions and flags of a few robots, episodes beginning here and there."""
@@ -33,49 +43,83 @@ def history() -> torch.Tensor:
     return torch.cat([values, flags], dim=-1)
 
 
-def nothing(encoder: BeliefEncoder, robots: int = ROBOTS) -> torch.Tensor:
+def nothing(encoder: HistoryEncoder, robots: int = ROBOTS) -> torch.Tensor:
     return torch.zeros(robots, encoder.memory)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("cut", [1, 5, STEPS - 1])
-def test_a_stretch_is_the_same_in_pieces(encoder, history, cut):
-    whole, memory = encoder(history, nothing(encoder))
-    first, carried = encoder(history[:cut], nothing(encoder))
-    second, end = encoder(history[cut:], carried)
+def test_a_stretch_is_the_same_in_pieces(any_encoder, history, cut):
+    whole, memory = any_encoder(history, nothing(any_encoder))
+    first, carried = any_encoder(history[:cut], nothing(any_encoder))
+    second, end = any_encoder(history[cut:], carried)
     torch.testing.assert_close(torch.cat([first, second]), whole, rtol=0, atol=1e-6)
     torch.testing.assert_close(end, memory, rtol=0, atol=1e-6)
 
 
 @torch.no_grad()
-def test_a_stretch_is_the_same_step_by_step(encoder, history):
-    whole, last = encoder(history, nothing(encoder))
-    memory = nothing(encoder)
+def test_a_stretch_is_the_same_step_by_step(any_encoder, history):
+    whole, last = any_encoder(history, nothing(any_encoder))
+    memory = nothing(any_encoder)
     for t in range(STEPS):
-        belief, memory = encoder(history[t : t + 1], memory)
+        belief, memory = any_encoder(history[t : t + 1], memory)
         torch.testing.assert_close(belief[0], whole[t], rtol=0, atol=1e-6)
     torch.testing.assert_close(memory, last, rtol=0, atol=1e-6)
     assert whole.shape == (STEPS, ROBOTS, 2 * LATENT)
-    assert last.shape == (ROBOTS, encoder.memory)
+    assert last.shape == (ROBOTS, any_encoder.memory)
 
 
 @torch.no_grad()
-def test_memory_matters(encoder, history):
-    fresh, _ = encoder(history[-1:], nothing(encoder))
-    remembered, _ = encoder(history, nothing(encoder))
+def test_one_control_step_is_a_stretch_of_one(any_encoder, history):
+    memory = nothing(any_encoder)
+    for heard in history:
+        wanted, after = any_encoder(heard[None], memory)
+        belief, memory = any_encoder.step(heard, memory)
+        torch.testing.assert_close(belief, wanted[0], rtol=0, atol=1e-6)
+        torch.testing.assert_close(memory, after, rtol=0, atol=1e-6)
+
+
+@torch.no_grad()
+def test_nothing_is_remembered_across_the_beginning_of_a_trial(any_encoder, history):
+    """Robot 1's second trial begins at step 5; robots 2 and 4 begin at 0 and at 5 and at 9."""
+    fresh = torch.zeros(STEPS, ROBOTS, dtype=torch.bool)
+    for robot, steps in ((1, [5]), (2, [0, 5]), (4, [0, 5, 9])):
+        fresh[steps, robot] = True
+    history[..., -1] = torch.maximum(history[..., -1], fresh.float())
+    before = torch.randn(ROBOTS, any_encoder.memory)
+    belief, memory = any_encoder(history, before, fresh)
+    for robot in range(ROBOTS):
+        alone = history[:, robot : robot + 1]
+        begins = fresh[:, robot].nonzero()[:, 0].tolist()
+        known = nothing(any_encoder, 1) if 0 in begins else before[robot : robot + 1]
+        borders = [0, *(step for step in begins if step), STEPS]
+        for first, last in itertools.pairwise(borders):
+            wanted, end = any_encoder(alone[first:last], known if first == 0 else nothing(any_encoder, 1))
+            torch.testing.assert_close(belief[first:last, robot], wanted[:, 0], rtol=0, atol=1e-6)
+            if last == STEPS:
+                torch.testing.assert_close(memory[robot], end[0], rtol=0, atol=1e-6)
+    continued, _ = any_encoder(history, before)
+    changed = ((continued - belief).abs().amax(dim=-1) > 1e-5).any(dim=0)
+    assert changed.tolist() == [False, True, True, False, True]
+
+
+@torch.no_grad()
+def test_memory_matters(any_encoder, history):
+    fresh, _ = any_encoder(history[-1:], nothing(any_encoder))
+    remembered, _ = any_encoder(history, nothing(any_encoder))
     assert ((fresh[0] - remembered[-1]).abs().amax(dim=-1) > 1e-3).all()
 
 
 @torch.no_grad()
-def test_robots_do_not_hear_each_other(encoder, history):
+def test_robots_do_not_hear_each_other(any_encoder, history):
     """Other robots' histories do not matter, and another order of robots gives the same in that order."""
     order = torch.tensor([3, 0, 4, 1, 2])
-    start = torch.randn(ROBOTS, encoder.memory)
-    belief, memory = encoder(history, start)
-    mixed, mixed_memory = encoder(history[:, order], start[order])
+    start = torch.randn(ROBOTS, any_encoder.memory)
+    belief, memory = any_encoder(history, start)
+    mixed, mixed_memory = any_encoder(history[:, order], start[order])
     torch.testing.assert_close(mixed, belief[:, order], rtol=0, atol=1e-6)
     torch.testing.assert_close(mixed_memory, memory[order], rtol=0, atol=1e-6)
-    alone, _ = encoder(history[:, 2:3], start[2:3])
+    alone, _ = any_encoder(history[:, 2:3], start[2:3])
     torch.testing.assert_close(alone, belief[:, 2:3], rtol=0, atol=1e-6)
 
 
@@ -147,11 +191,21 @@ def test_the_motion_model_forecasts_a_change():
 
 
 @torch.no_grad()
-def test_widened_layers_are_the_same_function_until_trained():
-    torch.manual_seed(0)
-    narrow = mlp((3, 5, 2))
-    wide = widen(narrow, 4)
-    inputs = torch.randn(6, 7)
-    torch.testing.assert_close(wide(inputs), narrow(inputs[:, :3]))
-    wide[0].weight += 0.1  # type: ignore[operator]
-    assert (wide(inputs) != narrow(inputs[:, :3])).all(), "the new layers are their own"
+def test_normalised_observations_worked_out_by_hand():
+    """Mean 1 and standard deviation 2: 5 is heard as 2, after 3 as a change of 1, which has weight 1 then."""
+    norm = RunningNorm(1)
+    norm.mean.fill_(1.0)
+    norm.variance.fill_(4.0)
+    encoder = BeliefEncoder(1, 1, LATENT, hidden=8, norm=norm)
+    heard: list[torch.Tensor] = []
+    encoder.embed[0].register_forward_hook(lambda _, inputs, __: heard.append(inputs[0]))
+    encoder.heard(torch.tensor([[5.0, 0.5, 0.0]]), torch.tensor([[3.0]]))
+    torch.testing.assert_close(heard[0], torch.tensor([[2.0, 0.5, 0.0, 1.0]]))
+    model = MotionModel(1, 1, LATENT, hidden=8, norm=norm)
+    for parameter in model.parameters():
+        parameter.zero_()
+    model.body[-1].bias.fill_(0.5)  # type: ignore[operator]  # half a standard deviation upwards, which is 1
+    forecast = model(
+        torch.tensor([[5.0]]), torch.tensor([[3.0]]), torch.zeros(1, 1), torch.zeros(1, 2 * LATENT)
+    )
+    torch.testing.assert_close(forecast, torch.tensor([[6.0]]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -44,6 +45,17 @@ def test_kl_worked_out_by_hand():
     assert loss.item() == pytest.approx(1 - math.log(2) / 2)
 
 
+def test_regression_worked_out_by_hand():
+    # Squared errors: (3 - 1)^2 = 4 and 0, mean 2; how far off the mean is, as in `privileged`: 0.25.
+    told = belief([1.0, -1.0], [2.0, 0.5]).requires_grad_()
+    loss = objectives.regression(told, torch.tensor([3.0, -1.0]))
+    assert loss.item() == pytest.approx(2.25)
+    loss.backward()
+    assert told.grad is not None
+    # The mean goes by the squared error alone, -2 x 2 / 2; log std by 1 - (error / std)^2 over 2: 0 and 1 / 2.
+    assert told.grad.tolist() == pytest.approx([-2.0, 0.0, 0.0, 0.5])
+
+
 class Recorder(nn.Module):
     """Forecasts that nothing changes, and keeps what it was asked."""
 
@@ -70,6 +82,12 @@ def test_state_worked_out_by_hand():
     # Forecast at steps 2, 3 and 4, each with three sent actions behind it: changes 3, 4 and 5.
     loss = objectives.state(model, told(6, 1), data)
     assert loss.item() == pytest.approx((9 + 16 + 25) / 3)
+
+
+def test_state_in_units_of_a_scale_worked_out_by_hand():
+    data = stretch([[0.0, 1.0, 3.0, 6.0, 10.0, 15.0]], [[0] * 6])
+    data = dataclasses.replace(data, scale=torch.tensor([2.0]))
+    assert objectives.state(Recorder(), told(6, 1), data).item() == pytest.approx((9 + 16 + 25) / 3 / 4)
 
 
 def test_state_is_told_what_was_known_at_the_time(monkeypatch):
