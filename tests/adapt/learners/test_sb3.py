@@ -338,8 +338,8 @@ LEARNING = SB3PPOConfig(
 def test_ppo_learns_where_goals_tend_to_be_and_without_learning_does_not(rate, learns):
     """Mean reward of the last 4 of 20 updates on `point_robot`.
 
-    Seeds 0, 1, 2 gave -0.71, -0.83, -0.78, and -1.07, -1.11, -1.05 without learning. Whoever stays in the middle gets -1; whoever knows nothing of the goal can
-    get -0.71 in the mean, in the best place.
+    Seeds 0, 1, 2 gave -0.71, -0.83, -0.78, and -1.07, -1.11, -1.05 without learning. Whoever stays in the middle
+    gets -1; whoever knows nothing of the goal can get -0.71 in the mean, in the best place.
     """
     config = dataclasses.replace(LEARNING, learning_rate=rate)
     learner = build_sb3_ppo(Setup(load_family("point_robot"), config, 0, 1))
