@@ -20,6 +20,18 @@ PRIOR_SHARE = 0.1
 
 
 @dataclass(frozen=True)
+class Objective:
+    """Weights of the terms that a belief is trained on; 0: it does not learn from that one."""
+
+    privileged: float = 1.0
+    """Of the simulator's truth."""
+    state: float = 0.0
+    """Of the forecast of the next observation."""
+    kl: float = 0.0
+    """Of the divergence from the prior."""
+
+
+@dataclass(frozen=True)
 class Stretch:
     """T consecutive steps of N trials, as the encoder heard them."""
 

@@ -22,7 +22,7 @@ from adapt.checkpoint import optimizer_state, restore_optimizer
 from adapt.errors import AdaptError
 from adapt.learners import objectives
 from adapt.learners.excitation import Excitation
-from adapt.learners.objectives import ACTION_HISTORY, Stretch
+from adapt.learners.objectives import ACTION_HISTORY, Objective, Stretch
 from adapt.learners.ppo import PPO, PPOConfig, Rollout
 from adapt.learners.returns import ReturnMeter, RewardScale
 from adapt.learners.setup import Setup, Teacher
@@ -37,7 +37,6 @@ from sim_tasks.trial_env import Transition, TrialVecEnv
 
 TARGETS = ("parameters", "latent")
 HISTORIES = ("gru", "conv")
-OBJECTIVES = ("privileged", "state", "kl")
 PRIOR_TASKS = 4096
 """Tasks that the latent's mean and variance are taken from."""
 
@@ -55,8 +54,8 @@ class RMAConfig:
     """What remembers: `gru`, for the whole trial; or `conv`, the paper's convolutions over the newest 50 steps."""
     fine_tune: bool = True
     """Whether PPO goes on with the policy on the belief; else it stays the teacher's, as in the paper."""
-    objective: dict[str, float] = field(default_factory=lambda: {"privileged": 1.0})
-    """Weights of `adapt.learners.objectives`' terms that train the belief."""
+    objective: Objective = field(default_factory=Objective)
+    """What trains the belief, see `adapt.learners.objectives`."""
     robots: int = 512
     """Simulations side by side, N."""
     horizon: int = 150
@@ -112,7 +111,7 @@ class RMALearner:
         )
         self.motion_model = MotionModel(observation, ACTION_HISTORY * action, size, norm=norm)
         self.parameters = [*self.encoder.parameters(), *self.motion_model.parameters()]
-        means_the_task = self.target is None and config.objective.get("privileged", 0.0) > 0
+        means_the_task = self.target is None and config.objective.privileged > 0
         self.task_head = None if means_the_task else TaskHead(size, task)
         """Reads the task off a belief that is over something else; the encoder does not learn from it."""
         head = [] if self.task_head is None else [*self.task_head.parameters()]
@@ -247,10 +246,15 @@ class RMALearner:
     def _step(self, stretch: Stretch, memory: torch.Tensor) -> dict[str, float]:
         belief, _ = self.encoder(stretch.heard, memory, stretch.fresh)
         terms = self._terms(belief, stretch)
-        # What only listens to the belief always learns; whether the belief learns from it is the objective's choice.
-        listeners = {"state": 1.0, "task": 1.0}
-        weights = listeners | self.config.objective
-        loss = torch.stack([weights.get(name, 0.0) * term for name, term in terms.items()]).sum()
+        weights = self.config.objective
+        # Motion model and head always learn; whether the belief learns from the forecast is the objective's choice.
+        weight = {
+            "privileged": weights.privileged,
+            "kl": weights.kl,
+            "state": weights.state or 1.0,
+            "task": 1.0,
+        }
+        loss = torch.stack([weight[name] * term for name, term in terms.items()]).sum()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
@@ -260,7 +264,7 @@ class RMALearner:
         return {name: term.item() for name, term in terms.items()}
 
     def _terms(self, belief: torch.Tensor, stretch: Stretch) -> dict[str, torch.Tensor]:
-        told = belief if "state" in self.config.objective else belief.detach()
+        told = belief if self.config.objective.state else belief.detach()
         terms = {
             "privileged": objectives.regression(belief, self.target(stretch.task))
             if self.target
@@ -311,9 +315,9 @@ def _check(config: RMAConfig, teacher: Teacher) -> None:
     ):
         if value not in valid:
             raise AdaptError(f"{name}: {value!r}; valid: {', '.join(valid)}")
-    unknown = set(config.objective) - set(OBJECTIVES)
-    if unknown:
-        raise AdaptError(f"unknown objective {sorted(unknown)}; valid: {', '.join(OBJECTIVES)}")
+    weights = config.objective
+    if min(weights.privileged, weights.state, weights.kl) < 0 or not weights.privileged + weights.state:
+        raise AdaptError(f"{weights}; valid: weights of 0 or more, privileged or state above 0")
     if not 0 <= config.excited < config.robots:
         raise AdaptError(
             f"excited: {config.excited}; valid: 0 to {config.robots - 1}, robots being {config.robots}"

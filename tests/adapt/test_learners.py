@@ -13,7 +13,7 @@ from adapt.checkpoint import load_checkpoint, save_checkpoint
 from adapt.errors import AdaptError
 from adapt.learners import LEARNERS, Learner, Setup, learner_kind
 from adapt.learners.bounds import BoundLearner
-from adapt.learners.rma import RMAConfig, RMALearner
+from adapt.learners.rma import RMALearner
 from adapt.learners.sb3_learner import SB3Learner
 from sim_tasks.families import load_family
 from sim_tasks.trial_env import TrialVecEnv
@@ -203,12 +203,6 @@ def test_rma_starts_with_the_decisions_of_its_teacher():
     torch.testing.assert_close(
         learner.critic(torch.cat([seen, guess, doubt, task], dim=-1)), teacher[1](told)
     )
-
-
-def test_an_unknown_objective_is_refused():
-    env = TrialVecEnv(load_family(FAMILY), RMA.robots, 0, threads=1, episodes=2)
-    with pytest.raises(ValueError, match=r"\['reward'\]; valid: privileged, state, kl"):
-        RMALearner(env, 0, untrained_teacher(), RMAConfig(robots=8, objective={"reward": 1.0}))
 
 
 def test_the_policy_does_not_learn_from_excited_robots():

@@ -14,7 +14,9 @@ from adapt.errors import AdaptError
 from adapt.export import make_bundle
 from adapt.learners import Setup, Teacher
 from adapt.learners.bounds import BoundConfig, BoundLearner, build_dr, build_oracle
+from adapt.learners.objectives import Objective
 from adapt.learners.rma import RMAConfig, RMALearner, build_rma
+from adapt.options import overlay
 from sim_tasks.families import load_family
 from tests.adapt.small import BOUND, RMA, differences
 from tests.small_bundle import FAMILY, perturb
@@ -29,8 +31,8 @@ ABLATIONS: dict[str, tuple[BoundConfig, dict[str, Any]]] = {
         LATENT_TEACHER, {"target": "latent", "history": "conv", "fine_tune": False, "excited": 0, "renewal": 0.0}
     ),
     "parameters of a teacher with an encoder": (LATENT_TEACHER, {}),
-    "evidence lower bound": (BOUND, {"objective": {"state": 1.0, "kl": 0.1}}),
-    "both": (BOUND, {"objective": {"privileged": 1.0, "state": 1.0, "kl": 0.1}}),
+    "evidence lower bound": (NORMALISED, {"objective": Objective(0.0, 1.0, 0.1)}),
+    "both": (BOUND, {"objective": Objective(1.0, 1.0, 0.1)}),
     "no fine-tuning": (BOUND, {"fine_tune": False}),
     "a normalised teacher": (NORMALISED, {"scale_rewards": True}),
     "a normalised teacher, latent": (
@@ -84,9 +86,7 @@ def test_every_ablation_trains_and_resumes_to_the_last_bit(name, tmp_path):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(
-    "name", ["evidence lower bound", "a normalised teacher", "a normalised teacher, latent"]
-)
+@pytest.mark.parametrize("name", ["evidence lower bound", "a normalised teacher, latent"])
 def test_what_leaves_training_is_what_was_trained(name):
     """`make_bundle` compares graph and step; here, the step with encoder, policy and head over a whole stretch."""
     learner = ablation(name)
@@ -151,7 +151,11 @@ def test_the_latent_target_is_what_the_teachers_encoder_makes_of_the_task():
     [
         ({"target": "z"}, "target: 'z'; valid: parameters, latent"),
         ({"history": "lstm"}, "history: 'lstm'; valid: gru, conv"),
-        ({"objective": {"reward": 1.0}}, r"\['reward'\]; valid: privileged, state, kl"),
+        (
+            {"objective": Objective(0.0, 0.0, 1.0)},
+            "kl=1.0.; valid: weights of 0 or more, privileged or state",
+        ),
+        ({"objective": Objective(state=-1.0)}, "state=-1.0, .*; valid: weights of 0 or more"),
         ({"target": "latent"}, "no environment encoder: train the oracle with latent above 0"),
         ({"excited": 8}, "excited: 8; valid: 0 to 7, robots being 8"),
     ],
@@ -159,6 +163,11 @@ def test_the_latent_target_is_what_the_teachers_encoder_makes_of_the_task():
 def test_bad_options_are_answered_with_the_valid_ones(changes, words):
     with pytest.raises(AdaptError, match=words):
         build(dataclasses.replace(RMA, **changes))
+
+
+def test_unknown_objectives_are_answered_with_the_valid_ones():
+    with pytest.raises(AdaptError, match="unknown field 'reward'; valid: privileged, state, kl"):
+        overlay(RMA, {"objective": {"reward": 1.0}}, "mine.yaml")
 
 
 def test_a_bounds_latent_is_the_oracles_alone():
