@@ -51,7 +51,7 @@ SB3_SAC = SB3SACConfig(
     rate_end=0.1,
 )  # fmt: skip
 GRADIENT: dict[str, Any] = {"tasks": 2, "rollouts": 2, "inner_steps": 1, "hidden": (8,), "normalise": True}
-ADAPTING = {"frames": ITERATIONS * 2 * 2 * 300 * 2} | GRADIENT
+ADAPTING: dict[str, Any] = {"frames": ITERATIONS * 2 * 2 * 300 * 2} | GRADIENT
 SMALL: dict[type, Any] = {
     MAMLConfig: MAMLConfig(**ADAPTING), ProMPConfig: ProMPConfig(**ADAPTING),
     ReptileConfig: ReptileConfig(frames=ITERATIONS * 2 * 2 * 300, **GRADIENT),
