@@ -19,7 +19,7 @@ FAMILY = "pendulum_swingup"
 
 
 def small_belief(robots: int = 8, seed: int = 0) -> RMALearner:
-    """An untrained belief learner with few robots, whose networks answer visibly to every one of their inputs."""
+    """An untrained RMA learner with few robots, whose networks answer visibly to every one of their inputs."""
     ppo = PPOConfig(epochs=2, minibatches=2)
     config = RMAConfig(
         robots=robots, horizon=10, updates=2, batch=robots, hidden=12, excited=2, warm_up=1, ppo=ppo
