@@ -104,11 +104,7 @@ class RMALearner:
         size = self.target.size if self.target else task
         seen = norm_columns(teacher[0].norm, range(observation))
         norm = seen if isinstance(seen, RunningNorm) else None
-        self.encoder: HistoryEncoder = (
-            BeliefEncoder(observation, action, size, config.hidden, norm)
-            if config.history == "gru"
-            else ConvEncoder(observation, action, size, norm)
-        )
+        self.encoder = _encoder(config, observation, action, size, norm)
         self.motion_model = MotionModel(observation, ACTION_HISTORY * action, size, norm=norm)
         self.parameters = [*self.encoder.parameters(), *self.motion_model.parameters()]
         means_the_task = self.target is None and config.objective.privileged > 0
@@ -145,7 +141,6 @@ class RMALearner:
         renewed = np.flatnonzero(torch.rand(self.config.robots).numpy() < self.config.renewal)
         self._begin(renewed)
         self._returns.forget(renewed[renewed >= excited] - excited)
-        self._memory[np.flatnonzero(env.elapsed == 0)] = 0.0
         self._memory_before.copy_(self._memory)
         for t in range(self.config.horizon):
             self._fresh[t] = torch.from_numpy(env.elapsed == 0)
@@ -301,6 +296,14 @@ def build_rma(setup: Setup) -> RMALearner:
     )
     env.stagger(config.horizon if config.horizon <= env.trial_steps else 1)
     return RMALearner(env, setup.seed, setup.teacher, config)
+
+
+def _encoder(
+    config: RMAConfig, observation: int, action: int, latent: int, norm: RunningNorm | None
+) -> HistoryEncoder:
+    if config.history == "conv":
+        return ConvEncoder(observation, action, latent, norm)
+    return BeliefEncoder(observation, action, latent, config.hidden, norm)
 
 
 def _latent(teacher: Teacher, family: TaskFamily) -> EnvironmentLatent:
