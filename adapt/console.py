@@ -41,30 +41,34 @@ class _Bars:
 
 
 class TrainingProgress(_Bars):
-    """One bar per learner, with reward per step, speed and time left."""
+    """One bar per learner, with the episodes' return (or the reward per step), speed and time left."""
 
     def __init__(self) -> None:
-        super().__init__("reward {task.fields[reward]:.3f}  {task.fields[speed]:,.0f} steps/s")
+        super().__init__("{task.fields[learnt]}  {task.fields[speed]:,.0f} frames/s")
         self._last_line: dict[str, float] = {}
 
     def __call__(self, learner: str, row: dict[str, Any]) -> None:
-        reward, speed = row["reward"], row["steps"] / row["seconds"]
+        learnt, speed = _learnt(row), row["steps"] / row["seconds"]
         if console.is_terminal:
-            self._show(learner, row["iteration"], row["iterations"], reward=reward, speed=speed)
+            self._show(learner, row["iteration"], row["iterations"], learnt=learnt, speed=speed)
         else:
-            self._plain(learner, row, reward, speed)
+            self._plain(learner, row, learnt, speed)
 
-    def _plain(self, learner: str, row: dict[str, Any], reward: float, speed: float) -> None:
+    def _plain(self, learner: str, row: dict[str, Any], learnt: str, speed: float) -> None:
         """A line at most every 15 s: what a log file can bear."""
         now = time.monotonic()
         if now - self._last_line.get(learner, -1e9) < 15 and row["iteration"] < row["iterations"]:
             return
         self._last_line[learner] = now
         print(
-            f"{learner:>7} {row['iteration']}/{row['iterations']}  reward {reward:.3f}  {speed:,.0f} steps/s",
+            f"{learner:>7} {row['iteration']}/{row['iterations']}  {learnt}  {speed:,.0f} frames/s",
             file=sys.stderr,
             flush=True,
         )
+
+
+def _learnt(row: dict[str, Any]) -> str:
+    return f"return {row['return']:.1f}" if "return" in row else f"reward {row['reward']:.3f}"
 
 
 class StepProgress(_Bars):

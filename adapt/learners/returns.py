@@ -12,10 +12,11 @@ _REMEMBERED = 100
 
 
 class ReturnMeter:
-    """Mean return of the newest episodes that have ended."""
+    """Mean return of the newest episodes that have ended; those that were staggered into their middle do not count."""
 
     def __init__(self, robots: int):
         self._running = np.zeros(robots)
+        self._whole = np.zeros(robots, dtype=bool)
         self._ended = np.zeros(0)
 
     def add(self, transition: Transition) -> None:
@@ -23,23 +24,28 @@ class ReturnMeter:
         self._running += transition.reward
         over = transition.terminated | transition.truncated | transition.done
         if over.any():
-            self._ended = np.concatenate([self._ended, self._running[over]])[-max(_REMEMBERED, over.sum()) :]
-            self._running[over] = 0.0
+            ended = self._running[over & self._whole]
+            self._ended = np.concatenate([self._ended, ended])[-max(_REMEMBERED, len(ended)) :]
+            self._begin(over)
 
     def forget(self, ids: np.ndarray) -> None:
-        """The episodes of simulations `ids`, shape (n,), are broken off: they do not count."""
-        self._running[ids] = 0.0
+        """The episodes of simulations `ids`, shape (n,), are broken off for new ones: they do not count."""
+        self._begin(ids)
 
     def mean(self) -> dict[str, float]:
         """`return`: the mean over the newest episodes; nothing before the first has ended."""
         return {"return": float(self._ended.mean())} if len(self._ended) else {}
 
     def state(self) -> dict[str, Any]:
-        return {"running": self._running.copy(), "ended": self._ended.copy()}
+        return {"running": self._running.copy(), "whole": self._whole.copy(), "ended": self._ended.copy()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self._running[:] = np.asarray(state["running"])
+        self._running[:], self._whole[:] = np.asarray(state["running"]), np.asarray(state["whole"])
         self._ended = np.asarray(state["ended"]).copy()
+
+    def _begin(self, ids: np.ndarray) -> None:
+        self._running[ids] = 0.0
+        self._whole[ids] = True
 
 
 class RewardScale:
