@@ -20,7 +20,7 @@ from adapt.learners import LEARNERS
 from adapt.learners.bounds import BoundLearner
 from adapt.train import TrainRequest, load_learner, read_run, train
 from sim_tasks.errors import TaskError
-from tests.adapt.small import BOUND, ITERATIONS, ROOT, differences, request
+from tests.adapt.small import ITERATIONS, ROOT, differences, request
 from tests.small_bundle import FAMILY
 
 every_learner = pytest.mark.parametrize("name", LEARNERS)
@@ -57,7 +57,7 @@ def test_a_run_folder_holds_what_it_should(runs, name):
     config, result = read_run(run), json.loads((run / "result.json").read_text())
     assert (config["learner"], config["family"], config["seed"]) == (name, FAMILY, 0)
     assert config["iterations"] == ITERATIONS
-    assert config["hyperparameters"]["robots"] == BOUND.robots
+    assert config["hyperparameters"]["frames"] == LEARNERS[name].config.frames
     assert {"versions", "commit", "machine"} <= config.keys()
     assert [row["iteration"] for row in rows(run)] == [1, 2, 3, 4]
     assert result["steps"] == rows(run)[-1]["steps"] == ITERATIONS * rows(run)[0]["steps"] > 0
@@ -272,7 +272,7 @@ def test_a_teacher_without_a_checkpoint_is_named(runs, tmp_path):
 @pytest.mark.parametrize(
     ("learner", "family", "iterations", "message"),
     [
-        ("maml", FAMILY, 1, "unknown learner 'maml'; valid: dr"),
+        ("magic", FAMILY, 1, "unknown learner 'magic'; valid: dr"),
         ("dr", "cartpole", 1, "unknown family 'cartpole'; valid: pendulum_swingup"),
         ("dr", FAMILY, 0, "iterations: expected at least 1, got 0"),
     ],
