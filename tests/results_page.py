@@ -6,6 +6,7 @@ python -m tests.results_page                 writes the page anew
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 from adapt.compare import compare
 from adapt.errors import RunError
 from adapt.files import folder_name
+from adapt.options import learner_config
 from adapt.results import brief, spread
 from adapt.train import read_run
 
@@ -131,7 +133,31 @@ def _row(row: dict[str, Any]) -> str:
 
 
 def _command(row: dict[str, Any]) -> str:
-    return f"adapt train {row['learner']} {row['family']} --frames {row['frames']}"
+    """What trains it again: with the options that are not what they would be without being named."""
+    usual = _flat(dataclasses.asdict(learner_config(row["learner"], row["family"])))
+    own = _flat(json.loads(json.dumps(row["hyperparameters"])))
+    options = [
+        word
+        for name, value in own.items()
+        if name in usual and json.dumps(usual[name]) != json.dumps(value)
+        for word in _option(name, value)
+    ]
+    return shlex.join(["adapt", "train", row["learner"], row["family"], "--seed", str(row["seed"]), *options])
+
+
+def _flat(options: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in options.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat
+
+
+def _option(name: str, value: Any) -> list[str]:
+    """As on the command line."""
+    *groups, last = name.replace("_", "-").split(".")
+    if isinstance(value, bool):
+        return ["--" + ".".join([*groups, last if value else f"no-{last}"])]
+    return ["--" + ".".join([*groups, last]), *map(str, value if isinstance(value, list) else [value])]
 
 
 def _curves(rows: list[dict[str, Any]]) -> Iterator[str]:

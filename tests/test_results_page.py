@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 
 from adapt.errors import RunError
 from adapt.learners import LEARNERS
+from adapt.options import learner_config
 from sim_tasks.families import load_family
 from tests import results_page
 
@@ -58,3 +60,17 @@ def test_a_row_names_its_figures():
     )
     expected = "| x | 3 | 1,200 | 2.5 | 256 | episode 1: -10.0 [-11.0, -9.000] | -20.0 |  |"
     assert results_page._row(record) == expected
+
+
+def test_the_command_names_what_is_not_usual():
+    usual = dataclasses.asdict(learner_config("varibad", "half_cheetah_vel"))
+    own = usual | {
+        "frames": 1000,
+        "hidden": [8, 9],
+        "hears_reward": False,
+        "ppo": usual["ppo"] | {"huber": False},
+    }
+    row = {"learner": "varibad", "family": "half_cheetah_vel", "seed": 4, "hyperparameters": own}
+    assert results_page._command(row) == (
+        "adapt train varibad half_cheetah_vel --seed 4 --frames 1000 --hidden 8 9 --no-hears-reward --ppo.no-huber"
+    )

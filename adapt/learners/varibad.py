@@ -77,8 +77,8 @@ class VariBADConfig:
     """Trials in the buffer before the autoencoder learns."""
     ppo: PPOConfig = field(
         default_factory=lambda: PPOConfig(
-            gamma=0.97,
-            gae_lambda=0.9,
+            gamma=0.99,
+            gae_lambda=0.95,
             epochs=4,
             minibatches=16,
             learning_rate=7e-4,
