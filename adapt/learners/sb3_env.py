@@ -44,6 +44,7 @@ class Watched(VecEnvWrapper):
     def reset(self) -> np.ndarray:
         """Begins all episodes anew. Shape (N, O + what is heard)."""
         observation = self.door.reset()
+        self._returns.forget(np.arange(self.num_envs))
         return self._heard(observation, self.door.trials.previous_action, np.zeros(self.num_envs))
 
     def step_async(self, actions: np.ndarray) -> None:
