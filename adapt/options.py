@@ -22,14 +22,19 @@ from adapt.learners import learner_kind
 Config = TypeVar("Config")
 
 
-def learner_config(learner: str, family: str, file: Path | None = None) -> Any:
+def learner_config(
+    learner: str, family: str, file: Path | None = None, recorded: dict[str, Any] | None = None
+) -> Any:
     """The configuration that a learner has on a family, with the user's file on top.
+
+    What is recorded of a run that goes on stands in the place of the presets.
 
     Raises:
         AdaptError: unknown learner, unreadable file, or a field or value that the configuration cannot have.
     """
     config = learner_kind(learner).config
-    for where, values in (*_presets(learner, family), *([_read(file)] if file else [])):
+    begun = _presets(learner, family) if recorded is None else [("the run's config.json", recorded)]
+    for where, values in (*begun, *([_read(file)] if file else [])):
         config = overlay(config, values, where)
     return config
 

@@ -77,6 +77,8 @@ class Train:
 def train_command(arguments: list[str]) -> type[Train]:
     """`Train` with the options of the learner that the command line names, as they are on its family.
 
+    With --resume, what the run was begun with is what stands where the command line says nothing.
+
     Raises:
         AdaptError: the YAML file that it names cannot be used.
     """
@@ -86,13 +88,38 @@ def train_command(arguments: list[str]) -> type[Train]:
     learner, family = (*(a for a in arguments[:2] if not a.startswith("-")), "", "")[:2]
     if learner not in LEARNERS:
         return Train
-    files = [Path(b) for a, b in itertools.pairwise(arguments) if a == "--config"]
-    files += [Path(a.removeprefix("--config=")) for a in arguments if a.startswith("--config=")]
-    config = learner_config(learner, family, files[-1] if files else None)
+    file = _given(arguments, "--config")
+    recorded = _recorded(arguments, learner, family)
+    config = learner_config(learner, family, Path(file) if file else None, recorded.pop("options", None))
     options = Annotated[type(config), tyro.conf.arg(name="")]
-    command = make_dataclass("Train", [("options", options, field(default=config))], bases=(Train,))
+    defaults = [(name, Train.__annotations__[name], field(default=value)) for name, value in recorded.items()]
+    command = make_dataclass(
+        "Train", [("options", options, field(default=config)), *defaults], bases=(Train,)
+    )
     command.__doc__ = f"{Train.__doc__}\n\n{learner}: {LEARNERS[learner].about}"
     return command
+
+
+def _given(arguments: list[str], option: str) -> str | None:
+    """The value of an option on the command line."""
+    values = [after for name, after in itertools.pairwise(arguments) if name == option]
+    values += [a.removeprefix(f"{option}=") for a in arguments if a.startswith(f"{option}=")]
+    return values[-1] if values else None
+
+
+def _recorded(arguments: list[str], learner: str, family: str) -> dict[str, Any]:
+    """What a run that goes on was begun with: `options`, and arguments of `Train` by name; empty for a new run."""
+    from adapt.files import folder_name
+    from adapt.train import read_run
+
+    out = Path(_given(arguments, "--out") or Path("runs") / folder_name(family) / learner)
+    if "--resume" not in arguments or not (out / "config.json").is_file():
+        return {}
+    config = read_run(out)
+    if (config["learner"], config["family"]) != (learner, family):
+        return {}  # training says what does not fit
+    teacher = {"teacher": out / config["teacher"]} if config["teacher"] else {}
+    return {"options": config["hyperparameters"]} | {n: config[n] for n in ("seed", "iterations")} | teacher
 
 
 @dataclass

@@ -10,7 +10,6 @@ Adaptation is reward-free: the encoder hears what the robot's own encoder says, 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +31,7 @@ from adapt.networks.normaliser import RunningNorm
 from adapt.networks.on_belief import EnvironmentLatent, critic_on_belief, norm_columns, policy_on_belief
 from adapt.networks.steps import BeliefStep
 from adapt.networks.trajectory import TaskHead
+from adapt.parallel import side_by_side
 from sim_tasks.family import TaskFamily
 from sim_tasks.trial_env import Transition, TrialVecEnv
 
@@ -163,12 +163,12 @@ class RMALearner:
         """
         self.iteration += 1
         judged = self._rollout.without(self.config.excited)
-        with ThreadPoolExecutor(max_workers=1) as other_core:
-            policy = None
-            if self.config.fine_tune and self.iteration > self.config.warm_up:
-                policy = other_core.submit(self.ppo.update, judged, self.ppo.shuffles(judged))
-            metrics = self._update_belief() | {"reward": float(judged.played.mean())}
-            return metrics | self._returns.mean() | (policy.result() if policy else {})
+        work = [self._update_belief]
+        if self.config.fine_tune and self.iteration > self.config.warm_up:
+            shuffles = self.ppo.shuffles(judged)
+            work.append(lambda: self.ppo.update(judged, shuffles))
+        losses = [loss for part in side_by_side(*work) for loss in part.items()]
+        return {"reward": float(judged.played.mean())} | self._returns.mean() | dict(losses)
 
     def step(self) -> BeliefStep:
         """The control step on a robot."""

@@ -6,6 +6,7 @@ N simulations, T steps. Loads stable-baselines3.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -22,7 +23,7 @@ from sim_tasks.doors.sb3_env import AdaptVecEnv
 Model = TypeVar("Model", bound=BaseAlgorithm)
 
 
-class SB3Learner(Generic[Model]):
+class SB3Learner(ABC, Generic[Model]):
     """What all of them have in common.
 
     Simulation i of seed s draws from seed N s + i, so that trainings with other seeds meet other tasks. SB3 seeds and
@@ -101,9 +102,9 @@ class SB3Learner(Generic[Model]):
         _restore_numpy(state["numpy_rng"])
         model.action_space.np_random.bit_generator.state = state["action_rng"]
 
+    @abstractmethod
     def _train(self) -> None:
         """SB3's own update."""
-        raise NotImplementedError
 
     def _rate(self, _: float) -> float:
         config = self.config

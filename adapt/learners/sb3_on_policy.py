@@ -5,6 +5,7 @@ N simulations, T steps. Loads both.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -61,9 +62,9 @@ class OnPolicyLearner(SB3Learner[OnPolicy]):
         model.collect_rollouts(self.normalised, self._callback, model.rollout_buffer, model.n_steps)
         return self.iteration_steps
 
+    @abstractmethod
     def _make(self) -> OnPolicy:
         """SB3's algorithm."""
-        raise NotImplementedError
 
     def _train(self) -> None:
         self.model.train()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 
 import torch
 from torch import nn
@@ -19,7 +20,7 @@ CHANGE_SCALE = 10.0
 and they are small beside the observation itself. Not beside one at unit variance: normalised, it has weight 1."""
 
 
-class HistoryEncoder(nn.Module):
+class HistoryEncoder(nn.Module, ABC):
     """q(what is to be known | history), diagonal Gaussian, L dimensions; subclasses say how they remember.
 
     It hears observation, previously sent action and whether an episode begins: nothing else, no reward. Its memory,
@@ -50,6 +51,7 @@ class HistoryEncoder(nn.Module):
         nn.init.zeros_(head.bias)
         return head
 
+    @abstractmethod
     def forward(
         self, inputs: torch.Tensor, memory: torch.Tensor, fresh: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -63,11 +65,10 @@ class HistoryEncoder(nn.Module):
         Returns:
             Beliefs (mean, log standard deviation), shape (T, N, 2 L), and the memory after it, shape (N, M).
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def step(self, inputs: torch.Tensor, memory: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """One control step: inputs (N, O + A + 1) and memory (N, M) to beliefs (N, 2 L) and the memory after it."""
-        raise NotImplementedError
 
     def heard(self, inputs: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
         """Embeds inputs, shape (..., O + A + 1), with the observations one step before, (..., O); (..., W)."""

@@ -76,57 +76,13 @@ class FixedAdapter:
         return None
 
 
-class BeliefAdapter:
-    """A recurrent belief over the task and a policy on it. The memory is the GRU's hidden state, shape (N, H)."""
-
-    def __init__(self, bundle: PolicyBundle, robots: int = 1):
-        self._step = _StepGraph(bundle, ["action", "belief", "parameters", "parameter_std", "next_hidden"])
-        adapter = bundle.manifest["adapter"]
-        latent, quantities = adapter["latent"], len(bundle.manifest["family"]["belief_names"])
-        self._hidden = np.zeros((robots, adapter["hidden"]), np.float32)
-        self._belief = self._unheard = Belief(
-            np.zeros((robots, latent), np.float32),
-            np.zeros((robots, latent), np.float32),
-            np.full((robots, quantities), np.nan, np.float32),
-            np.full((robots, quantities), np.nan, np.float32),
-        )
-
-    def reset(self, ids: np.ndarray | slice = slice(None)) -> None:
-        forgotten = np.zeros((len(self._hidden), 1), dtype=bool)
-        forgotten[ids] = True
-        self._hidden[ids] = 0.0
-        self._belief = _where(forgotten, self._unheard, self._belief)
-
-    def act(
-        self,
-        observation: np.ndarray,
-        previous_action: np.ndarray,
-        previous_reward: np.ndarray,
-        new_episode: np.ndarray,
-        listen: np.ndarray,
-    ) -> np.ndarray:
-        action, belief, parameters, parameter_std, hidden = self._step(
-            observation=observation,
-            previous_action=previous_action,
-            previous_reward=previous_reward,
-            new_episode=new_episode,
-            hidden=self._hidden,
-        )
-        trusted = (listen & np.isfinite(hidden).all(axis=1))[:, None]
-        self._hidden = np.where(trusted, hidden, self._hidden)
-        mean, log_std = np.split(belief, 2, axis=1)
-        self._belief = _where(trusted, Belief(mean, log_std, parameters, parameter_std), self._belief)
-        return action
-
-    def belief(self) -> Belief:
-        return self._belief
-
-
 class MemoryAdapter:
     """A recurrent policy: what it has understood stays in its memory, shape (N, H). It says nothing of it."""
 
+    outputs = ("action", "next_hidden")
+
     def __init__(self, bundle: PolicyBundle, robots: int = 1):
-        self._step = _StepGraph(bundle, ["action", "next_hidden"])
+        self._step = _StepGraph(bundle, list(self.outputs))
         self._hidden = np.zeros((robots, bundle.manifest["adapter"]["hidden"]), np.float32)
 
     def reset(self, ids: np.ndarray | slice = slice(None)) -> None:
@@ -140,7 +96,7 @@ class MemoryAdapter:
         new_episode: np.ndarray,
         listen: np.ndarray,
     ) -> np.ndarray:
-        action, hidden = self._step(
+        action, *said, hidden = self._step(
             observation=observation,
             previous_action=previous_action,
             previous_reward=previous_reward,
@@ -149,10 +105,45 @@ class MemoryAdapter:
         )
         trusted = (listen & np.isfinite(hidden).all(axis=1))[:, None]
         self._hidden = np.where(trusted, hidden, self._hidden)
+        self._believe(said, trusted)
         return action
 
-    def belief(self) -> None:
+    def belief(self) -> Belief | None:
         return None
+
+    def _believe(self, said: list[np.ndarray], trusted: np.ndarray) -> None:
+        """What the graph gave between action and memory, of the robots that are trusted, shape (N, 1), bool."""
+
+
+class BeliefAdapter(MemoryAdapter):
+    """A recurrent belief over the task and a policy on it."""
+
+    outputs = ("action", "belief", "parameters", "parameter_std", "next_hidden")
+
+    def __init__(self, bundle: PolicyBundle, robots: int = 1):
+        super().__init__(bundle, robots)
+        latent = bundle.manifest["adapter"]["latent"]
+        quantities = len(bundle.manifest["family"]["belief_names"])
+        self._belief = self._unheard = Belief(
+            np.zeros((robots, latent), np.float32),
+            np.zeros((robots, latent), np.float32),
+            np.full((robots, quantities), np.nan, np.float32),
+            np.full((robots, quantities), np.nan, np.float32),
+        )
+
+    def reset(self, ids: np.ndarray | slice = slice(None)) -> None:
+        super().reset(ids)
+        forgotten = np.zeros((len(self._hidden), 1), dtype=bool)
+        forgotten[ids] = True
+        self._belief = _where(forgotten, self._unheard, self._belief)
+
+    def belief(self) -> Belief:
+        return self._belief
+
+    def _believe(self, said: list[np.ndarray], trusted: np.ndarray) -> None:
+        belief, parameters, parameter_std = said
+        mean, log_std = np.split(belief, 2, axis=1)
+        self._belief = _where(trusted, Belief(mean, log_std, parameters, parameter_std), self._belief)
 
 
 class MotionPredictor:
