@@ -9,7 +9,7 @@ import tyro
 
 from adapt.commands.common import print_json
 from adapt.commands.deployment import Demo, Deploy, Echo, Replay, SimRobot
-from adapt.commands.learning import Compare, Evaluate, Export, Train, train_command
+from adapt.commands.learning import Compare, Evaluate, Experts, Export, Train, train_command
 from adapt.commands.tools import Bench, Doctor, List, Robot, View
 from robots.errors import UserError
 
@@ -17,6 +17,7 @@ _COMMANDS = {
     "train": Train,
     "evaluate": Evaluate,
     "compare": Compare,
+    "experts": Experts,
     "export": Export,
     "deploy": Deploy,
     "sim-robot": SimRobot,

@@ -18,7 +18,7 @@ MEASURES = {"return": "Return of training episodes", "reward": "Mean reward per 
 CURVE_POINTS = 200
 _SPARKS = "▁▂▃▄▅▆▇█"
 _SPARK_POINTS = 12
-_SAME = ("seed", "n_tasks", "episodes", "split")
+_SAME = ("seed", "n_tasks", "episodes", "split", "task")
 """What evaluations have to have in common to be compared."""
 
 
@@ -65,7 +65,7 @@ def stages_in_words(stages: Sequence[dict[str, Any]]) -> str:
 
 
 def _row(run: Path) -> dict[str, Any]:
-    config, metrics = read_run(run), _metrics(run)
+    config, metrics = read_run(run), training_rows(run)
     result = _evaluation(run)
     row = {
         "run": str(run),
@@ -90,11 +90,11 @@ def _row(run: Path) -> dict[str, Any]:
         "stages": stages,
         "cvar5": stages[-1]["cvar5"],
         "score": result["score"],
-        "evaluated": {"frames": result["runs"]["learner"][0]["steps"]} | {n: result[n] for n in _SAME},
+        "evaluated": {"frames": result["runs"]["learner"][0]["steps"]} | {n: result.get(n) for n in _SAME},
     }
 
 
-def _metrics(run: Path) -> list[dict[str, Any]]:
+def training_rows(run: Path) -> list[dict[str, Any]]:
     """The lines of metrics.jsonl; a last line that was cut short is left out."""
     path = run / "metrics.jsonl"
     if not path.is_file():

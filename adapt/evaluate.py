@@ -51,6 +51,8 @@ class HeldOut:
     """`test` or `ood`."""
     episodes: int = 1
     """K."""
+    task: int | None = None
+    """All n trials on this one task, see `TrainingTasks.task`, from other starts; None: on n tasks."""
 
     def __post_init__(self) -> None:
         if self.tasks < MIN_TASKS:
@@ -65,6 +67,8 @@ class HeldOut:
     @cached_property
     def values(self) -> np.ndarray:
         """The tasks in SI units. Shape (n, P)."""
+        if self.task is not None:
+            return np.repeat(self.family.sample("test", 1, seed=0, first=self.task), self.tasks, axis=0)
         return self.family.sample(self.split, self.tasks, self.seed)
 
     @cached_property
@@ -111,6 +115,7 @@ def summary(held_out: HeldOut, played: Mapping[str, Sequence[Trials | np.ndarray
     return {
         "family": family.name,
         "split": held_out.split,
+        "task": held_out.task,
         "held_out": family.disjoint,
         "seed": held_out.seed,
         "period": family.period,

@@ -20,6 +20,8 @@ from adapt.errors import AdaptError
 from adapt.learners import learner_kind
 
 Config = TypeVar("Config")
+_CORES = 2
+"""Of the machine that all defaults and presets were chosen on."""
 
 
 def learner_config(
@@ -37,6 +39,18 @@ def learner_config(
     for where, values in (*begun, *([_read(file)] if file else [])):
         config = overlay(config, values, where)
     return config
+
+
+def for_cores(config: Config, learner: str, family: str, cores: int) -> Config:
+    """A configuration whose `robots` are 0 with as many per core as the learner has on this family on two.
+
+    What is learnt depends on the number of simulations: a number is what one seed reproduces on every machine, and 0
+    what keeps all cores of a larger one busy. Batches grow with it, as they are parts of what all simulations gave.
+    """
+    if getattr(config, "robots", None) != 0:
+        return config
+    usual = learner_config(learner, family).robots
+    return dataclasses.replace(config, robots=max(1, usual * cores // _CORES))  # type: ignore[type-var]
 
 
 def overlay(config: Config, values: Any, where: str) -> Config:

@@ -9,8 +9,11 @@ from typing import Any
 def evaluation_lines(result: dict[str, Any]) -> Iterator[str]:
     """An evaluation, a line for each policy's stage and one for each thing that a reader should know besides."""
     seeds = len(result["runs"]["learner"])
+    tasks = f"{result['n_tasks']} held-out tasks ({result['split']})"
+    if result["task"] is not None:
+        tasks = f"{result['n_tasks']} trials on held-out task {result['task']}"
     yield (
-        f"{result['learner']} on {result['family']}: {result['n_tasks']} held-out tasks ({result['split']}), "
+        f"{result['learner']} on {result['family']}: {tasks}, "
         f"{result['episodes']} episode{'s' * (result['episodes'] > 1)} of {result['episode_steps']} steps"
         f"{f', {seeds} runs' if seeds > 1 else ''}"
     )

@@ -45,8 +45,11 @@ class EvaluationRequest:
     """`test` or `ood`."""
     episodes: int | None = None
     """Per trial; None: see `default_episodes`."""
+    task: int | None = None
+    """One held-out task alone, from as many starts; None: an expert's own, and otherwise as many tasks."""
     out: Path | None = None
-    """File of the result; None: `evaluation.json` in the run, `evaluation_ood.json` of the split `ood`."""
+    """File of the result; None: `evaluation.json` in the run, `evaluation_ood.json` of the split `ood`, and
+    `evaluation_task3.json` of task 3."""
 
 
 def export_run(run: Path, out: Path | None = None) -> PolicyBundle:
@@ -88,7 +91,8 @@ def evaluate_runs(
     configs = _alike(runs)
     family = load_family(configs[runs[0]]["family"])
     episodes = default_episodes(family) if request.episodes is None else request.episodes
-    held_out = HeldOut(family, request.tasks, request.seed, request.split, episodes)
+    task = configs[runs[0]]["training"]["task"] if request.task is None else request.task
+    held_out = HeldOut(family, request.tasks, request.seed, request.split, episodes, task)
     bounds = {run: _bounds(run, configs[run], request) for run in runs}
     played: dict[Path, Played] = {}
     for run in dict.fromkeys([*runs, *(bound for each in bounds.values() for bound in each.values())]):
@@ -96,6 +100,7 @@ def evaluate_runs(
             say(f"{run} plays")
         played[run.resolve()] = _play(run, held_out)
     name = "evaluation" if request.split == "test" else f"evaluation_{request.split}"
+    name += "" if request.task is None else f"_task{request.task}"
     path = request.out or runs[0] / f"{name}.json"
     if len(runs) > 1:
         for run in runs:
@@ -117,6 +122,8 @@ def _alike(runs: Sequence[Path]) -> dict[Path, dict[str, Any]]:
     first = configs[runs[0]]
     for run, config in configs.items():
         _expect(run, config, first["learner"], first["family"])
+        if config["training"]["task"] != first["training"]["task"]:
+            raise RunError(f"{run}: an expert of another task than {runs[0]}'s; evaluate experts one by one")
     return configs
 
 
@@ -191,7 +198,7 @@ def _result(
 def _run_facts(run: Path) -> dict[str, Any]:
     """Where a run's figures come from."""
     config = read_run(run)
-    names = ("learner", "seed", "iterations", "hyperparameters", "commit")
+    names = ("learner", "seed", "training", "iterations", "hyperparameters", "commit")
     return {"run": str(run)} | {name: config[name] for name in names} | _spent(run)
 
 

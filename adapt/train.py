@@ -31,13 +31,15 @@ from adapt.errors import AdaptError, RunError
 from adapt.files import write_json
 from adapt.learners import Learner, Setup, Teacher, learner_kind
 from adapt.learners.bounds import BoundLearner
-from adapt.options import learner_config, overlay
+from adapt.options import for_cores, learner_config, overlay
+from adapt.parallel import cores
 from sim_tasks.families import load_family
+from sim_tasks.family import WHOLE_FAMILY, TaskFamily, TrainingTasks
 
 CHECKPOINT_SECONDS = 30.0
 """Between checkpoints, at least."""
 
-_RESUMED = ("learner", "family", "seed", "iterations", "hyperparameters")
+_RESUMED = ("learner", "family", "training", "seed", "iterations", "hyperparameters")
 """What a run must have in common with the request that goes on with it."""
 _RECORDED = (*_RESUMED, "teacher", "commit")
 
@@ -62,6 +64,8 @@ class TrainRequest:
     teacher: Path | None = None
     """Oracle run, for learners that need one."""
     resume: bool = False
+    training: TrainingTasks = WHOLE_FAMILY
+    """Which tasks are trained on, where not the whole family."""
 
 
 def train(request: TrainRequest, progress: Progress | None = None) -> dict[str, Any]:
@@ -72,9 +76,10 @@ def train(request: TrainRequest, progress: Progress | None = None) -> dict[str, 
         RunError: a loss stopped being finite; the last good checkpoint stays.
     """
     kind = learner_kind(request.learner)
-    family = load_family(request.family)
+    family = dataclasses.replace(load_family(request.family), training=request.training)
     hyperparameters = request.config or learner_config(request.learner, request.family)
-    threads = request.threads or os.cpu_count() or 1
+    hyperparameters = for_cores(hyperparameters, request.learner, request.family, cores())
+    threads = request.threads or cores()
     torch.set_num_threads(1)  # networks this small gain nothing from a second thread, and lose all under load
     teacher = _load_teacher(request) if kind.needs_teacher else None
     learner = kind.build(Setup(family, hyperparameters, request.seed, threads, teacher))
@@ -133,10 +138,17 @@ def read_run(run: Path) -> dict[str, Any]:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunError(f"{run}: not a training run (no readable config.json)") from error
+    if isinstance(config, dict):
+        config.setdefault("training", dataclasses.asdict(WHOLE_FAMILY))
     missing = [name for name in _RECORDED if not isinstance(config, dict) or name not in config]
     if missing:
         raise RunError(f"{run}: not a training run (config.json lacks {', '.join(missing)})")
     return config
+
+
+def trained_family(config: dict[str, Any]) -> TaskFamily:
+    """The family that a run was trained on, with its training tasks; of `read_run`'s configuration."""
+    return dataclasses.replace(load_family(config["family"]), training=TrainingTasks(**config["training"]))
 
 
 def load_learner(run: Path) -> Learner:
@@ -150,7 +162,7 @@ def load_learner(run: Path) -> Learner:
     state = load_checkpoint(run / "checkpoint.safetensors")["learner"]
     teacher = _read_teacher(run / config["teacher"]) if kind.needs_teacher else None
     hyperparameters = overlay(kind.config, config["hyperparameters"], str(run / "config.json"))
-    learner = kind.build(Setup(load_family(config["family"]), hyperparameters, config["seed"], 0, teacher))
+    learner = kind.build(Setup(trained_family(config), hyperparameters, config["seed"], 0, teacher))
     _restore(learner, state, run)
     return learner
 
@@ -195,6 +207,7 @@ def _config(request: TrainRequest, hyperparameters: Any, iterations: int) -> dic
     return {
         "learner": request.learner,
         "family": request.family,
+        "training": dataclasses.asdict(request.training),
         "seed": request.seed,
         "iterations": iterations,
         "hyperparameters": dataclasses.asdict(hyperparameters),

@@ -14,6 +14,7 @@ from typing import Any
 
 from adapt.errors import RunError
 from adapt.files import write_json
+from adapt.parallel import cores
 
 LEARNERS_IN_ORDER = ("dr", "oracle", "rma")
 
@@ -62,8 +63,7 @@ def train_all(
     bounds = ("dr", "oracle")
     together = [_Training(name, family, out, seed, length[name], resume, threads=1) for name in bounds]
     _watch(together, progress)
-    cores = os.cpu_count() or 1
-    adaptive = _Training("rma", family, out, seed, length["rma"], resume, threads=cores)
+    adaptive = _Training("rma", family, out, seed, length["rma"], resume, threads=cores())
     _watch([adaptive], progress)
     results = {name: json.loads((out / name / "result.json").read_text()) for name in LEARNERS_IN_ORDER}
     dr, oracle, adaptive = results.values()

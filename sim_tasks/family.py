@@ -53,6 +53,31 @@ class Pushes:
 
 
 @dataclass(frozen=True)
+class TrainingTasks:
+    """Which tasks are trained on; held-out ones stay what they are.
+
+    Raises:
+        TaskError: a width outside (0, 1], a task below 0, or both a narrower family and one task.
+    """
+
+    width: float = 1.0
+    """The middle share of every parameter's distribution that they are drawn from."""
+    task: int | None = None
+    """One task alone, this one of the split `test` with seed 0: for an expert, or for learning from scratch."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.width <= 1.0:
+            raise TaskError(f"width: {self.width}; valid: above 0, up to 1")
+        if self.task is not None and self.task < 0:
+            raise TaskError(f"task: {self.task}; valid: 0 or more")
+        if self.task is not None and self.width < 1.0:
+            raise TaskError(f"width: {self.width} with task: {self.task}; choose one")
+
+
+WHOLE_FAMILY = TrainingTasks()
+
+
+@dataclass(frozen=True)
 class TaskFamily:
     """What differs between tasks, what is seen, what is rewarded, where episodes begin and end.
 
@@ -87,6 +112,7 @@ class TaskFamily:
     """Whether simulations are stepped together on all cores; otherwise one after the other."""
     about: str = ""
     """A line on what is to be done, and where the definition is from."""
+    training: TrainingTasks = WHOLE_FAMILY
 
     def __post_init__(self) -> None:
         names = [item.name for item in (*self.parameters, *self.readouts)]
@@ -179,7 +205,14 @@ class TaskFamily:
         Raises:
             TaskError: the split is not one of train, test, ood, or the family has no tasks of that split.
         """
-        units = unit_draws(rng, count, self.parameters, split)
+        if split != "train":
+            return self._draw(rng, count, split)
+        if self.training.task is not None:
+            return np.repeat(self.sample("test", 1, seed=0, first=self.training.task), count, axis=0)
+        return self._draw(rng, count, split, self.training.width)
+
+    def _draw(self, rng: Rows, count: int, split: str, width: float = 1.0) -> np.ndarray:
+        units = unit_draws(rng, count, self.parameters, split, width)
         values = np.empty_like(units)
         for column, parameter in enumerate(self.parameters):
             values[:, column] = parameter.from_unit(units[:, column], *self.bounds[:, column])
@@ -210,7 +243,8 @@ class TaskFamily:
     @cached_property
     def normaliser(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation, in natural coordinates, that `normalise` applies. Shape (P + R,)."""
-        natural = self._natural(self.sample("train", _NORMALISER_DRAWS, seed=0))
+        rng = RowRandom([0, SPLITS.index("train")], _NORMALISER_DRAWS)
+        natural = self._natural(self._draw(rng.all, _NORMALISER_DRAWS, "train"))
         return natural.mean(axis=0), natural.std(axis=0)
 
     def normalise(self, values: np.ndarray) -> np.ndarray:

@@ -8,7 +8,6 @@ uniformly random controls, times the number of cores. It is measured in turn wit
 # (mujoco ships compiled modules without stubs)
 from __future__ import annotations
 
-import os
 import resource
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from mujoco import rollout
 from adapt.bench.clock import rate
 from adapt.bench.peers import measure_peers
 from adapt.errors import AdaptError
+from adapt.parallel import cores
 from sim_tasks.families import load_family
 from sim_tasks.trial_env import TrialVecEnv
 
@@ -48,7 +48,7 @@ def measure_simulation(family_name: str, num_envs: int, seconds: float, peers: b
     family = load_family(family_name)
     env = TrialVecEnv(family, num_envs, seed=0)
     env.stagger()
-    cores = os.cpu_count() or 1
+    all_cores = cores()
     whole, limit = _whole(env), engine_limit(env)
     rates = [(rate(limit, seconds / ROUNDS), rate(whole, seconds / ROUNDS)) for _ in range(ROUNDS)]
     limit_rate, steps_rate = (float(np.median(values)) for values in zip(*rates, strict=True))
@@ -57,10 +57,10 @@ def measure_simulation(family_name: str, num_envs: int, seconds: float, peers: b
     return {
         "family": family_name,
         "num_envs": num_envs,
-        "cores": cores,
+        "cores": all_cores,
         "steps_per_s": steps_rate,
-        "limit_steps_per_s": cores * limit_rate,
-        "ratio": steps_rate / (cores * limit_rate),
+        "limit_steps_per_s": all_cores * limit_rate,
+        "ratio": steps_rate / (all_cores * limit_rate),
         "diverged": env.sim.diverged,
         "peers": measure_peers(num_envs, seconds) if peers and cheetah else {},
         "peak_rss_mib": peak,

@@ -5,7 +5,6 @@ Beside it, in turn, what the simulator alone could do: MuJoCo's C loop over `mj_
 
 from __future__ import annotations
 
-import os
 import resource
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from adapt.errors import AdaptError
 from adapt.learners import Learner, Setup, learner_kind
 from adapt.learners.bounds import BoundLearner
 from adapt.options import learner_config
+from adapt.parallel import cores
 from sim_tasks.families import load_family
 from sim_tasks.family import TaskFamily
 
@@ -47,7 +47,7 @@ def measure_training(learner_name: str, family_name: str, seconds: float) -> dic
     learner = _built(learner_name, family_name, family)
     clock = _Clock(learner)
     _warm_up(learner, seconds)
-    limit, cores = engine_limit(learner.env), os.cpu_count() or 1
+    limit, all_cores = engine_limit(learner.env), cores()
     clock.reset()
     rates = [(rate(limit, seconds / ROUNDS), _rate(clock.iteration, seconds / ROUNDS)) for _ in range(ROUNDS)]
     limit_rate, frames = (float(np.median(values)) for values in zip(*rates, strict=True))
@@ -55,10 +55,10 @@ def measure_training(learner_name: str, family_name: str, seconds: float) -> dic
         "learner": learner_name,
         "family": family_name,
         "num_envs": learner.env.robots,
-        "cores": cores,
+        "cores": all_cores,
         "frames_per_s": frames,
-        "sim_limit_steps_per_s": cores * limit_rate,
-        "ratio": frames / (cores * limit_rate),
+        "sim_limit_steps_per_s": all_cores * limit_rate,
+        "ratio": frames / (all_cores * limit_rate),
         "share": clock.shares(),
         "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }

@@ -31,6 +31,10 @@ class Train:
     """Threads of the simulation; 0 for all cores."""
     teacher: Path | None = None
     """Oracle run that some learners learn from. Default: the folder `oracle` beside --out."""
+    width: float = 1.0
+    """Train on the middle share of every parameter's distribution only; evaluation stays on the whole family."""
+    task: int | None = None
+    """Train on one held-out task alone: number so many of those that `adapt evaluate` plays, from 0. An expert."""
     resume: bool = False
     """Go on with the run in --out exactly where it stopped."""
     json: bool = False
@@ -48,14 +52,18 @@ class Train:
         return None
 
     def _train_all(self, out: Path, progress: Any) -> dict[str, Any]:
+        from adapt.errors import AdaptError
         from adapt.train_all import train_all
 
+        if self.task is not None or self.width != 1.0:
+            raise AdaptError("--width and --task: of one learner, not of `all`")
         options = {"seed": self.seed, "iterations": self.iterations, "resume": self.resume}
         return train_all(self.family, out, **options, progress=progress)
 
     def _train(self, out: Path, progress: Any) -> dict[str, Any]:
         from adapt.learners import learner_kind
         from adapt.train import TrainRequest, train
+        from sim_tasks.family import TrainingTasks
 
         teacher = self.teacher
         if learner_kind(self.learner).needs_teacher and teacher is None:
@@ -70,6 +78,7 @@ class Train:
             self.threads,
             teacher,
             self.resume,
+            TrainingTasks(self.width, self.task),
         )
         return train(request, print_json if self.json else lambda row: progress(self.learner, row))
 
@@ -119,7 +128,8 @@ def _recorded(arguments: list[str], learner: str, family: str) -> dict[str, Any]
     if (config["learner"], config["family"]) != (learner, family):
         return {}  # training says what does not fit
     teacher = {"teacher": out / config["teacher"]} if config["teacher"] else {}
-    return {"options": config["hyperparameters"]} | {n: config[n] for n in ("seed", "iterations")} | teacher
+    recorded = {n: config[n] for n in ("seed", "iterations")} | config["training"] | teacher
+    return {"options": config["hyperparameters"]} | recorded
 
 
 @dataclass
@@ -141,6 +151,8 @@ class Evaluate:
     seed: int = 0
     """Of tasks, starts and noise."""
     split: Literal["test", "ood"] = "test"
+    task: int | None = None
+    """One held-out task alone, this one, from as many starts. Default: as many tasks; of an expert, its own."""
     out: Path | None = None
     """Where the JSON goes, and the page beside it. Default: evaluation.json in the run; evaluation_ood.json of ood."""
     json: bool = False
@@ -151,7 +163,7 @@ class Evaluate:
         from adapt.runs import EvaluationRequest, evaluate_runs
 
         request = EvaluationRequest(
-            self.dr, self.oracle, self.tasks, self.seed, self.split, self.episodes, self.out
+            self.dr, self.oracle, self.tasks, self.seed, self.split, self.episodes, self.task, self.out
         )
         path, result = evaluate_runs(self.run_folders, request, self.json)
         page = write_evaluation(path)
@@ -192,6 +204,41 @@ class Compare:
                 print(line)
             say(f"open {page}")
         return result | {"page": str(page)}
+
+
+@dataclass
+class Experts:
+    """Hold an adaptive policy against learning the same held-out tasks from scratch, one expert for each.
+
+    Writes experts.json. Experts that are there already are not trained again; those that were stopped go on.
+    """
+
+    run_folder: Annotated[Positional[Path], tyro.conf.arg(name="run")]
+    """Folder of the run of the adaptive policy."""
+    learners: tuple[str, ...] = ("sb3_ppo", "sb3_sac")
+    """What learns from scratch, NAME or NAME:FRAMES with its control steps."""
+    tasks: int = 4
+    """Held-out tasks, each with an expert of every learner."""
+    seed: int = 0
+    """Of the experts' training."""
+    out: Path | None = None
+    """Folder of the experts and of experts.json. Default: experts in the run."""
+    json: bool = False
+
+    def run(self) -> dict[str, Any]:
+        from adapt.console import StepProgress, say
+        from adapt.experts import ExpertsRequest, hold_against_experts, parse_learners, table_lines
+
+        request = ExpertsRequest(
+            self.run_folder, parse_learners(self.learners), self.tasks, self.seed, self.out
+        )
+        with StepProgress("experts") as progress:
+            result = hold_against_experts(request, progress)
+        if not self.json:
+            for line in table_lines(result):
+                print(line)
+            say(f"{request.folder / 'experts.json'}")
+        return result
 
 
 @dataclass

@@ -29,7 +29,7 @@ class BoundConfig:
     frames: int = 180 * 1024 * 32
     """Control steps of the whole training."""
     robots: int = 1024
-    """Simulations side by side, N."""
+    """Simulations side by side, N; 0: as many per core as usual on two."""
     horizon: int = 32
     """Control steps per simulation and update, T."""
     hidden: tuple[int, ...] = (64, 64)

@@ -36,7 +36,7 @@ class RL2Config:
     frames: int = 13_000_000
     """Control steps of the whole training."""
     robots: int = 128
-    """Simulations side by side, N."""
+    """Simulations side by side, N; 0: as many per core as usual on two."""
     horizon: int = 100
     """Control steps per simulation and update, T: gradients reach this far back, memory further."""
     episodes: int = 2

@@ -57,7 +57,7 @@ class RMAConfig:
     objective: Objective = field(default_factory=Objective)
     """What trains the belief, see `adapt.learners.objectives`."""
     robots: int = 512
-    """Simulations side by side, N."""
+    """Simulations side by side, N; 0: as many per core as usual on two."""
     horizon: int = 150
     """Control steps per stretch, T: gradients reach this far back, memory further."""
     episodes: int = 2

@@ -72,7 +72,7 @@ class SB3SACConfig:
     frames: int = 1_000_000
     """Control steps of the whole training; the Zoo's."""
     robots: int = 8
-    """Simulations side by side, N. SB3 has one."""
+    """Simulations side by side, N; 0: as many per core as usual on two. SB3 has one."""
     horizon: int = 8
     """Control steps per simulation and update, T. SB3 has one."""
     gradient_steps: int = -1

@@ -35,7 +35,7 @@ class VariBADConfig:
     frames: int = 30_000_000
     """Control steps of the whole training."""
     robots: int = 256
-    """Simulations side by side, N."""
+    """Simulations side by side, N; 0: as many per core as usual on two."""
     horizon: int = 50
     """Control steps per simulation and update, T."""
     episodes: int = 2

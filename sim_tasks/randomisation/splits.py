@@ -28,22 +28,27 @@ def key_column(parameters: Sequence[Parameter]) -> int | None:
     return next((i for i, p in enumerate(parameters) if p.distribution != "choice"), None)
 
 
-def unit_draws(rng: Rows, count: int, parameters: Sequence[Parameter], split: str) -> np.ndarray:
+def unit_draws(
+    rng: Rows, count: int, parameters: Sequence[Parameter], split: str, width: float = 1.0
+) -> np.ndarray:
     """Places of `count` tasks in their distributions, shape (count, P), in [0, 1).
 
-    Along the key parameter every eighth cell is held out; `ood` ones lie outside [0, 1) in one parameter besides.
+    Along the key parameter every eighth cell is held out; `ood` ones lie outside [0, 1) in one parameter besides. A
+    width below 1 leaves the middle of every distribution, and along the key parameter whole blocks of cells.
 
     Raises:
         TaskError: the split is unknown, or no parameter has values out of distribution.
     """
     check_split(split)
     draws = rng.random((count, len(parameters)))
-    key = key_column(parameters)
-    block = rng.integers(0, CELLS // TEST_EVERY, count)
+    key, blocks = key_column(parameters), CELLS // TEST_EVERY
+    outside = min(round((1 - width) / 2 * blocks), (blocks - 1) // 2)
+    block = rng.integers(outside, blocks - outside, count)
     place = rng.integers(0, TEST_EVERY - 1, count) if split == "train" else TEST_EVERY - 1
+    places = draws if width == 1 else 0.5 + width * (draws - 0.5)
     if key is not None:
-        draws[:, key] = (block * TEST_EVERY + place + draws[:, key]) / CELLS
-    return _beyond(rng, draws, parameters) if split == "ood" else draws
+        places[:, key] = (block * TEST_EVERY + place + draws[:, key]) / CELLS
+    return _beyond(rng, places, parameters) if split == "ood" else places
 
 
 def _beyond(rng: Rows, draws: np.ndarray, parameters: Sequence[Parameter]) -> np.ndarray:

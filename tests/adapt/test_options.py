@@ -16,7 +16,7 @@ from adapt.errors import AdaptError
 from adapt.learners import LEARNERS
 from adapt.learners.bounds import BoundConfig, BoundLearner
 from adapt.learners.ppo import PPOConfig
-from adapt.options import learner_config, overlay
+from adapt.options import for_cores, learner_config, overlay
 from adapt.train import read_run
 from sim_tasks.families import load_family
 from tests.adapt.small import differences
@@ -152,3 +152,19 @@ def test_another_option_is_refused_where_a_run_goes_on(tmp_path, capsys):
     assert main(["train", "oracle", FAMILY, *out, "--resume"]) == 2
     assert "learner was 'dr', now 'oracle'" in capsys.readouterr().err
     assert not Path(tmp_path / "run" / "oracle").exists()
+
+
+@pytest.mark.parametrize(("cores", "robots"), [(1, 128), (2, 256), (16, 2048)])
+def test_simulations_can_follow_the_cores(cores, robots):
+    family = "half_cheetah_vel@roml"
+    asked = overlay(learner_config("varibad", family), {"robots": 0}, "here")
+    assert for_cores(asked, "varibad", family, cores) == overlay(asked, {"robots": robots}, "here")
+    usual = learner_config("varibad", family)
+    assert for_cores(usual, "varibad", family, cores) == usual, "a number that is given stands"
+
+
+def test_a_run_records_how_many_simulations_the_cores_gave(tmp_path, small):
+    assert main(["train", "dr", FAMILY, "--out", str(tmp_path), "--robots", "0", "--iterations", "1"]) == 0
+    usual = learner_config("dr", FAMILY).robots
+    robots = read_run(tmp_path)["hyperparameters"]["robots"]
+    assert robots == usual * len(os.sched_getaffinity(0)) // 2

@@ -10,11 +10,11 @@ import pytest
 from robots import load_robot
 from robots.observation import ObservationTerm
 from sim_tasks.errors import TaskError
-from sim_tasks.family import Change
+from sim_tasks.family import Change, TaskFamily, TrainingTasks
 from sim_tasks.goal import Goal
 from sim_tasks.plant import robot_plant
 from sim_tasks.ports import RobotInterface
-from sim_tasks.randomisation import BodyMass, Parameter, Readout, TaskVariable
+from sim_tasks.randomisation import CELLS, BodyMass, Parameter, Readout, TaskVariable
 from sim_tasks.row_random import RowRandom
 from tests.sim_tasks.slider import PARAMETERS, slider
 
@@ -124,3 +124,56 @@ def test_a_family_on_a_robot_has_its_layout():
     assert family.robot is robot
     assert family.observation.terms == terms
     assert (family.observation_size, family.action_size) == (4, 1)
+
+
+def places(family: TaskFamily, values: np.ndarray) -> np.ndarray:
+    """Where values, shape (n, P), lie in their distributions, [0, 1)."""
+    columns = zip(family.parameters, values.T, family.bounds.T, strict=True)
+    return np.stack([parameter.to_unit(column, *ends) for parameter, column, ends in columns], axis=1)
+
+
+def test_a_narrow_training_keeps_to_the_middle_and_leaves_all_else_as_it_was():
+    family = slider()
+    narrow = replace(family, training=TrainingTasks(width=0.25))
+    unit = places(family, narrow.sample("train", 4000, seed=1))
+    # The middle quarter of each distribution; the key's ends are those of whole blocks of 1/128.
+    assert unit.min() >= 0.375
+    assert unit.max() <= 0.625
+    assert unit.min() < 0.38
+    assert unit.max() > 0.62
+    for split in ("test", "ood"):
+        np.testing.assert_array_equal(narrow.sample(split, 50, seed=1), family.sample(split, 50, seed=1))
+    np.testing.assert_array_equal(narrow.normaliser, family.normaliser)
+
+
+@pytest.mark.parametrize("width", [1.0, 0.5, 0.001])
+def test_a_narrow_training_meets_no_held_out_cell(width):
+    family = replace(slider(), training=TrainingTasks(width=width))
+    train, test = (
+        {int(cell) for cell in places(family, family.sample(split, 3000, seed=0))[:, 0] * CELLS}
+        for split in ("train", "test")
+    )
+    assert train
+    assert not train & test
+
+
+def test_an_expert_trains_on_one_held_out_task():
+    family = slider()
+    expert = replace(family, training=TrainingTasks(task=3))
+    drawn = expert.sample("train", 5, seed=9)
+    np.testing.assert_array_equal(drawn, np.repeat(family.sample("test", 4, seed=0)[3:], 5, axis=0))
+    np.testing.assert_array_equal(expert.normaliser, family.normaliser)
+
+
+@pytest.mark.parametrize(
+    ("training", "words"),
+    [
+        ({"width": 0.0}, "width: 0.0; valid: above 0, up to 1"),
+        ({"width": 1.5}, "width: 1.5"),
+        ({"task": -1}, "task: -1; valid: 0 or more"),
+        ({"task": 1, "width": 0.5}, "choose one"),
+    ],
+)
+def test_training_tasks_that_cannot_be_are_refused(training, words):
+    with pytest.raises(TaskError, match=words):
+        TrainingTasks(**training)
