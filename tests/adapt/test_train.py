@@ -150,15 +150,17 @@ from adapt import train
 from tests.adapt.small import request, shrink
 shrink(pytest.MonkeyPatch())
 train.CHECKPOINT_SECONDS = 0.0
-train.train(request("dr", Path({out!r}), iterations=100000), lambda row: print(row["iteration"], flush=True))
+train.train(request({learner!r}, Path({out!r}), iterations=100000), lambda row: print(row["iteration"], flush=True))
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after", [1, 7, 40])
-def test_a_training_killed_at_any_time_leaves_a_readable_checkpoint(after, tmp_path):
-    out = tmp_path / "run"
-    code = [sys.executable, "-c", ENDLESS.format(out=str(out))]
+@pytest.mark.parametrize(
+    ("learner", "after"), [("dr", 1), ("dr", 40), *((learner, 7) for learner in LEARNERS)]
+)
+def test_a_training_killed_at_any_time_leaves_a_readable_checkpoint(learner, after, runs, tmp_path):
+    out = with_oracle(runs, tmp_path) / "run"
+    code = [sys.executable, "-c", ENDLESS.format(learner=learner, out=str(out))]
     with subprocess.Popen(code, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -171,7 +173,7 @@ def test_a_training_killed_at_any_time_leaves_a_readable_checkpoint(after, tmp_p
     assert done >= after - 1  # a line is printed before its checkpoint is written
     with pytest.raises(RunError, match=f"stopped after iteration {done + 1} of"):
         train(
-            request("dr", out, iterations=100000, resume=True),
+            request(learner, out, iterations=100000, resume=True),
             lambda row: os.kill(os.getpid(), signal.SIGTERM),
         )
     assert [row["iteration"] for row in rows(out)] == list(range(1, learnt(out)["iteration"] + 1))
