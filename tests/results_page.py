@@ -1,6 +1,7 @@
 """docs/results: what was measured of trained learners, and the page that shows it.
 
-python -m tests.results_page add RUN...      keeps the figures of evaluated runs, and writes the page anew
+python -m tests.results_page add RUN...      keeps the figures of evaluated runs, also out of distribution and against
+                                             experts where they are there, and writes the page anew
 python -m tests.results_page                 writes the page anew
 """
 
@@ -22,6 +23,8 @@ from adapt.results import brief, spread
 from adapt.train import read_run
 
 FOLDER = Path(__file__).parents[1] / "docs" / "results"
+EXPERTS = FOLDER / "experts"
+"""What `adapt experts` has written."""
 PAGE = FOLDER / "README.md"
 _POINTS = 60
 """Of a learning curve that is kept."""
@@ -59,7 +62,8 @@ def kept(run: Path) -> dict[str, Any]:
     evaluation = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))
     config = read_run(run)
     curve = {name: _thinned(values) for name, values in row["curves"].items() if values["frames"]}
-    facts = {name: config[name] for name in ("learner", "family", "seed", "commit", "versions", "machine")}
+    names = ("learner", "family", "training", "seed", "commit", "versions", "machine")
+    facts = {name: config[name] for name in names}
     return facts | {
         "frames": row["frames"],
         "minutes": round(row["minutes"], 1),
@@ -69,26 +73,46 @@ def kept(run: Path) -> dict[str, Any]:
         "stages": row["stages"],
         "cvar5": row["cvar5"],
         "score": row["score"],
+        "ood": _ood(run),
         "hyperparameters": config["hyperparameters"],
         "curve": curve,
     }
 
 
+def _ood(run: Path) -> dict[str, Any] | None:
+    """Of `adapt evaluate RUN --split ood`; None where that was not asked."""
+    path = run / "evaluation_ood.json"
+    if not path.is_file():
+        return None
+    result = json.loads(path.read_text(encoding="utf-8"))
+    last = result["policies"]["learner"]["stages"][-1]
+    return {"mean": last["mean"], "interval": last["interval"], "score": result["score"]}
+
+
 def add(run: Path) -> Path:
     """Keeps an evaluated run's figures; returns the file."""
     record = kept(run)
-    name = f"{folder_name(record['family'])}-{record['learner']}-{record['seed']}.json"
+    width = record["training"]["width"]
+    own = "" if width == 1 else f"-width{width:g}"
+    name = f"{folder_name(record['family'])}-{record['learner']}-{record['seed']}{own}.json"
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / name).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    experts = run / "experts" / "experts.json"
+    if experts.is_file():
+        EXPERTS.mkdir(exist_ok=True)
+        (EXPERTS / name).write_text(experts.read_text(encoding="utf-8"), encoding="utf-8")
     return FOLDER / name
 
 
-def page(records: Sequence[dict[str, Any]]) -> str:
+def page(records: Sequence[dict[str, Any]], experts: Sequence[dict[str, Any]] = ()) -> str:
     """The page of all that is kept."""
     families = sorted({record["family"] for record in records} | set(PUBLISHED))
     parts = [_HEAD]
     for family in families:
         parts += _family(family, [record for record in records if record["family"] == family])
+        for held_against in experts:
+            if held_against["family"] == family:
+                parts += _experts(held_against)
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -97,21 +121,31 @@ def records() -> list[dict[str, Any]]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))]
 
 
+def experts() -> list[dict[str, Any]]:
+    """All that is kept of `adapt experts`."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(EXPERTS.glob("*.json"))]
+
+
 _HEAD = """# Results
 
 Every learner on every family that was run, on held-out tasks, next to what was published. Written by
 `python -m tests.results_page` from the JSON files in this folder, each with its seed, hyperparameters, versions and
 commit. Returns are means over tasks with 95 % bootstrap intervals; CVaR5% is the mean of the worst twentieth. A score
-is (learner - DR) / (oracle - DR). The policy acts deterministically, through the adapter that the ROS node runs.
+is (learner - DR) / (oracle - DR). The policy acts deterministically, through the adapter that the ROS node runs. Out of
+distribution are tasks beyond the trained range by up to a quarter of it: return of the last episode, and score. A
+width below 1 is a training on the middle share of the family alone, which is evaluated on the whole.
 """
 
 
 def _family(family: str, rows: list[dict[str, Any]]) -> Iterator[str]:
     yield f"## `{family}`\n"
     if rows:
-        yield "| learner | seed | frames | minutes | tasks | return, by episode or gradient steps | CVaR5% | score |"
-        yield "|---|---|---|---|---|---|---|---|"
-        for row in sorted(rows, key=lambda row: (row["learner"], row["seed"])):
+        yield (
+            "| learner | seed | frames | minutes | tasks | return, by episode or gradient steps | CVaR5% | score "
+            "| out of distribution |"
+        )
+        yield "|---|---|---|---|---|---|---|---|---|"
+        for row in _sorted(rows):
             yield _row(row)
         yield (
             "\nEach row: "
@@ -125,11 +159,47 @@ def _family(family: str, rows: list[dict[str, Any]]) -> Iterator[str]:
         yield f"Published, {what}: {figure}.\n"
 
 
+def _sorted(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: (row["learner"], -_width(row), row["seed"]))
+
+
+def _width(row: dict[str, Any]) -> float:
+    return row.get("training", {}).get("width", 1.0)
+
+
+def _name(row: dict[str, Any]) -> str:
+    return row["learner"] if _width(row) == 1 else f"{row['learner']}, width {_width(row):g}"
+
+
 def _row(row: dict[str, Any]) -> str:
     stages = "; ".join(f"{stage['name']}: {spread(stage)}" for stage in row["stages"])
     score = "" if row["score"] is None else spread(row["score"], 3)
-    cells = [row["learner"], row["seed"], f"{row['frames']:,}", row["minutes"], row["tasks"], stages]
-    return f"| {' | '.join(map(str, cells))} | {brief(row['cvar5'])} | {score} |"
+    cells = [_name(row), row["seed"], f"{row['frames']:,}", row["minutes"], row["tasks"], stages]
+    beyond = row.get("ood")
+    out = "" if beyond is None else spread(beyond)
+    out += "" if beyond is None or beyond["score"] is None else f"; score {spread(beyond['score'], 3)}"
+    return f"| {' | '.join(map(str, cells))} | {brief(row['cvar5'])} | {score} | {out} |"
+
+
+def _experts(result: dict[str, Any]) -> Iterator[str]:
+    """Adaptation against learning from scratch, on the same held-out tasks."""
+    names = list(result["tasks"][0]["experts"])
+    yield (
+        f"Against learning from scratch, by `adapt experts` on the run of {result['learner']}: return of its first "
+        f"episode ({result['episode_steps']} control steps) on held-out tasks, and the control steps after which the "
+        "training episodes of an expert for this task alone had the same; in brackets the expert's return after all "
+        f"its control steps. Means over {result['trials']} trials.\n"
+    )
+    yield f"| task | {result['learner']} | {' | '.join(names)} |"
+    yield "|---|---|" + "---|" * len(names)
+    for row in result["tasks"]:
+        cells = [
+            f"{'never' if expert['frames_to_reach'] is None else format(expert['frames_to_reach'], ',')} of "
+            f"{expert['frames']:,} ({brief(expert['returns'][0])})"
+            for expert in row["experts"].values()
+        ]
+        yield f"| {row['task']} | {brief(row['adaptive'][0])} | {' | '.join(cells)} |"
+    yield ""
 
 
 def _command(row: dict[str, Any]) -> str:
@@ -142,7 +212,10 @@ def _command(row: dict[str, Any]) -> str:
         if name in usual and json.dumps(usual[name]) != json.dumps(value)
         for word in _option(name, value)
     ]
-    return shlex.join(["adapt", "train", row["learner"], row["family"], "--seed", str(row["seed"]), *options])
+    narrow = [] if _width(row) == 1 else ["--width", f"{_width(row):g}"]
+    return shlex.join(
+        ["adapt", "train", row["learner"], row["family"], "--seed", str(row["seed"]), *narrow, *options]
+    )
 
 
 def _flat(options: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -162,7 +235,7 @@ def _option(name: str, value: Any) -> list[str]:
 
 def _curves(rows: list[dict[str, Any]]) -> Iterator[str]:
     """Returns of training episodes against frames, each run in the order of the table."""
-    drawn = [row for row in sorted(rows, key=lambda r: (r["learner"], r["seed"])) if "return" in row["curve"]]
+    drawn = [row for row in _sorted(rows) if "return" in row["curve"] and _width(row) == 1]
     if not drawn:
         return
     most = max(row["frames"] for row in drawn)
@@ -196,7 +269,7 @@ def main(arguments: Sequence[str]) -> None:
     for run in arguments[1:] if arguments[:1] == ["add"] else ():
         print(add(Path(run)))
     FOLDER.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page(records()), encoding="utf-8")
+    PAGE.write_text(page(records(), experts()), encoding="utf-8")
     print(PAGE)
 
 

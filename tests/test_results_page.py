@@ -15,7 +15,9 @@ from tests import results_page
 
 
 def test_the_page_is_what_the_kept_figures_say():
-    assert results_page.PAGE.read_text(encoding="utf-8") == results_page.page(results_page.records())
+    assert results_page.PAGE.read_text(encoding="utf-8") == results_page.page(
+        results_page.records(), results_page.experts()
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,8 +60,22 @@ def test_a_row_names_its_figures():
         '{"learner": "x", "seed": 3, "frames": 1200, "minutes": 2.5, "tasks": 256, "cvar5": -20.04, "score": null,'
         '"stages": [{"name": "episode 1", "mean": -10.04, "interval": [-11.0, -9.0], "cvar5": -20.0}]}'
     )
-    expected = "| x | 3 | 1,200 | 2.5 | 256 | episode 1: -10.0 [-11.0, -9.000] | -20.0 |  |"
+    expected = "| x | 3 | 1,200 | 2.5 | 256 | episode 1: -10.0 [-11.0, -9.000] | -20.0 |  |  |"
     assert results_page._row(record) == expected
+    beyond = {"mean": -30.0, "interval": [-31.0, -29.0], "score": {"mean": 0.5, "interval": [0.4, 0.6]}}
+    narrow = record | {"ood": beyond, "training": {"width": 0.5, "task": None}}
+    row = results_page._row(narrow)
+    assert row.startswith("| x, width 0.5 | 3 |")
+    assert row.endswith("|  | -30.0 [-31.0, -29.0]; score 0.500 [0.400, 0.600] |")
+
+
+def test_experts_are_told_with_the_control_steps_that_they_needed():
+    expert = {"returns": [-12.0], "frames": 3000, "frames_to_reach": None}
+    task = {"task": 0, "adaptive": [-11.0], "experts": {"a": expert, "b": expert | {"frames_to_reach": 2000}}}
+    result = {"learner": "x", "episode_steps": 200, "trials": 256, "tasks": [task]}
+    lines = list(results_page._experts(result))
+    assert lines[1] == "| task | x | a | b |"
+    assert lines[3] == "| 0 | -11.0 | never of 3,000 (-12.0) | 2,000 of 3,000 (-12.0) |"
 
 
 def test_the_command_names_what_is_not_usual():
@@ -70,7 +86,15 @@ def test_the_command_names_what_is_not_usual():
         "hears_reward": False,
         "ppo": usual["ppo"] | {"huber": False},
     }
-    row = {"learner": "varibad", "family": "half_cheetah_vel", "seed": 4, "hyperparameters": own}
+    narrow = {"width": 0.5, "task": None}
+    row = {
+        "learner": "varibad",
+        "family": "half_cheetah_vel",
+        "training": narrow,
+        "seed": 4,
+        "hyperparameters": own,
+    }
     assert results_page._command(row) == (
-        "adapt train varibad half_cheetah_vel --seed 4 --frames 1000 --hidden 8 9 --no-hears-reward --ppo.no-huber"
+        "adapt train varibad half_cheetah_vel --seed 4 --width 0.5 --frames 1000 --hidden 8 9 --no-hears-reward "
+        "--ppo.no-huber"
     )
