@@ -104,6 +104,8 @@ class TaskFamily:
     goal: Goal | None = None
     change: Change | None = None
     pushes: Pushes | None = None
+    privileged: Callable[[Motion], np.ndarray] | None = None
+    """What critics are told of the true state besides the task: it never leaves training. Shape (N, S)."""
     reward_measurable: bool = False
     """Whether the reward can be computed from the robot's sensors; if not, adaptation is reward-free."""
     simulate: Callable[[Plant, Sequence[Parameter], int, int], BatchSim] = BatchSim

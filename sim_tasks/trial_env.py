@@ -112,6 +112,17 @@ class TrialVecEnv:
         return self._motion
 
     @property
+    def told(self) -> np.ndarray:
+        """What critics are told: the task, as in `context`, and what the family tells of the true state.
+
+        Shape (N, P + R + S), float32.
+        """
+        privileged = self.family.privileged
+        if privileged is None:
+            return self.context
+        return np.concatenate([self.context, privileged(self._motion)], axis=1, dtype=np.float32)
+
+    @property
     def new_episode(self) -> np.ndarray:
         """1 where an episode begins with the present observation. Shape (N,), float32."""
         return (self.episode_step == 0).astype(np.float32)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from adapt.checkpoint import optimizer_state, restore_optimizer
 from adapt.errors import AdaptError
 from adapt.learners.ppo import PPO, PPOConfig, Rollout
 from adapt.learners.returns import ReturnMeter, RewardScale
@@ -63,15 +62,16 @@ class BoundLearner:
         torch.manual_seed(seed)
         observation, action = env.observation.shape[1], env.previous_action.shape[1]
         task, hidden, normalise = env.context.shape[1], config.hidden, config.normalise
+        critic_told = env.told.shape[1]
         told = task if told_task else 0
         self.policy = GaussianPolicy(
             observation, action, told, hidden, normalise=normalise, std=config.std, latent=config.latent
         )
-        self.critic = Critic(observation, action, task, hidden, normalise=normalise)
+        self.critic = Critic(observation, action, critic_told, hidden, normalise=normalise)
         self.ppo = PPO(self.policy, self.critic, config.ppo)
         self._known = observation + action + told
         self._rollout = Rollout(
-            config.horizon, config.robots, self._known, observation + action + task, action
+            config.horizon, config.robots, self._known, observation + action + critic_told, action
         )
         self._returns = ReturnMeter(config.robots)
         self._scale = RewardScale(config.robots, config.ppo.gamma) if config.scale_rewards else None
@@ -117,10 +117,7 @@ class BoundLearner:
 
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""
-        return {
-            "policy": self.policy.state_dict(),
-            "critic": self.critic.state_dict(),
-            "optimizer": optimizer_state(self.ppo.optimizer),
+        return self.ppo.state() | {
             "env": self.env.state(),
             "returns": self._returns.state(),
             "scale": self._scale.state() if self._scale else {},
@@ -129,9 +126,7 @@ class BoundLearner:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Inverse of `state`."""
-        self.policy.load_state_dict(state["policy"])
-        self.critic.load_state_dict(state["critic"])
-        restore_optimizer(self.ppo.optimizer, state["optimizer"])
+        self.ppo.restore(state)
         self.env.restore(state["env"])
         self._returns.restore(state["returns"])
         if self._scale:
@@ -140,7 +135,7 @@ class BoundLearner:
 
     def _inputs(self) -> torch.Tensor:
         env = self.env
-        return torch.from_numpy(np.concatenate([env.observation, env.previous_action, env.context], axis=1))
+        return torch.from_numpy(np.concatenate([env.observation, env.previous_action, env.told], axis=1))
 
 
 def build_dr(setup: Setup) -> BoundLearner:

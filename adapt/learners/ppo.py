@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from adapt.checkpoint import optimizer_state, restore_optimizer
 from adapt.learners.returns import RewardScale
 from adapt.networks.policy import Critic, GaussianPolicy
 from sim_tasks.trial_env import Transition
+
+RATES = (1e-5, 1e-2)
+"""Lowest and highest learning rate that may follow from the divergence; rsl_rl's."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,11 @@ class PPOConfig:
     epochs: int = 4
     minibatches: int = 8
     learning_rate: float = 1e-3
-    """Adam's at the start; falls linearly to a tenth."""
+    """Adam's at the start; falls linearly to a tenth, or follows `target_kl`."""
+    target_kl: float = 0.0
+    """Above 0, the learning rate follows the policy's divergence from the one that played: a third less after a
+    minibatch with more than twice as much, half as much again after one with less than half (Rudin et al. 2021,
+    arXiv:2109.11978)."""
     clip: float = 0.2
     entropy: float = 1e-3
     value_weight: float = 0.5
@@ -130,10 +139,35 @@ class PPO:
         parameters = [*policy.parameters(), *critic.parameters()]
         self.optimizer = torch.optim.Adam(parameters, lr=config.learning_rate, eps=1e-5)
 
-    def set_progress(self, fraction: float) -> None:
-        """How much of the training is behind us, in [0, 1]: sets the learning rate."""
+    @property
+    def learning_rate(self) -> float:
+        return self.optimizer.param_groups[0]["lr"]
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * (1 - 0.9 * fraction)
+            group["lr"] = value
+
+    def set_progress(self, fraction: float) -> None:
+        """How much of the training is behind us, in [0, 1]: sets the learning rate, unless `target_kl` does."""
+        if not self.config.target_kl:
+            self.learning_rate = self.config.learning_rate * (1 - 0.9 * fraction)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a later `restore` needs to go on exactly from here."""
+        return {
+            "policy": self.policy.state_dict(),
+            "critic": self.critic.state_dict(),
+            "policy_optimizer": optimizer_state(self.optimizer),
+            "learning_rate": self.learning_rate,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Inverse of `state`."""
+        self.policy.load_state_dict(state["policy"])
+        self.critic.load_state_dict(state["critic"])
+        restore_optimizer(self.optimizer, state.get("policy_optimizer", {}))  # empty before the first step
+        self.learning_rate = state["learning_rate"]
 
     def shuffles(self, rollout: Rollout) -> list[torch.Tensor]:
         """The order of samples in each epoch of one update: all random numbers that it needs."""
@@ -157,10 +191,12 @@ class PPO:
             for shuffle in shuffles
             for batch in shuffle.split(size)
         ]
-        policy_loss, value_loss = np.mean(losses, axis=0)
+        policy_loss, value_loss, kl = np.mean(losses, axis=0)
         return {
             "policy_loss": float(policy_loss),
             "value_loss": float(value_loss),
+            "policy_kl": float(kl),
+            "learning_rate": self.learning_rate,
             "reward": float(rollout.played.mean()),
             "action_std": float(torch.exp(self.policy.log_std.detach()).mean()),
         }
@@ -173,7 +209,7 @@ class PPO:
         log_probs: torch.Tensor,
         advantages: torch.Tensor,
         returns: torch.Tensor,
-    ) -> tuple[float, float]:
+    ) -> tuple[float, float, float]:
         config = self.config
         now = self.policy.log_prob(self.policy(policy_inputs), actions)
         policy_loss = clipped_loss(now, log_probs, advantages, config.clip)
@@ -184,7 +220,10 @@ class PPO:
         for network in (self.policy, self.critic):
             nn.utils.clip_grad_norm_(network.parameters(), config.max_grad_norm)
         self.optimizer.step()
-        return policy_loss.item(), value_loss.item()
+        kl = divergence(now.detach(), log_probs).item()
+        if config.target_kl:
+            self.learning_rate = followed(self.learning_rate, kl, config.target_kl)
+        return policy_loss.item(), value_loss.item(), kl
 
 
 def clipped_loss(
@@ -198,6 +237,20 @@ def clipped_loss(
     ratio = torch.exp(now - before)
     clipped = torch.clamp(ratio, 1 - clip, 1 + clip)
     return -torch.min(ratio * advantages, clipped * advantages).mean()
+
+
+def divergence(now: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
+    """KL(before || now) from log densities of actions that `before` drew, one shape: the mean of r - 1 - log r."""
+    log_ratio = now - before
+    return (torch.exp(log_ratio) - 1 - log_ratio).mean()
+
+
+def followed(rate: float, kl: float, target: float) -> float:
+    """The learning rate after a minibatch with a divergence, see `PPOConfig.target_kl`; within `RATES`."""
+    low, high = RATES
+    if kl > 2 * target:
+        return max(rate / 1.5, low)
+    return min(rate * 1.5, high) if kl < target / 2 else rate
 
 
 def value_error(values: torch.Tensor, returns: torch.Tensor, huber: bool) -> torch.Tensor:

@@ -70,16 +70,19 @@ class RL2Learner:
     def __init__(self, env: TrialVecEnv, seed: int, config: RL2Config | None = None):
         """
         Raises:
-            AdaptError: a critic with the policy's memory is to be told the task.
+            AdaptError: a critic with the policy's memory is to be told the task, or the learning rate is to follow the
+                divergence, which is not for recurrent policies.
         """
         self.config = config = config or RL2Config()
+        if config.ppo.target_kl:
+            raise AdaptError(f"rl2: ppo.target_kl: {config.ppo.target_kl}; valid: 0")
         if config.shared and config.told_critic:
             raise AdaptError("rl2: shared and told_critic: the policy would be told the task; choose one")
         self.env = env
         self.iteration_steps = config.horizon * config.robots
         torch.manual_seed(seed)
         self.policy = RecurrentPolicy(self._memory(0), config.layers, config.std)
-        told = env.context.shape[1] if config.told_critic else 0
+        told = env.told.shape[1] if config.told_critic else 0
         memory = self.policy.memory if config.shared else self._memory(told)
         self.critic = RecurrentCritic(memory, config.layers)
         self.ppo = RecurrentPPO(self.policy, self.critic, config.ppo)
@@ -183,7 +186,7 @@ class RL2Learner:
         """What policy and critic hear now, shape (N, F); the critic's come last."""
         env = self.env
         parts = (env.observation, env.previous_action, self._reward.numpy(), env.new_episode[:, None])
-        told = (env.context,) if self.config.told_critic else ()
+        told = (env.told,) if self.config.told_critic else ()
         return torch.from_numpy(np.concatenate([*parts, *told], axis=1))
 
     def _evaluate(self, cut: dict[int, torch.Tensor]) -> None:

@@ -118,7 +118,7 @@ class RMALearner:
         self.iteration = 0
         steps, robots = config.horizon, config.robots
         known = observation + action + 2 * size
-        self._rollout = Rollout(steps, robots, known, known + task, action)
+        self._rollout = Rollout(steps, robots, known, known + env.told.shape[1], action)
         self._excitation = Excitation(config.excited, action)
         self._heard = torch.zeros(steps, robots, observation + action + 1)
         self._fresh = torch.zeros(steps, robots, dtype=torch.bool)
@@ -176,10 +176,7 @@ class RMALearner:
 
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""
-        return {
-            "policy": self.policy.state_dict(),
-            "critic": self.critic.state_dict(),
-            "policy_optimizer": optimizer_state(self.ppo.optimizer),
+        return self.ppo.state() | {
             "encoder": self.encoder.state_dict(),
             "motion_model": self.motion_model.state_dict(),
             "target": self.target.state_dict() if self.target else {},
@@ -196,9 +193,7 @@ class RMALearner:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Inverse of `state`."""
-        self.policy.load_state_dict(state["policy"])
-        self.critic.load_state_dict(state["critic"])
-        restore_optimizer(self.ppo.optimizer, state.get("policy_optimizer", {}))
+        self.ppo.restore(state)
         self.encoder.load_state_dict(state["encoder"])
         self.motion_model.load_state_dict(state["motion_model"])
         if self.target:
@@ -228,7 +223,7 @@ class RMALearner:
         inputs = torch.cat([observation, action, flag], dim=-1, out=heard)
         belief, memory = self.encoder(inputs[None], self._memory)
         known = torch.cat([observation, action, belief[0]], dim=-1)
-        return known, torch.cat([known, torch.from_numpy(env.context)], dim=-1), memory
+        return known, torch.cat([known, torch.from_numpy(env.told)], dim=-1), memory
 
     def _update_belief(self) -> dict[str, float]:
         config = self.config
@@ -273,9 +268,10 @@ class RMALearner:
 
     def _stretch(self, trials: torch.Tensor) -> Stretch:
         observation, action, task = self._sizes
+        known = self._rollout.policy_inputs.shape[-1]
         return Stretch(
             self._heard[:, trials],
-            self._rollout.critic_inputs[:, trials, -task:],
+            self._rollout.critic_inputs[:, trials, known : known + task],
             observation,
             action,
             self._fresh[:, trials],

@@ -98,7 +98,7 @@ class VariBADLearner:
         self.iteration_steps = config.horizon * config.robots
         torch.manual_seed(seed)
         observation, action = env.observation.shape[1], env.previous_action.shape[1]
-        task, latent = env.context.shape[1], config.latent
+        task, told, latent = env.context.shape[1], env.told.shape[1], config.latent
         self.encoder = TrajectoryEncoder(
             observation, action, latent, config.memory, config.embedding, reward=config.hears_reward
         )
@@ -115,10 +115,10 @@ class VariBADLearner:
         self.policy = GaussianPolicy(
             observation, action, 2 * latent, config.hidden, normalise=True, std=config.std
         )
-        self.critic = Critic(observation, action, 2 * latent + task, config.hidden, normalise=True)
+        self.critic = Critic(observation, action, 2 * latent + told, config.hidden, normalise=True)
         self.ppo = PPO(self.policy, self.critic, config.ppo)
         inputs = known + 2 * latent
-        self._rollout = Rollout(config.horizon, config.robots, inputs, inputs + task, action)
+        self._rollout = Rollout(config.horizon, config.robots, inputs, inputs + told, action)
         self._buffer = TrialBuffer(env, config.buffer)
         self._heard = torch.zeros(config.horizon, config.robots, self.encoder.size)
         self._memory = torch.zeros(config.robots, config.memory)
@@ -188,7 +188,7 @@ class VariBADLearner:
     def _inputs(self, belief: torch.Tensor) -> torch.Tensor:
         env = self.env
         known = [torch.from_numpy(array) for array in (env.observation, env.previous_action)]
-        return torch.cat([*known, belief, torch.from_numpy(env.context)], dim=-1)
+        return torch.cat([*known, belief, torch.from_numpy(env.told)], dim=-1)
 
     def _begin(self, ids: np.ndarray) -> None:
         """New trials: nothing is remembered."""
@@ -249,10 +249,7 @@ class VariBADLearner:
 
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""
-        return {
-            "policy": self.policy.state_dict(),
-            "critic": self.critic.state_dict(),
-            "policy_optimizer": optimizer_state(self.ppo.optimizer),
+        return self.ppo.state() | {
             "model": self.model.state_dict(),
             "optimizer": optimizer_state(self.optimizer),
             "env": self.env.state(),
@@ -266,9 +263,7 @@ class VariBADLearner:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Inverse of `state`."""
-        self.policy.load_state_dict(state["policy"])
-        self.critic.load_state_dict(state["critic"])
-        restore_optimizer(self.ppo.optimizer, state["policy_optimizer"])
+        self.ppo.restore(state)
         self.model.load_state_dict(state["model"])
         restore_optimizer(self.optimizer, state.get("optimizer", {}))
         self.env.restore(state["env"])

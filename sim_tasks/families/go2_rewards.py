@@ -34,6 +34,11 @@ def base_velocity(motion: Motion) -> tuple[np.ndarray, np.ndarray]:
     return forward, left
 
 
+def base_state(motion: Motion) -> np.ndarray:
+    """What no sensor of the robot says: velocity of the base in its own frame in [m/s], height in [m]. Shape (N, 3)."""
+    return np.stack([*base_velocity(motion), motion.qpos[:, 2]], axis=1)
+
+
 def uprightness(motion: Motion) -> np.ndarray:
     """Cosine of the angle between the base's up and the ground's normal. Shape (N,)."""
     _, x, y, _ = motion.qpos[:, QUATERNION].T

@@ -11,7 +11,7 @@ import numpy as np
 
 from robots import load_robot
 from robots.observation import ObservationTerm
-from sim_tasks.families.go2_rewards import REWARD, fallen, on_target
+from sim_tasks.families.go2_rewards import REWARD, base_state, fallen, on_target
 from sim_tasks.family import Pushes, TaskFamily
 from sim_tasks.goal import Goal
 from sim_tasks.plant import robot_plant
@@ -213,6 +213,7 @@ def go2_velocity() -> TaskFamily:
         terminal=fallen,
         success=on_target,
         goal=GOAL,
+        privileged=base_state,
         pushes=Pushes(every=(1.0, 10.0), speed=1.0, dofs=(0, 1)),
         episode_seconds=10.0,
         about="walk at a velocity that is told, with unknown load, friction, slope, drives and one faulty joint",

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from adapt.learners.bounds import BoundConfig, BoundLearner
-from adapt.learners.ppo import PPO, PPOConfig, Rollout
+from adapt.learners.ppo import PPO, RATES, PPOConfig, Rollout, divergence, followed
 from adapt.networks.policy import Critic, GaussianPolicy
 from sim_tasks.trial_env import Transition
 
@@ -139,6 +139,46 @@ def test_the_clipped_objective_worked_out_by_hand(ratios, loss, moves):
     assert bool((output_bias != 0).any()) is moves
 
 
+def test_the_divergence_by_hand():
+    # Ratios 2 and 1/2: (2 - 1 - log 2 + 1/2 - 1 + log 2) / 2 = 1/4.
+    now = torch.log(torch.tensor([2.0, 0.5]))
+    assert divergence(now, torch.zeros(2)).item() == pytest.approx(0.25)
+    assert divergence(now, now).item() == 0.0
+
+
+def test_the_divergence_is_torchs_own_between_gaussians():
+    """10,000 actions of N(0, 1); against N(0.1, 1) it is 0.1^2 / 2 = 0.005."""
+    before, after = torch.distributions.Normal(0.0, 1.0), torch.distributions.Normal(0.1, 1.0)
+    actions = before.sample((10_000,))
+    found = divergence(after.log_prob(actions), before.log_prob(actions)).item()
+    exact = torch.distributions.kl_divergence(before, after).item()
+    assert found == pytest.approx(exact, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("kl", "rate"), [(0.0, 1.5e-3), (0.004, 1.5e-3), (0.006, 1e-3), (0.019, 1e-3), (0.021, 1e-3 / 1.5)]
+)
+def test_the_learning_rate_follows_the_divergence(kl, rate):
+    assert followed(1e-3, kl, target=0.01) == pytest.approx(rate)
+
+
+def test_the_learning_rate_stays_within_its_limits():
+    assert followed(8e-3, 0.0, 0.01) == RATES[1]
+    assert followed(1.2e-5, 1.0, 0.01) == RATES[0]
+
+
+def test_a_rate_that_follows_is_not_the_schedules_and_is_kept():
+    ppo = zeroed(PPOConfig(epochs=2, minibatches=1, target_kl=1e9))
+    ppo.set_progress(1.0)
+    assert ppo.learning_rate == ppo.config.learning_rate
+    samples = two_samples((1.0, 1.0))
+    metrics = ppo.update(samples, ppo.shuffles(samples))
+    assert ppo.learning_rate == metrics["learning_rate"] == pytest.approx(ppo.config.learning_rate * 1.5**2)
+    again = zeroed(ppo.config)
+    again.restore(ppo.state())
+    assert again.learning_rate == ppo.learning_rate
+
+
 def test_the_entropy_of_a_gaussian_and_its_bonus():
     policy = GaussianPolicy(1, 2, 0, (4,))
     torch.nn.init.constant_(policy.log_std, math.log(3.0))
@@ -166,6 +206,7 @@ class Reach:
         self.observation = np.zeros((robots, 1), np.float32)
         self.previous_action = np.zeros((robots, 1), np.float32)
         self.context = np.zeros((robots, 1), np.float32)
+        self.told = self.context
         self.reset(np.arange(robots))
 
     def reset(self, ids: np.ndarray) -> None:

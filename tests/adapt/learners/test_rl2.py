@@ -38,6 +38,7 @@ class Guess:
         self.steps = np.zeros(robots, dtype=np.int64)
         self.previous_action = np.zeros((robots, 1), np.float32)
         self.context = np.zeros((robots, 1), np.float32)
+        self.told = self.context
         self.reset(np.arange(robots))
 
     @property
@@ -194,6 +195,11 @@ def test_only_the_critic_is_told_the_task():
 def test_one_memory_for_both_cannot_be_told_the_task():
     with pytest.raises(AdaptError, match="shared and told_critic"):
         learner(shared=True)
+
+
+def test_a_learning_rate_that_follows_the_divergence_is_refused():
+    with pytest.raises(AdaptError, match=r"ppo.target_kl: 0.01; valid: 0"):
+        learner(ppo=PPOConfig(target_kl=0.01))
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,17 @@ def test_velocity_is_meant_in_the_frame_of_the_base():
     assert base_velocity(climbing)[0][0] == pytest.approx(0.4)
 
 
+def test_critics_are_told_what_no_sensor_says(family):
+    env = TrialVecEnv(family, 3, seed=0, threads=1)
+    env.step(np.zeros((3, family.action_size)))
+    task = len(family.belief_names)
+    assert env.told.shape == (3, task + 3)
+    assert env.told.dtype == np.float32
+    np.testing.assert_array_equal(env.told[:, :task], env.context)
+    forward, left = base_velocity(env.motion)
+    np.testing.assert_allclose(env.told[:, task:].T, [forward, left, env.motion.qpos[:, 2]], rtol=1e-6)
+
+
 def test_tracking_terms_by_hand():
     # 0.3 and 0.4 m/s away are 0.5 m/s: exp(-0.25 / 0.25) = exp(-1).
     assert per_second("velocity", moving(goal=(0.3, -0.4, 0.0))) == pytest.approx(np.exp(-1))
