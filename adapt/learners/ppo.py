@@ -34,9 +34,9 @@ class PPOConfig:
     learning_rate: float = 1e-3
     """Adam's at the start; falls linearly to a tenth, or follows `target_kl`."""
     target_kl: float = 0.0
-    """Above 0, the learning rate follows the policy's divergence from the one that played: a third less after a
-    minibatch with more than twice as much, half as much again after one with less than half (Rudin et al. 2021,
-    arXiv:2109.11978)."""
+    """Above 0, the policy's learning rate follows its divergence from the one that played: a third less after a minibatch
+    with more than twice as much, half as much again after one with less than half (Rudin et al. 2021,
+    arXiv:2109.11978; there the critic's as well)."""
     clip: float = 0.2
     entropy: float = 1e-3
     value_weight: float = 0.5
@@ -136,22 +136,24 @@ class PPO:
         self.policy = policy
         self.critic = critic
         self.config = config
-        parameters = [*policy.parameters(), *critic.parameters()]
-        self.optimizer = torch.optim.Adam(parameters, lr=config.learning_rate, eps=1e-5)
+        groups = [{"params": [*network.parameters()]} for network in (policy, critic)]
+        self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate, eps=1e-5)
 
     @property
     def learning_rate(self) -> float:
+        """The policy's."""
         return self.optimizer.param_groups[0]["lr"]
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = value
+        self.optimizer.param_groups[0]["lr"] = value
 
     def set_progress(self, fraction: float) -> None:
-        """How much of the training is behind us, in [0, 1]: sets the learning rate, unless `target_kl` does."""
+        """How much of the training is behind us, in [0, 1]: sets the learning rates, but one that `target_kl` sets."""
+        rate = self.config.learning_rate * (1 - 0.9 * fraction)
+        self.optimizer.param_groups[1]["lr"] = rate
         if not self.config.target_kl:
-            self.learning_rate = self.config.learning_rate * (1 - 0.9 * fraction)
+            self.learning_rate = rate
 
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""
