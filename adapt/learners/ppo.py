@@ -34,8 +34,8 @@ class PPOConfig:
     learning_rate: float = 1e-3
     """Adam's at the start; falls linearly to a tenth, or follows `target_kl`."""
     target_kl: float = 0.0
-    """Above 0, the policy's learning rate follows its divergence from the one that played: a third less after a minibatch
-    with more than twice as much, half as much again after one with less than half (Rudin et al. 2021,
+    """Above 0, the policy's learning rate follows its divergence from the policy that played: a third less after a
+    minibatch with more than twice as much, half as much again after one with less than half (Rudin et al. 2021,
     arXiv:2109.11978; there the critic's as well)."""
     clip: float = 0.2
     entropy: float = 1e-3
