@@ -73,13 +73,24 @@ def _hero(evaluation: dict[str, Any]) -> str:
         tiles.append(_stage_tile(last))
     worst = number(last["cvar5"], 4)
     tiles.append(tile("CVaR5%", worst, escape(last["name"]), "Mean return of the worst 5 % of the tasks."))
+    title, tasks = _tasks(evaluation)
     return (
         f'<header><p class="eyebrow">{escape(evaluation["family"])}</p>'
-        f"<h1>{escape(evaluation['learner'])} on tasks that it has never seen</h1>"
-        f"<p class=lede>{evaluation['n_tasks']} tasks of the split {escape(evaluation['split'])}, held out of "
-        f"training. {_trial(evaluation)}{several}</p>"
+        f"<h1>{escape(evaluation['learner'])} on {title}</h1>"
+        f"<p class=lede>{tasks} {_trial(evaluation)}{several}</p>"
         f'<div class="tiles">{"".join(tiles)}</div></header>'
     )
+
+
+def _tasks(evaluation: dict[str, Any]) -> tuple[str, str]:
+    """What was played, for the title and as a sentence."""
+    count, task = evaluation["n_tasks"], evaluation["task"]
+    if task is None:
+        split = escape(evaluation["split"])
+        return "tasks that it has never seen", f"{count} tasks of the split {split}, held out of training."
+    own = any(run["training"]["task"] == task for run in evaluation["runs"]["learner"])
+    sentence = "The only task that it was trained on" if own else "One task that was held out of its training"
+    return f"task {task}", f"{sentence}, from {count} starts."
 
 
 def _trial(evaluation: dict[str, Any]) -> str:

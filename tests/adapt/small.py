@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from adapt import options
 from adapt.learners import LEARNERS, Learner, Setup, Teacher
 from adapt.learners.bounds import BoundConfig, BoundLearner
 from adapt.learners.maml import MAMLConfig
@@ -62,7 +63,8 @@ SMALL: dict[type, Any] = {
 
 
 def shrink(patch: pytest.MonkeyPatch) -> None:
-    """Makes the registered learners build their small versions."""
+    """Makes the registered learners build their small versions, whatever is shipped for a family."""
+    patch.setattr(options, "_presets", lambda learner, family: [])
     for name, kind in LEARNERS.items():
         patch.setitem(LEARNERS, name, dataclasses.replace(kind, config=SMALL[type(kind.config)]))
 

@@ -12,6 +12,7 @@ import pytest
 from adapt import evaluate, experts
 from adapt.errors import AdaptError, RunError
 from adapt.experts import ExpertsRequest, frames_to_reach, hold_against_experts, parse_learners, table_lines
+from adapt.report import write_evaluation
 from adapt.runs import EvaluationRequest, evaluate_run
 from adapt.train import load_learner
 from sim_tasks.families import load_family
@@ -54,6 +55,8 @@ def test_experts_meet_their_task_alone_and_are_trained_once(runs, tmp_path):
     lines = list(table_lines(result))
     assert len(lines) == 1 + 2 * 2
     assert "of 2,048" in lines[2]
+    page = write_evaluation(run / "evaluation_task1.json").read_text("utf-8")
+    assert f"One task that was held out of its training, from {STARTS} starts." in page
     told.clear()
     assert hold_against_experts(request, lambda *each: told.append(each)) == result
     assert told == []
@@ -66,6 +69,8 @@ def _an_expert_is_evaluated_on_its_own_task_and_is_no_adaptive_policy(expert: Pa
     result = evaluate_run(expert, EvaluationRequest(tasks=STARTS), quiet=True)
     assert result["task"] == 1
     assert result["tasks"]["values"] == [task.tolist()] * STARTS
+    page = write_evaluation(expert / "evaluation.json").read_text("utf-8")
+    assert f"The only task that it was trained on, from {STARTS} starts." in page
     with pytest.raises(RunError, match="an expert itself"):
         hold_against_experts(ExpertsRequest(expert, {"sb3_ppo": 1}))
 
