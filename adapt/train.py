@@ -39,6 +39,8 @@ from sim_tasks.family import WHOLE_FAMILY, TaskFamily, TrainingTasks
 CHECKPOINT_SECONDS = 30.0
 """Between checkpoints, at least."""
 
+TEACHERS = ("oracle", "dr")
+"""Learners that others can learn from."""
 _RESUMED = ("learner", "family", "training", "seed", "iterations", "hyperparameters")
 """What a run must have in common with the request that goes on with it."""
 _RECORDED = (*_RESUMED, "teacher", "commit")
@@ -62,7 +64,7 @@ class TrainRequest:
     threads: int = 0
     """Of the simulation; 0 for all cores. Torch takes one."""
     teacher: Path | None = None
-    """Oracle run, for learners that need one."""
+    """Run of one of `TEACHERS`, for learners that need one."""
     resume: bool = False
     training: TrainingTasks = WHOLE_FAMILY
     """Which tasks are trained on, where not the whole family."""
@@ -187,12 +189,14 @@ def _restore(learner: Learner, state: dict[str, Any], run: Path) -> None:
 
 def _load_teacher(request: TrainRequest) -> Teacher:
     if request.teacher is None:
-        raise AdaptError(f"{request.learner}: needs --teacher, the folder of an oracle run")
+        raise AdaptError(
+            f"{request.learner}: needs --teacher, the folder of a run of {' or '.join(TEACHERS)}"
+        )
     config = read_run(request.teacher)
-    if config["learner"] != "oracle" or config["family"] != request.family:
+    if config["learner"] not in TEACHERS or config["family"] != request.family:
         raise AdaptError(
             f"--teacher {request.teacher}: a run of {config['learner']} on {config['family']}; "
-            f"expected oracle on {request.family}"
+            f"expected {' or '.join(TEACHERS)} on {request.family}"
         )
     return _read_teacher(request.teacher)
 

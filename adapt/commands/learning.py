@@ -30,7 +30,7 @@ class Train:
     threads: int = 0
     """Threads of the simulation; 0 for all cores."""
     teacher: Path | None = None
-    """Oracle run that some learners learn from. Default: the folder `oracle` beside --out."""
+    """Run of oracle or dr that some learners learn from. Default: the folder `oracle` beside --out."""
     width: float = 1.0
     """Train on the middle share of every parameter's distribution only; evaluation stays on the whole family."""
     task: int | None = None

@@ -112,7 +112,7 @@ class RMALearner:
         """Reads the task off a belief that is over something else; the encoder does not learn from it."""
         head = [] if self.task_head is None else [*self.task_head.parameters()]
         self.optimizer = torch.optim.Adam([*self.parameters, *head], lr=config.learning_rate)
-        self.policy = policy_on_belief(teacher[0], self.target)
+        self.policy = policy_on_belief(teacher[0], self.target, task)
         self.critic = critic_on_belief(teacher[1], observation + action, size)
         self.ppo = PPO(self.policy, self.critic, config.ppo)
         self.iteration = 0
@@ -320,6 +320,11 @@ def _check(config: RMAConfig, teacher: Teacher) -> None:
     if not 0 <= config.excited < config.robots:
         raise AdaptError(
             f"excited: {config.excited}; valid: 0 to {config.robots - 1}, robots being {config.robots}"
+        )
+    if not (config.fine_tune or teacher[0].context_size):
+        raise AdaptError(
+            "fine_tune: False; the teacher was not told the task, so that its policy does not listen to a belief "
+            "before PPO has taught it to: take True, or an oracle as the teacher"
         )
     if config.target == "latent" and teacher[0].encoder is None:
         raise AdaptError(

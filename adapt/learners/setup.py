@@ -11,7 +11,7 @@ from sim_tasks.family import TaskFamily
 from sim_tasks.trial_env import TrialVecEnv
 
 Teacher = tuple[GaussianPolicy, Critic]
-"""Policy and critic of an oracle."""
+"""Policy and critic of an oracle, or of a policy that was told nothing."""
 
 
 class Learner(Protocol):

@@ -1,7 +1,8 @@
 """A teacher's policy and critic with a belief in place of what the policy was told.
 
 Inputs are (observation, previous action, mean, log std) for the policy, and the task after them for the critic. Where
-the mean is the truth, both decide as the teacher does, whatever the log std. O observation, A action, Q task, L latent.
+the mean is the truth, both decide as the teacher does, whatever the log std; so does the policy on any belief whose
+teacher was told nothing. O observation, A action, Q task, L latent.
 """
 
 from __future__ import annotations
@@ -63,14 +64,20 @@ class EnvironmentLatent(nn.Module):
         return layers
 
 
-def policy_on_belief(teacher: GaussianPolicy, latent: EnvironmentLatent | None) -> GaussianPolicy:
-    """The teacher's policy on a belief over the task, or over the latent that its encoder makes of it."""
+def policy_on_belief(teacher: GaussianPolicy, latent: EnvironmentLatent | None, task: int) -> GaussianPolicy:
+    """The teacher's policy on a belief over the task, or over the latent that its encoder makes of it.
+
+    Args:
+        teacher: told the task, or not told anything.
+        latent: what its encoder makes of the task; None for the task itself.
+        task: size of the task, Q.
+    """
     policy = copy.deepcopy(teacher)
-    known, task = teacher.known, teacher.context_size
+    known, told = teacher.known, teacher.context_size
     if latent is None:
         policy.context_size = 2 * task
-        new = [NEW] * task
-        policy.norm = norm_columns(policy.norm, [*range(known + task), *new])
+        new = [NEW] * (2 * task - told)
+        policy.norm = norm_columns(policy.norm, [*range(known + told), *new])
         policy.body = layer_columns(policy.body, [*range(_first(policy.body).in_features), *new])
     else:
         policy.context_size = 2 * latent.size

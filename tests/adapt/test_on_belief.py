@@ -40,7 +40,7 @@ def test_on_the_true_task_all_decide_as_the_teacher(normalise, latent):
     policy, critic = teacher(normalise, latent)
     seen, task, doubt = torch.randn(6, KNOWN), torch.randn(6, TASK), torch.randn(6, TASK)
     told = torch.cat([seen, task], dim=-1)
-    made = policy_on_belief(policy, None)
+    made = policy_on_belief(policy, None, TASK)
     assert made.context_size == 2 * TASK
     torch.testing.assert_close(made(torch.cat([told, doubt], dim=-1)), policy(told))
     wrong = made(torch.cat([seen, task + 1, doubt], dim=-1))
@@ -52,12 +52,24 @@ def test_on_the_true_task_all_decide_as_the_teacher(normalise, latent):
 
 @torch.no_grad()
 @pytest.mark.parametrize("normalise", [False, True])
+def test_a_teacher_that_was_told_nothing_decides_alike_on_any_belief(normalise):
+    torch.manual_seed(0)
+    policy = GaussianPolicy(OBSERVATION, ACTION, 0, (8,), normalise=normalise)
+    perturb(policy)
+    learn_scale(policy, 3 * torch.randn(100, KNOWN) + 1)
+    made, seen = policy_on_belief(policy, None, TASK), torch.randn(6, KNOWN)
+    assert made.context_size == 2 * TASK
+    torch.testing.assert_close(made(torch.cat([seen, torch.randn(6, 2 * TASK)], dim=-1)), policy(seen))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("normalise", [False, True])
 def test_on_the_true_latent_all_decide_as_the_teacher(normalise):
     policy, critic = teacher(normalise, LATENT)
     latent = EnvironmentLatent(policy, 5 * torch.randn(200, TASK) + 2)
     seen, task, doubt = torch.randn(6, KNOWN), torch.randn(6, TASK), torch.randn(6, LATENT)
     told = torch.cat([seen, task], dim=-1)
-    made = policy_on_belief(policy, latent)
+    made = policy_on_belief(policy, latent, TASK)
     assert made.context_size == 2 * LATENT
     torch.testing.assert_close(made(torch.cat([seen, latent(task), doubt], dim=-1)), policy(told))
     value = critic_on_belief(critic, KNOWN, LATENT)(

@@ -24,7 +24,9 @@ from tests.small_bundle import FAMILY, perturb
 LATENT = 3
 LATENT_TEACHER = dataclasses.replace(BOUND, latent=LATENT)
 NORMALISED = dataclasses.replace(BOUND, normalise=True)
+NOT_TOLD = "a teacher that was told nothing"
 ABLATIONS: dict[str, tuple[BoundConfig, dict[str, Any]]] = {
+    NOT_TOLD: (BOUND, {}),
     "conv": (BOUND, {"history": "conv"}),
     "latent": (LATENT_TEACHER, {"target": "latent"}),
     "as in the paper": (
@@ -43,22 +45,24 @@ every_ablation = pytest.mark.parametrize("name", ABLATIONS)
 
 
 @torch.enable_grad()
-def teacher(config: BoundConfig, family: str = FAMILY) -> Teacher:
-    """An oracle after one update: where it normalises, it has seen inputs."""
-    oracle = build_oracle(Setup(load_family(family), config, 7, 1))
-    oracle.collect()
-    oracle.update()
-    perturb(oracle.policy)
-    return oracle.policy, oracle.critic
+def teacher(config: BoundConfig, family: str = FAMILY, told: bool = True) -> Teacher:
+    """An oracle, or DR, after one update: where it normalises, it has seen inputs."""
+    bound = (build_oracle if told else build_dr)(Setup(load_family(family), config, 7, 1))
+    bound.collect()
+    bound.update()
+    perturb(bound.policy)
+    return bound.policy, bound.critic
 
 
-def build(config: RMAConfig, teach: BoundConfig = BOUND, family: str = FAMILY, seed: int = 0) -> RMALearner:
-    return build_rma(Setup(load_family(family), config, seed, 1, teacher(teach, family)))
+def build(
+    config: RMAConfig, teach: BoundConfig = BOUND, family: str = FAMILY, seed: int = 0, told: bool = True
+) -> RMALearner:
+    return build_rma(Setup(load_family(family), config, seed, 1, teacher(teach, family, told)))
 
 
 def ablation(name: str, seed: int = 0) -> RMALearner:
     teach, changes = ABLATIONS[name]
-    return build(dataclasses.replace(RMA, **changes), teach, seed=seed)
+    return build(dataclasses.replace(RMA, **changes), teach, seed=seed, told=name != NOT_TOLD)
 
 
 def run(learner: RMALearner, iterations: int) -> list[dict[str, float]]:
@@ -163,6 +167,11 @@ def test_the_latent_target_is_what_the_teachers_encoder_makes_of_the_task():
 def test_bad_options_are_answered_with_the_valid_ones(changes, words):
     with pytest.raises(AdaptError, match=words):
         build(dataclasses.replace(RMA, **changes))
+
+
+def test_a_policy_that_listens_to_no_belief_has_to_learn_to():
+    with pytest.raises(AdaptError, match=r"fine_tune: False; the teacher was not told the task"):
+        build(dataclasses.replace(RMA, fine_tune=False), told=False)
 
 
 def test_unknown_objectives_are_answered_with_the_valid_ones():

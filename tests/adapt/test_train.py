@@ -247,7 +247,7 @@ def test_a_run_in_the_way_is_not_overwritten(runs, tmp_path):
 
 
 def test_a_missing_teacher_is_asked_for(tmp_path):
-    with pytest.raises(AdaptError, match="rma: needs --teacher, the folder of an oracle run"):
+    with pytest.raises(AdaptError, match="rma: needs --teacher, the folder of a run of oracle or dr"):
         train(TrainRequest("rma", FAMILY, tmp_path / "run", threads=1))
     with pytest.raises(RunError, match=f"{tmp_path / 'oracle'}: not a training run"):
         train(request("rma", tmp_path / "run"))
@@ -255,13 +255,18 @@ def test_a_missing_teacher_is_asked_for(tmp_path):
 
 
 def test_a_teacher_of_another_kind_or_family_is_refused(runs, tmp_path):
-    with pytest.raises(AdaptError, match=f"a run of dr on {FAMILY}; expected oracle on {FAMILY}"):
-        train(request("rma", tmp_path / "run", teacher=runs / "dr"))
+    with pytest.raises(AdaptError, match=f"a run of rl2 on {FAMILY}; expected oracle or dr on {FAMILY}"):
+        train(request("rma", tmp_path / "run", teacher=runs / "rl2"))
     shutil.copytree(runs / "oracle", tmp_path / "oracle")
     config = read_run(runs / "oracle") | {"family": "cartpole"}
     (tmp_path / "oracle" / "config.json").write_text(json.dumps(config))
-    with pytest.raises(AdaptError, match=f"a run of oracle on cartpole; expected oracle on {FAMILY}"):
+    with pytest.raises(AdaptError, match=f"a run of oracle on cartpole; expected oracle or dr on {FAMILY}"):
         train(request("rma", tmp_path / "run"))
+
+
+def test_a_teacher_may_be_one_that_was_told_nothing(runs, tmp_path):
+    train(request("rma", tmp_path / "run", teacher=runs / "dr"))
+    assert load_learner(tmp_path / "run").env.family.name == FAMILY
 
 
 def test_a_teacher_without_a_checkpoint_is_named(runs, tmp_path):
