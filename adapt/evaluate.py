@@ -63,6 +63,12 @@ class HeldOut:
             )
         if self.episodes < 1:
             raise AdaptError(f"episodes: {self.episodes}; a trial has at least one")
+        if self.task is not None and self.task < 0:
+            raise AdaptError(f"task: {self.task}; valid: 0 or more")
+        if self.task is not None and self.split != "test":
+            raise AdaptError(
+                f"task: {self.task} with split: {self.split!r}; one task alone is of the split test"
+            )
 
     @cached_property
     def values(self) -> np.ndarray:

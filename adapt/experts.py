@@ -1,7 +1,7 @@
 """What adaptation is worth: an adaptive policy's first episode, against learning the same held-out tasks from scratch.
 
 For some held-out tasks, single-task learners (SB3's PPO and SAC, or any other) are trained on one of them alone; each
-plays it afterwards, as the adaptive policy does that has never met it. E experts: learners times tasks.
+plays it afterwards, as the adaptive policy does that has never met it.
 """
 
 from __future__ import annotations
@@ -78,9 +78,12 @@ def parse_learners(words: Sequence[str]) -> dict[str, int | None]:
     learners: dict[str, int | None] = {}
     for word in words:
         name, colon, frames = word.partition(":")
-        if colon and not frames.replace("_", "").isdigit():
-            raise AdaptError(f"learners: {word!r}; valid: NAME or NAME:FRAMES, such as sb3_ppo:300000")
-        learners[name] = int(frames) if colon else None
+        try:
+            learners[name] = int(frames) if colon else None
+        except ValueError as error:
+            raise AdaptError(
+                f"learners: {word!r}; valid: NAME or NAME:FRAMES, such as sb3_ppo:300000"
+            ) from error
     return learners
 
 
@@ -91,11 +94,12 @@ def hold_against_experts(request: ExpertsRequest, progress: Progress | None = No
 
     Returns:
         `tasks`, each with the parameters' `values`, the `adaptive` policy's return in each episode, and of every
-        expert its `return` in each episode after training, `frames`, and `frames_to_reach`: control steps after
+        expert its `returns` in each episode after training, `frames`, and `frames_to_reach`: control steps after
         which the return of its training episodes first was the adaptive policy's in its first one; None if never.
 
     Raises:
-        RunError: the run is none, or an expert's training failed.
+        RunError: the run is none, an expert's training failed, or one that is there was trained otherwise than is
+            asked for.
     """
     config = read_run(request.run)
     if config["training"]["task"] is not None:
@@ -181,6 +185,9 @@ def _train(request: ExpertsRequest, family: str, progress: Progress | None) -> N
         for task in range(request.tasks)
         if not (_folder(request, name, task) / "result.json").is_file()
     ]
+    for name in request.learners:
+        for task in range(request.tasks):
+            _check_as_asked(request, _folder(request, name, task), name)
     done, running = 0, {}
     waiting = list(missing)
     try:
@@ -201,6 +208,20 @@ def _train(request: ExpertsRequest, family: str, progress: Progress | None) -> N
         for process in running.values():
             process.terminate()  # it finishes its iteration and saves
             process.communicate()
+
+
+def _check_as_asked(request: ExpertsRequest, run: Path, learner: str) -> None:
+    """Refuses an expert that is there already, but with another seed or number of control steps."""
+    if not (run / "checkpoint.safetensors").is_file():
+        return
+    config, frames = read_run(run), request.learners[learner]
+    there = (config["seed"], config["hyperparameters"]["frames"])
+    asked = (request.seed, there[1] if frames is None else frames)
+    if there != asked:
+        raise RunError(
+            f"{run}: an expert with seed {there[0]} and {there[1]:,} control steps is there, "
+            f"asked for: seed {asked[0]} and {asked[1]:,}; choose another --out"
+        )
 
 
 def _start(request: ExpertsRequest, family: str, learner: str, task: int) -> subprocess.Popen[str]:

@@ -65,6 +65,7 @@ def kept(run: Path) -> dict[str, Any]:
     names = ("learner", "family", "training", "seed", "commit", "versions", "machine")
     facts = {name: config[name] for name in names}
     return facts | {
+        "teacher": _teacher(run, config),
         "frames": row["frames"],
         "minutes": round(row["minutes"], 1),
         "tasks": evaluation["n_tasks"],
@@ -77,6 +78,11 @@ def kept(run: Path) -> dict[str, Any]:
         "hyperparameters": config["hyperparameters"],
         "curve": curve,
     }
+
+
+def _teacher(run: Path, config: dict[str, Any]) -> str | None:
+    """What the run's learner learnt from; None where it had no teacher."""
+    return read_run(run / config["teacher"])["learner"] if config["teacher"] else None
 
 
 def _ood(run: Path) -> dict[str, Any] | None:
@@ -214,7 +220,20 @@ def _command(row: dict[str, Any]) -> str:
     ]
     narrow = [] if _width(row) == 1 else ["--width", f"{_width(row):g}"]
     return shlex.join(
-        ["adapt", "train", row["learner"], row["family"], "--seed", str(row["seed"]), *narrow, *options]
+        [
+            *("adapt", "train", row["learner"], row["family"], "--seed", str(row["seed"])),
+            *narrow,
+            *_taught(row),
+            *options,
+        ]
+    )
+
+
+def _taught(row: dict[str, Any]) -> list[str]:
+    """A teacher that is not the usual one, the oracle beside the run."""
+    teacher = row.get("teacher")
+    return (
+        [] if teacher in (None, "oracle") else ["--teacher", f"runs/{folder_name(row['family'])}/{teacher}"]
     )
 
 

@@ -78,6 +78,14 @@ def test_experts_are_told_with_the_control_steps_that_they_needed():
     assert lines[3] == "| 0 | -11.0 | never of 3,000 (-12.0) | 2,000 of 3,000 (-12.0) |"
 
 
+def test_the_command_names_a_teacher_that_is_not_the_oracle():
+    own = dataclasses.asdict(learner_config("rma", "pendulum_swingup"))
+    row = {"learner": "rma", "family": "pendulum_swingup", "seed": 0, "hyperparameters": own}
+    usual = "adapt train rma pendulum_swingup --seed 0"
+    assert results_page._command(row | {"teacher": "oracle"}) == usual
+    assert results_page._command(row | {"teacher": "dr"}) == f"{usual} --teacher runs/pendulum_swingup/dr"
+
+
 def test_the_command_names_what_is_not_usual():
     usual = dataclasses.asdict(learner_config("varibad", "half_cheetah_vel"))
     own = usual | {

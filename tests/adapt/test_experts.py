@@ -57,6 +57,12 @@ def test_experts_meet_their_task_alone_and_are_trained_once(runs, tmp_path):
     assert "of 2,048" in lines[2]
     page = write_evaluation(run / "evaluation_task1.json").read_text("utf-8")
     assert f"One task that was held out of its training, from {STARTS} starts." in page
+    for other in (
+        ExpertsRequest(run, {"sb3_ppo": 4096}, tasks=1),
+        ExpertsRequest(run, {"sb3_ppo": 2048}, tasks=1, seed=1),
+    ):
+        with pytest.raises(RunError, match="an expert with seed 0 and 2,048 control steps is there"):
+            hold_against_experts(other)
     told.clear()
     assert hold_against_experts(request, lambda *each: told.append(each)) == result
     assert told == []
@@ -71,6 +77,8 @@ def _an_expert_is_evaluated_on_its_own_task_and_is_no_adaptive_policy(expert: Pa
     assert result["tasks"]["values"] == [task.tolist()] * STARTS
     page = write_evaluation(expert / "evaluation.json").read_text("utf-8")
     assert f"The only task that it was trained on, from {STARTS} starts." in page
+    with pytest.raises(AdaptError, match="task: 1 with split: 'ood'"):
+        evaluate_run(expert, EvaluationRequest(tasks=STARTS, split="ood"), quiet=True)
     with pytest.raises(RunError, match="an expert itself"):
         hold_against_experts(ExpertsRequest(expert, {"sb3_ppo": 1}))
 
@@ -94,8 +102,9 @@ def test_a_return_is_reached_when_the_mean_of_the_newest_is(monkeypatch):
 
 def test_learners_are_named_with_their_control_steps():
     assert parse_learners(["sb3_ppo:300_000", "dr"]) == {"sb3_ppo": 300_000, "dr": None}
-    with pytest.raises(AdaptError, match="'sb3_ppo:many'; valid: NAME or NAME:FRAMES"):
-        parse_learners(["sb3_ppo:many"])
+    for word in ("sb3_ppo:many", "sb3_ppo:", "sb3_ppo:3__0"):
+        with pytest.raises(AdaptError, match=f"'{word}'; valid: NAME or NAME:FRAMES"):
+            parse_learners([word])
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,6 @@ from adapt.cli import main
 from adapt.errors import AdaptError
 from adapt.export import export_learner, make_bundle
 from adapt.learners.sb3 import (
-    SB3PPOConfig,
-    SB3RecurrentPPOConfig,
-    SB3SACConfig,
     build_sb3_ppo,
     build_sb3_recurrent_ppo,
     build_sb3_sac,
@@ -36,7 +33,6 @@ from adapt.train import load_learner, train
 from robots.action import ActionLayout
 from sim_tasks.doors.sb3_env import AdaptVecEnv
 from sim_tasks.families import load_family
-from sim_tasks.families.point_robot import point_robot
 from sim_tasks.trial_env import TrialVecEnv
 from tests.adapt.small import SB3_PPO, SB3_RECURRENT_PPO, SB3_SAC, differences, request
 from tests.small_bundle import FAMILY, perturb
@@ -330,52 +326,3 @@ def test_only_a_memory_that_hears_the_reward_can_know_a_hidden_goal(name, can):
         apart.append(np.abs(env.observation[0] - env.observation[1]).max())
     assert apart[0] == 0.0
     assert bool(apart[-1] > 0.0) is can
-
-
-LEARNING = SB3PPOConfig(
-    robots=32, horizon=50, batch=400, learning_rate=2e-3, gamma=0.9, log_std=-0.5, hidden=(32,)
-)
-
-
-@pytest.mark.parametrize(("rate", "learns"), [(LEARNING.learning_rate, True), (0.0, False)])
-def test_ppo_learns_where_goals_tend_to_be_and_without_learning_does_not(rate, learns):
-    """Mean reward of the last 4 of 20 updates on `point_robot`.
-
-    Seeds 0, 1, 2 gave -0.71, -0.83, -0.78, and -1.07, -1.11, -1.05 without learning. Whoever stays in the middle
-    gets -1; whoever knows nothing of the goal can get -0.71 in the mean, in the best place.
-    """
-    config = dataclasses.replace(LEARNING, learning_rate=rate)
-    learner = build_sb3_ppo(Setup(load_family("point_robot"), config, 0, 1))
-    reward = np.mean([losses["reward"] for losses in run(learner, 20)[-4:]])
-    assert bool(reward > -0.92) is learns
-
-
-@pytest.mark.parametrize(("rate", "learns"), [(3e-3, True), (0.0, False)])
-def test_sac_learns_where_goals_tend_to_be_and_without_learning_does_not(rate, learns):
-    """Mean reward of the last 20 of 120 updates, `point_robot` with 30 steps per episode.
-
-    Seeds 0, 1, 2 gave -0.73, -0.78, -0.83, and -1.12, -1.08, -0.96 without learning.
-    """
-    config = SB3SACConfig(
-        robots=16, horizon=4, gradient_steps=8, buffer=20_000, warm_up=640, gamma=0.9, learning_rate=rate,
-        hidden=(32,), tau=0.02,
-    )  # fmt: skip
-    learner = build_sb3_sac(Setup(point_robot(episode_steps=30), config, 0, 1))
-    reward = np.mean([losses["reward"] for losses in run(learner, 120)[-20:]])
-    assert bool(reward > -0.9) is learns
-
-
-@pytest.mark.parametrize(("hears", "finds"), [(True, True), (False, False)])
-def test_an_lstm_that_hears_the_reward_finds_the_goal_and_one_that_does_not_cannot(hears, finds):
-    """Mean reward of the last 4 of 20 updates, `point_robot` with 30 steps per episode.
-
-    Seeds 0, 1, 2 gave -0.42, -0.46, -0.48, and -0.77, -0.81, -0.81 without hearing; -0.71 is the most that whoever does
-    not know the goal can get.
-    """
-    config = SB3RecurrentPPOConfig(
-        robots=64, horizon=30, batch=480, epochs=6, learning_rate=3e-3, gamma=0.9, gae_lambda=0.9, log_std=-0.5,
-        hidden=(32,), lstm=32, hears_past=hears,
-    )  # fmt: skip
-    learner = build_sb3_recurrent_ppo(Setup(point_robot(episode_steps=30), config, 0, 1))
-    reward = np.mean([losses["reward"] for losses in run(learner, 20)[-4:]])
-    assert bool(reward > -0.62) is finds
