@@ -57,10 +57,14 @@ def latent_samples(belief: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
     return mean + torch.exp(log_std) * noise
 
 
-def transition_inputs(trials: Trials, k: torch.Tensor, *, next_observation: bool) -> torch.Tensor:
-    """(s, a) or (s, a, s') of transitions `k`, shape (K,). Shape (K, B, inputs)."""
-    parts = [trials.observation(k), trials.action(k)]
-    return torch.cat([*parts, *([trials.observation(k + 1)] if next_observation else [])], dim=-1)
+def reward_inputs(trials: Trials, k: torch.Tensor) -> torch.Tensor:
+    """(s_k, a_k, s_k+1) of transitions `k`, shape (K,). Shape (K, B, 2 O + A)."""
+    return torch.cat([trials.observation(k), trials.action(k), trials.observation(k + 1)], dim=-1)
+
+
+def state_inputs(trials: Trials, k: torch.Tensor, ahead: int) -> torch.Tensor:
+    """(s_k, a_k, ..., a_k+ahead-1). Shape (K, B, O + ahead A)."""
+    return torch.cat([trials.observation(k), *(trials.action(k + step) for step in range(ahead))], dim=-1)
 
 
 def reconstruction(

@@ -30,19 +30,27 @@ class Trials:
 
     def observation(self, k: torch.Tensor) -> torch.Tensor:
         """At steps `k`, shape (K,). Shape (K, B, O)."""
-        return self.heard[k, :, : self.sizes[0]]
+        return self._at(k)[..., : self.sizes[0]]
 
     def action(self, k: torch.Tensor) -> torch.Tensor:
         """What was sent at steps `k`. Shape (K, B, A)."""
-        return self.heard[k + 1, :, self.sizes[0] : sum(self.sizes)]
+        return self._at(k + 1)[..., self.sizes[0] : sum(self.sizes)]
 
     def reward(self, k: torch.Tensor) -> torch.Tensor:
         """Of steps `k`. Shape (K, B, 1)."""
         return self.heard[k + 1, :, -2:-1]
 
-    def valid(self, k: torch.Tensor) -> torch.Tensor:
-        """Steps that were played, and whose next observation is of the same episode. Shape (K, B), bool."""
-        return (k[:, None] < self.length) & (self.heard[k + 1, :, -1] == 0)
+    def valid(self, k: torch.Tensor, ahead: int = 1) -> torch.Tensor:
+        """Whether `k` and the `ahead` - 1 steps after it were played, up to an observation of the same episode.
+
+        Shape (K, B), bool.
+        """
+        begins = torch.stack([self._at(k + step)[..., -1] for step in range(1, ahead + 1)])
+        return (k[:, None] + ahead <= self.length) & (begins == 0).all(dim=0)
+
+    def _at(self, k: torch.Tensor) -> torch.Tensor:
+        """What is heard before steps `k`; beyond the trial, the last. Shape (K, B, O + A + 2)."""
+        return self.heard[k.clamp(max=len(self.heard) - 1)]
 
 
 class TrialBuffer:

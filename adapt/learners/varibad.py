@@ -55,6 +55,9 @@ class VariBADConfig:
     """Of the reward decoder in the loss; 0: there is none."""
     state_weight: float = 0.0
     """Of the state decoder, which tells dynamics apart without reward; 0: there is none."""
+    ahead: int = 1
+    """Control steps that the state decoder looks ahead, given the actions between. 1 is the paper's; where sensors are
+    noisy, what one step changes is mostly noise."""
     reward_decoder: tuple[int, ...] = (64, 32)
     state_decoder: tuple[int, ...] = (128, 64)
     kl_weight: float = 0.1
@@ -108,7 +111,8 @@ class VariBADLearner:
             inputs = known + observation
             self.decoders["reward"] = TransitionDecoder(inputs, latent, 1, config.reward_decoder)
         if config.state_weight > 0:
-            self.decoders["state"] = TransitionDecoder(known, latent, observation, config.state_decoder)
+            inputs = observation + config.ahead * action
+            self.decoders["state"] = TransitionDecoder(inputs, latent, observation, config.state_decoder)
         self.task_head = TaskHead(latent, task)
         self.model = nn.ModuleList([self.encoder, self.decoders, self.task_head])
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=config.learning_rate)
@@ -231,20 +235,17 @@ class VariBADLearner:
     def _reconstruction(
         self, trials: Trials, latent: torch.Tensor, k: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        targets = {
-            "reward": trials.reward(k),
-            "state": trials.observation(k + 1) - trials.observation(k),
-        }
-        errors = {}
+        ahead, errors = self.config.ahead, {}
         for name, decoder in self.decoders.items():
             assert isinstance(decoder, TransitionDecoder)
-            inputs, valid = (
-                elbo.transition_inputs(trials, k, next_observation=name == "reward"),
-                trials.valid(k),
-            )
+            if name == "reward":
+                inputs, target, valid = elbo.reward_inputs(trials, k), trials.reward(k), trials.valid(k)
+            else:
+                inputs, valid = elbo.state_inputs(trials, k, ahead), trials.valid(k, ahead)
+                target = trials.observation(k + ahead) - trials.observation(k)
             decoder.norm.update(inputs[valid])
-            decoder.target_norm.update(targets[name][valid])
-            errors[f"{name}_error"] = elbo.reconstruction(decoder, latent, inputs, targets[name], valid)
+            decoder.target_norm.update(target[valid])
+            errors[f"{name}_error"] = elbo.reconstruction(decoder, latent, inputs, target, valid)
         return errors
 
     def state(self) -> dict[str, Any]:

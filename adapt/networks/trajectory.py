@@ -62,7 +62,7 @@ class TrajectoryEncoder(nn.Module):
 
 
 class TransitionDecoder(nn.Module):
-    """p(target | m, s, a, s'): the reward, or without s' the change of the observation, at unit variance."""
+    """p(target | m, transition) at unit variance: the reward of s, a, s', or how s changes under actions."""
 
     def __init__(self, inputs: int, latent: int, outputs: int, hidden: tuple[int, ...]):
         super().__init__()

@@ -103,6 +103,23 @@ def test_what_a_trial_says_of_its_transitions():
     assert shorter.valid(k)[:, 0].tolist() == [True, False, False]
 
 
+def test_looking_further_ahead():
+    # O = 1, A = 1; four steps, of which the third ends the first episode. An observation is 10 k, an action 1 + k.
+    heard = torch.tensor([
+        [0.0, 0.0, 0.0, 1.0],
+        [10.0, 1.0, 0.0, 0.0],
+        [20.0, 2.0, 0.0, 0.0],
+        [30.0, 3.0, 0.0, 1.0],
+        [40.0, 4.0, 0.0, 0.0],
+    ])[:, None]  # fmt: skip
+    trials = Trials(heard, torch.tensor([4]), torch.zeros(1, 1), (1, 1))
+    k = torch.arange(4)
+    assert trials.valid(k, 2)[:, 0].tolist() == [True, False, False, False], "another episode, and the trial's end"
+    assert trials.valid(k, 3).any().item() is False
+    assert elbo.state_inputs(trials, k, 2)[:2, 0].tolist() == [[0.0, 1.0, 2.0], [10.0, 2.0, 3.0]]
+    assert elbo.reward_inputs(trials, k)[1, 0].tolist() == [10.0, 2.0, 20.0]
+
+
 def test_the_buffer_keeps_whole_trials_as_they_were_played():
     """Against a second environment, stepped by hand with the same actions."""
     learner = small(episodes=2)
