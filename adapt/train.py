@@ -33,6 +33,7 @@ from adapt.learners import Learner, Setup, Teacher, learner_kind
 from adapt.learners.bounds import BoundLearner
 from adapt.options import for_cores, learner_config, overlay
 from adapt.parallel import cores
+from adapt.ranges import check_ranges
 from sim_tasks.families import load_family
 from sim_tasks.family import WHOLE_FAMILY, TaskFamily, TrainingTasks
 
@@ -81,6 +82,7 @@ def train(request: TrainRequest, progress: Progress | None = None) -> dict[str, 
     family = dataclasses.replace(load_family(request.family), training=request.training)
     hyperparameters = request.config or learner_config(request.learner, request.family)
     hyperparameters = for_cores(hyperparameters, request.learner, request.family, cores())
+    check_ranges(hyperparameters)
     threads = request.threads or cores()
     torch.set_num_threads(1)  # networks this small gain nothing from a second thread, and lose all under load
     teacher = _load_teacher(request) if kind.needs_teacher else None

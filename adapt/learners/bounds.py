@@ -18,6 +18,7 @@ from adapt.learners.returns import ReturnMeter, RewardScale
 from adapt.learners.setup import Setup
 from adapt.networks.policy import Critic, GaussianPolicy, learn_scale
 from adapt.networks.steps import PolicyStep
+from adapt.ranges import ranged
 from sim_tasks.trial_env import TrialVecEnv
 
 
@@ -33,13 +34,13 @@ class BoundConfig:
     """Control steps per simulation and update, T."""
     hidden: tuple[int, ...] = (64, 64)
     """Sizes of the hidden layers, of policy and critic."""
-    std: float = 0.6
+    std: float = ranged(0.6, 1e-3)
     """Standard deviation of the actions at the start."""
     normalise: bool = False
     """Whether inputs are brought to zero mean and unit variance; observations of benchmark bodies need it."""
     scale_rewards: bool = False
     """Whether rewards are learnt at unit variance of the return."""
-    latent: int = 0
+    latent: int = ranged(0, 0)
     """Size of the environment encoder's z, which RMA can regress; 0: the policy is told the task itself. The critic
     always is."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
@@ -49,14 +50,13 @@ class BoundLearner:
     """PPO whose policy is told the task (`oracle`) or not (`dr`). N simulations, T steps.
 
     Raises:
-        AdaptError: a latent below 0, or one of a policy that is not told the task.
+        AdaptError: a latent of a policy that is not told the task.
     """
 
     def __init__(self, env: TrialVecEnv, seed: int, *, told_task: bool, config: BoundConfig | None = None):
         self.config = config = config or BoundConfig()
-        if config.latent < 0 or (config.latent and not told_task):
-            valid = "0 or more" if told_task else "0 (only an oracle has a task to encode)"
-            raise AdaptError(f"latent: {config.latent}; valid: {valid}")
+        if config.latent and not told_task:
+            raise AdaptError(f"latent: {config.latent}; valid: 0 (only an oracle has a task to encode)")
         self.env = env
         self.iteration_steps = config.horizon * config.robots
         torch.manual_seed(seed)

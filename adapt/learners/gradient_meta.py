@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from adapt.errors import AdaptError
 from adapt.learners.episodes import Episodes, Phase
 from adapt.learners.setup import Setup
 from adapt.learners.task_policies import TaskPolicies
 from adapt.networks.normaliser import RunningNorm
+from adapt.ranges import ranged
 from sim_tasks.trial_env import TrialVecEnv
 
 _STREAM, _EVALUATION_STREAM = 5, 6
@@ -39,12 +39,12 @@ class GradientMetaConfig:
     """Of the inner steps, alpha."""
     later_learning_rate: float = 0.05
     """Of inner steps beyond those of training; MAML halves alpha."""
-    gamma: float = 0.99
+    gamma: float = ranged(0.99, 0.0, 1.0)
     """Discount per control step."""
-    gae_lambda: float = 1.0
+    gae_lambda: float = ranged(1.0, 0.0, 1.0)
     hidden: tuple[int, ...] = (64, 64)
     """Sizes of the hidden layers."""
-    std: float = 1.0
+    std: float = ranged(1.0, 1e-3)
     """Standard deviation of the actions at the start."""
     normalise: bool = False
     """Whether observations are brought to zero mean and unit variance; the papers take them as they are."""
@@ -57,7 +57,6 @@ class GradientMetaLearner(ABC):
     """Whether an iteration ends with a phase of the fully adapted policies."""
 
     def __init__(self, setup: Setup, config: GradientMetaConfig):
-        _check(config)
         self._shared, self._setup = config, setup
         torch.manual_seed(setup.seed)
         self.env = self._environment(config.tasks, setup.seed, _STREAM, "train")
@@ -191,9 +190,3 @@ class GradientMetaLearner(ABC):
 
 def _as_it_is(observation: torch.Tensor) -> torch.Tensor:
     return observation
-
-
-def _check(config: GradientMetaConfig) -> None:
-    for name in ("tasks", "rollouts", "inner_steps"):
-        if getattr(config, name) < 1:
-            raise AdaptError(f"{name}: {getattr(config, name)}; valid: 1 or more")

@@ -16,6 +16,7 @@ from torch import nn
 from adapt.checkpoint import optimizer_state, restore_optimizer
 from adapt.learners.returns import RewardScale
 from adapt.networks.policy import Critic, GaussianPolicy
+from adapt.ranges import ranged
 from sim_tasks.trial_env import Transition
 
 RATES = (1e-5, 1e-2)
@@ -26,9 +27,9 @@ RATES = (1e-5, 1e-2)
 class PPOConfig:
     """Hyperparameters of the update; the defaults were chosen on `pendulum_swingup`."""
 
-    gamma: float = 0.99
+    gamma: float = ranged(0.99, 0.0, 1.0)
     """Discount per control step."""
-    gae_lambda: float = 0.95
+    gae_lambda: float = ranged(0.95, 0.0, 1.0)
     epochs: int = 4
     minibatches: int = 8
     learning_rate: float = 1e-3

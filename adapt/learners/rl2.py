@@ -26,6 +26,7 @@ from adapt.networks.recurrent import (
     RecurrentPolicy,
     RewardFreeMemoryStep,
 )
+from adapt.ranges import ranged
 from sim_tasks.trial_env import TrialVecEnv
 
 
@@ -53,7 +54,7 @@ class RL2Config:
     """Whether the memory hears the reward; robots have none to hear."""
     told_critic: bool = True
     """Whether the critic is told the task: it never leaves training. Not with a shared memory."""
-    std: float = 0.6
+    std: float = ranged(0.6, 1e-3)
     """Standard deviation of the actions at the start."""
     normalise: bool = True
     """Whether observations are brought to zero mean and unit variance; those of benchmark bodies need it."""

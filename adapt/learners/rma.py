@@ -32,6 +32,7 @@ from adapt.networks.on_belief import EnvironmentLatent, critic_on_belief, norm_c
 from adapt.networks.steps import BeliefStep
 from adapt.networks.trajectory import TaskHead
 from adapt.parallel import side_by_side
+from adapt.ranges import ranged
 from sim_tasks.family import TaskFamily
 from sim_tasks.trial_env import Transition, TrialVecEnv
 
@@ -70,11 +71,11 @@ class RMAConfig:
     """Adam's at the start; falls linearly to a tenth."""
     hidden: int = 48
     """Units of the GRU."""
-    excited: int = 128
+    excited: int = ranged(128, 0)
     """Robots that act unlike the policy, see `Excitation`; the policy does not learn from them."""
-    renewal: float = 0.5
+    renewal: float = ranged(0.5, 0.0, 1.0)
     """Chance that a trial ends after a stretch: a belief has most to learn in a trial's first seconds."""
-    warm_up: int = 8
+    warm_up: int = ranged(8, 0)
     """Iterations before the policy learns on the belief."""
     max_grad_norm: float = 1.0
     scale_rewards: bool = False

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from adapt.learners.setup import Setup
+from adapt.ranges import ranged
 
 if TYPE_CHECKING:
     from adapt.learners.sb3_off_policy import SACLearner
@@ -30,9 +31,9 @@ class SB3PPOConfig:
     """Control steps per minibatch; has to divide N T."""
     epochs: int = 10
     """Passes over the data of one update."""
-    gamma: float = 0.99
+    gamma: float = ranged(0.99, 0.0, 1.0)
     """Discount per control step."""
-    gae_lambda: float = 0.95
+    gae_lambda: float = ranged(0.95, 0.0, 1.0)
     learning_rate: float = 3e-4
     """Of Adam."""
     rate_end: float = 1.0
@@ -44,7 +45,7 @@ class SB3PPOConfig:
     """Gradients are clipped to this norm."""
     hidden: tuple[int, ...] = (64, 64)
     """Sizes of the hidden layers, of policy and critic."""
-    log_std: float = 0.0
+    log_std: float = ranged(0.0, -5.0, 2.0)
     """Logarithm of the actions' standard deviation at the start."""
     normalise: bool = True
     """Whether observations are brought to zero mean and unit variance, by `VecNormalize`; the Zoo's."""
@@ -75,17 +76,17 @@ class SB3SACConfig:
     """Simulations side by side, N; 0: as many per core as usual on two. SB3 has one."""
     horizon: int = 8
     """Control steps per simulation and update, T. SB3 has one."""
-    gradient_steps: int = -1
+    gradient_steps: int = ranged(-1, -1)
     """Per update; -1: as many as control steps were taken, as SB3's default on one simulation."""
     buffer: int = 100_000
     """Control steps that are remembered. SB3's million would be saved with every checkpoint."""
-    warm_up: int = 10_000
+    warm_up: int = ranged(10_000, 0)
     """Control steps with random actions, before learning starts; the Zoo's."""
     batch: int = 256
     """Control steps per gradient step."""
-    gamma: float = 0.99
+    gamma: float = ranged(0.99, 0.0, 1.0)
     """Discount per control step."""
-    tau: float = 0.005
+    tau: float = ranged(0.005, 0.0, 1.0)
     """How much of the critics goes into their slow copies per gradient step."""
     learning_rate: float = 3e-4
     """Of Adam: actor, critics and entropy weight."""

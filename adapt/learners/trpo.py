@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
+from adapt.ranges import ranged
+
 _RESIDUAL = 1e-10
 """Squared residual at which conjugate gradients stop; rllab."""
 
@@ -23,7 +25,7 @@ class TRPOConfig:
     cg_iterations: int = 10
     damping: float = 1e-5
     """Added to the curvature's diagonal."""
-    backtrack: float = 0.8
+    backtrack: float = ranged(0.8, 0.0, 1.0)
     """Factor by which the line search shortens a step."""
     max_backtracks: int = 15
 

@@ -25,6 +25,7 @@ from adapt.networks.policy import Critic, GaussianPolicy, learn_scale
 from adapt.networks.trajectory import TaskHead, TrajectoryEncoder, TransitionDecoder
 from adapt.networks.varibad_step import VariBADStep
 from adapt.parallel import side_by_side
+from adapt.ranges import ranged
 from sim_tasks.trial_env import TrialVecEnv
 
 
@@ -42,7 +43,7 @@ class VariBADConfig:
     """Per trial."""
     hidden: tuple[int, ...] = (128, 128)
     """Hidden layers of policy and critic."""
-    std: float = 0.6
+    std: float = ranged(0.6, 1e-3)
     """Standard deviation of the actions at the start."""
     latent: int = 5
     """Dimensions of the belief, L."""

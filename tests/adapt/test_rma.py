@@ -183,8 +183,6 @@ def test_a_bounds_latent_is_the_oracles_alone():
     family = load_family(FAMILY)
     with pytest.raises(AdaptError, match=r"latent: 3; valid: 0 \(only an oracle has a task to encode"):
         build_dr(Setup(family, LATENT_TEACHER, 0, 1))
-    with pytest.raises(AdaptError, match="latent: -1; valid: 0 or more"):
-        build_oracle(Setup(family, dataclasses.replace(BOUND, latent=-1), 0, 1))
 
 
 def test_a_teachers_encoder_learns_with_its_policy():

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from adapt.checkpoint import load_checkpoint, save_checkpoint
-from adapt.errors import AdaptError
 from adapt.learners.gradient_meta import GradientMetaLearner
 from adapt.learners.maml import MAMLConfig, MAMLLearner
 from adapt.learners.promp import ProMPConfig, ProMPLearner
@@ -176,13 +175,6 @@ def test_inner_steps_beyond_those_of_training_have_a_rate_of_their_own():
     episodes = learner._phase.play(learner._start(3), learner.env.family.sample("train", 3, 0))
     moved = [learner.adapt(episodes.parameters, episodes, step) - episodes.parameters for step in (1, 2)]
     torch.testing.assert_close(moved[0], 3 * moved[1], atol=1e-6, rtol=1e-3)
-
-
-def test_sizes_that_cannot_be_are_refused():
-    for changes in ({"tasks": 0}, {"rollouts": 0}, {"inner_steps": 0}):
-        (name,) = changes
-        with pytest.raises(AdaptError, match=f"{name}: 0; valid: 1 or more"):
-            build("maml", 0, "point_robot", 10, **changes)
 
 
 TRAINED = {

@@ -114,7 +114,9 @@ def test_looking_further_ahead():
     ])[:, None]  # fmt: skip
     trials = Trials(heard, torch.tensor([4]), torch.zeros(1, 1), (1, 1))
     k = torch.arange(4)
-    assert trials.valid(k, 2)[:, 0].tolist() == [True, False, False, False], "another episode, and the trial's end"
+    assert trials.valid(k, 2)[:, 0].tolist() == [True, False, False, False], (
+        "another episode, and the trial's end"
+    )
     assert trials.valid(k, 3).any().item() is False
     assert elbo.state_inputs(trials, k, 2)[:2, 0].tolist() == [[0.0, 1.0, 2.0], [10.0, 2.0, 3.0]]
     assert elbo.reward_inputs(trials, k)[1, 0].tolist() == [10.0, 2.0, 20.0]
