@@ -80,6 +80,13 @@ def test_the_penalty_keeps_the_divergence_near_its_target():
     np.testing.assert_allclose(adapted_penalty(np.full(4, 1.0), kl, 0.01), [2, 1, 1, 0.5])
 
 
+def test_a_penalty_comes_back_after_a_long_quiet_time():
+    penalty = np.ones(1)
+    for kl in (0.0,) * 2_000 + (1.0,) * 20:
+        penalty = adapted_penalty(penalty, np.full(1, kl), 0.01)
+    assert penalty > 1
+
+
 def test_a_constant_penalty_stays(learner):
     for adaptive, expected in ((False, 0.3), (True, 0.15)):
         config = ProMPConfig(
