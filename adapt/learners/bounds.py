@@ -67,6 +67,7 @@ class BoundLearner:
         self.policy = GaussianPolicy(
             observation, action, told, hidden, normalise=normalise, std=config.std, latent=config.latent
         )
+        self.policy.ignore_context()  # most of what it is told matters little, and begins as so much noise
         self.critic = Critic(observation, action, critic_told, hidden, normalise=normalise)
         self.ppo = PPO(self.policy, self.critic, config.ppo)
         self._known = observation + action + told

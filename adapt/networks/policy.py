@@ -49,6 +49,13 @@ class GaussianPolicy(nn.Module):
         self.body = mlp((self.known + (latent or context), *hidden, action), output_gain=0.01)
         self.log_std = nn.Parameter(torch.full((action,), math.log(std)))
 
+    @torch.no_grad()
+    def ignore_context(self) -> None:
+        """Acts as one that is told nothing, until it learns what the context is good for."""
+        first = self.body[0]
+        assert isinstance(first, nn.Linear)
+        first.weight[:, self.known :] = 0.0
+
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Inputs (observation, previous action, context), shape (..., O + A + C), to the mean, (..., A)."""
         return self.body(self._encoded(self.norm(inputs)))

@@ -147,6 +147,20 @@ def test_only_the_oracle_is_told_the_task():
         assert torch.equal(*policy_inputs) is (name == "dr")
 
 
+def test_the_oracle_begins_as_one_that_is_told_nothing_and_learns_to_listen():
+    learner = build("oracle")
+    assert isinstance(learner, BoundLearner)
+    policy = learner.policy
+    one, other = torch.randn(2, policy.known + policy.context_size)
+    other[: policy.known] = one[: policy.known]
+    with torch.no_grad():
+        assert torch.equal(policy(one), policy(other))
+        learner.collect()
+    learner.update()
+    with torch.no_grad():
+        assert not torch.equal(policy(one), policy(other))
+
+
 def test_trials_begin_at_the_beginning_of_stretches_only():
     learner = build("rma")
     for _ in range(6):
