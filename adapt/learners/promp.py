@@ -118,8 +118,8 @@ def adapted_penalty(penalty: np.ndarray, kl: np.ndarray, target: float) -> np.nd
     """Doubled where the divergence is over 1.5 times its target, halved where under two thirds. All (K,).
 
     As in PPO with an adaptive penalty (Schulman et al. 2017, arXiv:1707.06347, section 4), which ProMP's code follows.
-    Within bounds: a divergence that stays small for hundreds of iterations halves a weight to where no doubling brings it
-    back.
+    Within bounds: a divergence that stays small for hundreds of iterations would halve a weight to where no doubling
+    brings it back.
     """
     adapted = np.where(kl > 1.5 * target, 2 * penalty, np.where(kl < target / 1.5, penalty / 2, penalty))
     return np.clip(adapted, *_PENALTIES)
