@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import tyro
 
@@ -101,7 +101,8 @@ def train_command(arguments: list[str]) -> type[Train]:
     recorded = _recorded(arguments, learner, family)
     config = learner_config(learner, family, Path(file) if file else None, recorded.pop("options", None))
     options = Annotated[type(config), tyro.conf.arg(name="")]
-    defaults = [(name, Train.__annotations__[name], field(default=value)) for name, value in recorded.items()]
+    types = get_type_hints(Train, include_extras=True)
+    defaults = [(name, types[name], field(default=value)) for name, value in recorded.items()]
     command = make_dataclass(
         "Train", [("options", options, field(default=config)), *defaults], bases=(Train,)
     )

@@ -8,6 +8,7 @@ import shlex
 import signal
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from adapt.errors import AdaptError
 from adapt.learners import LEARNERS
 from adapt.learners.bounds import BoundConfig, BoundLearner
 from adapt.learners.ppo import PPOConfig
+from adapt.learners.rma import RMALearner
 from adapt.options import for_cores, learner_config, overlay
 from adapt.train import read_run
 from sim_tasks.families import load_family
@@ -121,21 +123,28 @@ def test_the_command_line_goes_over_the_file(tmp_path):
 
 
 @pytest.mark.usefixtures("small")
-def test_the_command_that_a_stop_names_goes_on_with_all_options_of_the_run(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(("name", "learner"), [("dr", BoundLearner), ("rma", RMALearner)])
+def test_the_command_that_a_stop_names_goes_on_with_all_options_of_the_run(
+    name, learner, tmp_path, monkeypatch, capsys
+):
     options = ["--seed", "3", "--iterations", "5", "--ppo.gamma", "0.9", "--threads", "1"]
     whole, out = tmp_path / "whole", tmp_path / "stopped"
-    assert main(["train", "dr", FAMILY, "--out", str(whole), *options]) == 0
-    update, calls = BoundLearner.update, []
+    if LEARNERS[name].needs_teacher:
+        teacher = tmp_path / "elsewhere"
+        assert main(["train", "oracle", FAMILY, "--out", str(teacher), "--threads", "1"]) == 0
+        options += ["--teacher", str(teacher)]
+    assert main(["train", name, FAMILY, "--out", str(whole), *options]) == 0
+    update, calls = learner.update, []
 
-    def stopped(self: BoundLearner) -> dict[str, float]:
+    def stopped(self: Any) -> dict[str, float]:
         calls.append(self)
         if len(calls) == 2:
             os.kill(os.getpid(), signal.SIGTERM)
         return update(self)
 
-    monkeypatch.setattr(BoundLearner, "update", stopped)
+    monkeypatch.setattr(learner, "update", stopped)
     capsys.readouterr()
-    assert main(["train", "dr", FAMILY, "--out", str(out), *options]) == 2
+    assert main(["train", name, FAMILY, "--out", str(out), *options]) == 2
     assert learnt(out)["iteration"] == 2
     named = re.search(r"go on with: adapt (.*)", capsys.readouterr().err)
     assert named
