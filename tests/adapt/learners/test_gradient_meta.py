@@ -16,7 +16,6 @@ from adapt.learners.maml import MAMLConfig, MAMLLearner
 from adapt.learners.promp import ProMPConfig, ProMPLearner
 from adapt.learners.reptile import ReptileConfig, ReptileLearner
 from adapt.learners.setup import Setup
-from adapt.options import learner_config
 from sim_tasks.families import load_family
 
 KINDS: dict[str, tuple[Callable[[Setup], GradientMetaLearner], Any]] = {
@@ -225,21 +224,3 @@ def test_without_inner_steps_nothing_adapts(name):
     before, after = before_and_after(name, 0, 30, inner_learning_rate=0.0, later_learning_rate=0.0)
     assert abs(after - before) < 1.0
     assert after < -14.0
-
-
-@pytest.mark.slow
-def test_a_step_of_gradient_makes_a_cheetah_run_the_way_that_pays():
-    """Forwards or backwards, MAML with its preset: returns of the last 5 of 75 iterations before and after the step.
-
-    TABLE
-    """
-    config = learner_config("maml", "half_cheetah_dir")
-    learner = MAMLLearner(Setup(load_family("half_cheetah_dir"), config, 0, 2))
-    returns = []
-    for _ in range(75):
-        learner.collect()
-        metrics = learner.update()
-        returns.append((metrics["return_before"], metrics["return"]))
-    before, after = np.mean(returns[-5:], axis=0)
-    assert before < 30
-    assert after > 100
