@@ -30,11 +30,11 @@ class Trials:
 
     def observation(self, k: torch.Tensor) -> torch.Tensor:
         """At steps `k`, shape (K,). Shape (K, B, O)."""
-        return self._at(k)[..., : self.sizes[0]]
+        return self.heard[self._rows(k), :, : self.sizes[0]]
 
     def action(self, k: torch.Tensor) -> torch.Tensor:
         """What was sent at steps `k`. Shape (K, B, A)."""
-        return self._at(k + 1)[..., self.sizes[0] : sum(self.sizes)]
+        return self.heard[self._rows(k + 1), :, self.sizes[0] : sum(self.sizes)]
 
     def reward(self, k: torch.Tensor) -> torch.Tensor:
         """Of steps `k`. Shape (K, B, 1)."""
@@ -45,12 +45,13 @@ class Trials:
 
         Shape (K, B), bool.
         """
-        begins = torch.stack([self._at(k + step)[..., -1] for step in range(1, ahead + 1)])
+        after = k + torch.arange(1, ahead + 1)[:, None]
+        begins = self.heard[self._rows(after), :, -1]
         return (k[:, None] + ahead <= self.length) & (begins == 0).all(dim=0)
 
-    def _at(self, k: torch.Tensor) -> torch.Tensor:
-        """What is heard before steps `k`; beyond the trial, the last. Shape (K, B, O + A + 2)."""
-        return self.heard[k.clamp(max=len(self.heard) - 1)]
+    def _rows(self, k: torch.Tensor) -> torch.Tensor:
+        """Of what is heard before steps `k`; beyond the trial, the last."""
+        return k.clamp(max=len(self.heard) - 1)
 
 
 class TrialBuffer:

@@ -122,6 +122,34 @@ def test_looking_further_ahead():
     assert elbo.reward_inputs(trials, k)[1, 0].tolist() == [10.0, 2.0, 20.0]
 
 
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_the_state_decoder_is_asked_for_what_comes_that_far_ahead(ahead, monkeypatch):
+    learner = small(episodes=2, ahead=ahead)
+    fill(learner)
+    trials, asked = learner._buffer.sample(torch.tensor([0, 1])), {}
+
+    def listen(decoder, latent, inputs, target, valid):
+        asked[decoder] = inputs, target, valid
+        return reconstruction(decoder, latent, inputs, target, valid)
+
+    reconstruction = elbo.reconstruction
+    monkeypatch.setattr(elbo, "reconstruction", listen)
+    steps, border = learner.env.trial_steps, learner.env.episode_steps
+    k = torch.arange(steps)
+    learner._reconstruction(trials, torch.zeros(1, 2, learner.config.latent), k)
+    inputs, target, valid = asked[learner.decoders["state"]]
+    observation, action = trials.sizes
+    seen, sent = trials.heard[..., :observation], trials.heard[..., observation : observation + action]
+    for trial in range(2):
+        for t in range(steps):
+            inside = t + ahead <= steps and not t < border <= t + ahead
+            assert valid[t, trial] == inside, t
+            if inside:
+                assert torch.equal(target[t, trial], seen[t + ahead, trial] - seen[t, trial])
+                played = sent[t + 1 : t + 1 + ahead, trial].flatten()
+                assert torch.equal(inputs[t, trial], torch.cat([seen[t, trial], played]))
+
+
 def test_the_buffer_keeps_whole_trials_as_they_were_played():
     """Against a second environment, stepped by hand with the same actions."""
     learner = small(episodes=2)
