@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from adapt.errors import RunError
-from adapt.results import brief, spread
+from adapt.results import brief, percent, spread
 from adapt.train import read_run
 
 MEASURES = {"return": "Return of training episodes", "reward": "Mean reward per control step"}
@@ -26,8 +26,8 @@ def compare(runs: Sequence[Path]) -> dict[str, Any]:
     """What there is to know of runs on one family.
 
     Returns:
-        `family`; `runs`, each with `run`, `learner`, `seed`, `frames`, `minutes`, `curves`, and `stages`, `cvar5` and
-        `score` of those that were evaluated; `notes`, what a reader has to know besides.
+        `family`; `runs`, each with `run`, `learner`, `seed`, `frames`, `minutes`, `curves`, and `stages`, `cvar5`,
+        `success` and `score` of those that were evaluated; `notes`, what a reader has to know besides.
 
     Raises:
         RunError: no runs, a folder that is none, runs on several families, or files that cannot be read.
@@ -45,7 +45,18 @@ def compare(runs: Sequence[Path]) -> dict[str, Any]:
 
 def table_lines(result: dict[str, Any]) -> Iterator[str]:
     """The comparison as a table for the terminal, and its notes."""
-    header = ("run", "learner", "seed", "frames", "minutes", "return", "CVaR5%", "score", "training")
+    header = (
+        "run",
+        "learner",
+        "seed",
+        "frames",
+        "minutes",
+        "return",
+        "CVaR5%",
+        "on target",
+        "score",
+        "training",
+    )
     rows = [header, *(_cells(row) for row in result["runs"])]
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     for row in rows:
@@ -77,6 +88,7 @@ def _row(run: Path) -> dict[str, Any]:
         "curves": {name: _curve(metrics, name) for name in MEASURES},
         "stages": [],
         "cvar5": None,
+        "success": None,
         "score": None,
         "evaluated": None,
     }
@@ -89,6 +101,7 @@ def _row(run: Path) -> dict[str, Any]:
     return row | {
         "stages": stages,
         "cvar5": stages[-1]["cvar5"],
+        "success": learner.get("success"),
         "score": result["score"],
         "evaluated": {"frames": result["runs"]["learner"][0]["steps"]} | {n: result.get(n) for n in _SAME},
     }
@@ -171,6 +184,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         f"{row['minutes']:.1f}",
         stages_in_words(row["stages"]),
         "" if row["cvar5"] is None else brief(row["cvar5"]),
+        "" if row["success"] is None else percent(row["success"]),
         "" if row["score"] is None else spread(row["score"], 3),
         _spark(row["curves"]),
     )

@@ -23,6 +23,8 @@ def evaluation_lines(result: dict[str, Any]) -> Iterator[str]:
                 f"{name:>8}  {stage['name']:<16}  return {spread(stage)}  CVaR5% {brief(stage['cvar5'])} "
                 f"{interval(stage['cvar5_interval'])}"
             )
+        if policy.get("success") is not None:
+            yield f"{name:>8}  {'the last second':<16}  on target for {percent(policy['success'])} of it"
     yield from _score_lines(result)
     if not result["held_out"]:
         yield "    note  the family has so few tasks that training and held-out ones are the same"
@@ -53,6 +55,10 @@ def spread(estimate: dict[str, Any], decimals: int | None = None) -> str:
 
 def interval(ends: list[float], decimals: int | None = None) -> str:
     return f"[{brief(ends[0], decimals)}, {brief(ends[1], decimals)}]"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def brief(value: float, decimals: int | None = None) -> str:

@@ -32,8 +32,8 @@ class Trials:
     belief_error: np.ndarray | None
     """Root mean square error of the belief in prior standard deviations; NaN where nobody plays. Shape (T, Q)."""
     success: np.ndarray | None
-    """Whether the robot was where it should be, in the last second of the last episode throughout, and had not
-    fallen. Shape (n,), bool; None where the family does not say where that is."""
+    """Share of the last second of the last episode in which the robot was where it should be; 0 if that ended early.
+    Shape (n,); None where the family does not say where that is."""
     interventions: dict[str, int]
     """How often the safety filter stepped in, by reason."""
     episodes: int = 1
@@ -173,9 +173,9 @@ class _Record:
         quantities = len(env.family.belief_names)
         self._rewards = np.zeros((steps, env.robots))
         self._squares, self._counts = np.zeros((steps, quantities)), np.zeros((steps, quantities))
-        self._success = np.ones(env.robots, dtype=bool)
+        self._success = np.zeros(env.robots)
         self._going = np.ones(env.robots, dtype=bool)
-        self._last_second = steps - round(1.0 / env.family.period)
+        self._last_second = max(0, steps - round(1.0 / env.family.period))
         self._places = np.zeros(env.robots, dtype=int)
 
     def before(self, belief: Belief | None) -> None:
@@ -192,18 +192,19 @@ class _Record:
 
     def after(self, transition: Transition) -> None:
         """What the control step gave."""
-        going, success = np.flatnonzero(self._going), self._env.family.success
+        going, success = np.flatnonzero(self._going), self._env.success
         self._rewards[self._places[going], going] = transition.reward[going]
         late = self._going & (self._places >= self._last_second)
-        if success is not None and late.any():
-            self._success &= success(self._env.motion) | ~late
-        self._success &= ~(self._going & transition.done & transition.terminated)
+        if success is not None:
+            self._success += success & late
+        self._success[self._going & transition.done & transition.terminated] = 0.0
         self._going &= ~transition.done
 
     def trials(self, interventions: dict[str, int]) -> Trials:
         with np.errstate(invalid="ignore"):  # nobody may be left at the end of an episode
             error = np.sqrt(self._squares / self._counts)
-        success = None if self._env.family.success is None else self._success
+        seconds = self._env.trial_steps - self._last_second
+        success = None if self._env.success is None else self._success / seconds
         believed = error if self._counts.any() else None
         return Trials(self._rewards, believed, success, interventions, self._env.episodes)
 

@@ -84,6 +84,9 @@ class TrialVecEnv:
         """Control steps since the episode began. Shape (N,)."""
         self.previous_action = np.zeros((robots, family.action_size), np.float32)
         self.context = np.zeros((robots, len(family.belief_names)), np.float32)
+        self.success = None if family.success is None else np.zeros(robots, dtype=bool)
+        """Whether the robots were where they should be after the last control step, by the goals that they had in it;
+        False before a trial's first. Shape (N,), bool; None where the family does not say."""
         self._goals = GoalState(family.goal, robots, family.period) if family.goal else None
         action = np.zeros((robots, family.action_size))
         self._motion = Motion.of(self.sim, action, self._goals.goal if self._goals else None)
@@ -137,6 +140,8 @@ class TrialVecEnv:
             self._set_task(ids, values)
         self.elapsed[ids] = 0
         self.episode[ids] = 0
+        if self.success is not None:
+            self.success[ids] = False
         self._disturbances.begin_trial(ids, self.random.rows(ids))
         self._begin_episode(ids)
 
@@ -171,6 +176,8 @@ class TrialVecEnv:
         self.episode_step += 1
         due = self._goals.advance() if self._goals else _NOBODY  # where a moving goal is by now counts
         reward = self.family.reward(motion)
+        if self.family.success is not None and self.success is not None:
+            self.success[:] = self.family.success(motion)
         transition = self._judge(reward, diverged)
         self._disturb()
         if self._goals and len(due):

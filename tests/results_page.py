@@ -19,7 +19,7 @@ from adapt.compare import compare
 from adapt.errors import RunError
 from adapt.files import folder_name
 from adapt.options import learner_config
-from adapt.results import brief, spread
+from adapt.results import brief, percent, spread
 from adapt.train import read_run
 
 FOLDER = Path(__file__).parents[1] / "docs" / "results"
@@ -73,6 +73,7 @@ def kept(run: Path) -> dict[str, Any]:
         "episodes": evaluation["episodes"],
         "stages": row["stages"],
         "cvar5": row["cvar5"],
+        "success": row["success"],
         "score": row["score"],
         "ood": _ood(run),
         "hyperparameters": config["hyperparameters"],
@@ -138,8 +139,9 @@ Every learner on every family that was run, on held-out tasks, next to what was 
 `python -m tests.results_page` from the JSON files in this folder, each with its seed, hyperparameters, versions and
 commit. Returns are means over tasks with 95 % bootstrap intervals; CVaR5% is the mean of the worst twentieth. A score
 is (learner - DR) / (oracle - DR). The policy acts deterministically, through the adapter that the ROS node runs. Out of
-distribution are tasks beyond the trained range by up to a quarter of it: return of the last episode, and score. A
-width below 1 is a training on the middle share of the family alone, which is evaluated on the whole.
+distribution are tasks beyond the trained range by up to a quarter of it: return of the last episode, and score. On
+target is the share of the last second in which robots were where they should be. A width below 1 is a training on the
+middle share of the family alone, which is evaluated on the whole.
 """
 
 
@@ -147,10 +149,10 @@ def _family(family: str, rows: list[dict[str, Any]]) -> Iterator[str]:
     yield f"## `{family}`\n"
     if rows:
         yield (
-            "| learner | seed | frames | minutes | tasks | return, by episode or gradient steps | CVaR5% | score "
-            "| out of distribution |"
+            "| learner | seed | frames | minutes | tasks | return, by episode or gradient steps | CVaR5% "
+            "| on target | score | out of distribution |"
         )
-        yield "|---|---|---|---|---|---|---|---|---|"
+        yield "|---|---|---|---|---|---|---|---|---|---|"
         for row in _sorted(rows):
             yield _row(row)
         yield (
@@ -184,7 +186,8 @@ def _row(row: dict[str, Any]) -> str:
     beyond = row.get("ood")
     out = "" if beyond is None else spread(beyond)
     out += "" if beyond is None or beyond["score"] is None else f"; score {spread(beyond['score'], 3)}"
-    return f"| {' | '.join(map(str, cells))} | {brief(row['cvar5'])} | {score} | {out} |"
+    on_target = "" if row.get("success") is None else percent(row["success"])
+    return f"| {' | '.join(map(str, cells))} | {brief(row['cvar5'])} | {on_target} | {score} | {out} |"
 
 
 def _experts(result: dict[str, Any]) -> Iterator[str]:

@@ -60,13 +60,13 @@ def test_a_row_names_its_figures():
         '{"learner": "x", "seed": 3, "frames": 1200, "minutes": 2.5, "tasks": 256, "cvar5": -20.04, "score": null,'
         '"stages": [{"name": "episode 1", "mean": -10.04, "interval": [-11.0, -9.0], "cvar5": -20.0}]}'
     )
-    expected = "| x | 3 | 1,200 | 2.5 | 256 | episode 1: -10.0 [-11.0, -9.000] | -20.0 |  |  |"
+    expected = "| x | 3 | 1,200 | 2.5 | 256 | episode 1: -10.0 [-11.0, -9.000] | -20.0 |  |  |  |"
     assert results_page._row(record) == expected
     beyond = {"mean": -30.0, "interval": [-31.0, -29.0], "score": {"mean": 0.5, "interval": [0.4, 0.6]}}
-    narrow = record | {"ood": beyond, "training": {"width": 0.5, "task": None}}
+    narrow = record | {"ood": beyond, "success": 0.5, "training": {"width": 0.5, "task": None}}
     row = results_page._row(narrow)
     assert row.startswith("| x, width 0.5 | 3 |")
-    assert row.endswith("|  | -30.0 [-31.0, -29.0]; score 0.500 [0.400, 0.600] |")
+    assert row.endswith("| 50.0 % |  | -30.0 [-31.0, -29.0]; score 0.500 [0.400, 0.600] |")
 
 
 def test_experts_are_told_with_the_control_steps_that_they_needed():

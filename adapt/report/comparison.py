@@ -14,6 +14,7 @@ from adapt.report.page import chart_page
 from adapt.report.sections import chart, section
 from adapt.report.text import NOTHING, chart_text, count, duration, escape, label, number
 from adapt.report.theme import faded, line
+from adapt.results import percent
 
 COLOURS = ("#1769aa", "#d9772b", "#23704f", "#7a4fa3", "#ad3a30", "#44515f", "#0d8a8a", "#9a7b1f")
 """Of learners, in the order in which they are met."""
@@ -111,7 +112,7 @@ def _body(result: dict[str, Any], charts: dict[str, go.Figure]) -> str:
 
 
 def _table(runs: list[dict[str, Any]]) -> str:
-    names = ("Seed", "Frames", "Training", "Return", "CVaR5%", "Score", "95&nbsp;% interval")
+    names = ("Seed", "Frames", "Training", "Return", "CVaR5%", "On target", "Score", "95&nbsp;% interval")
     head = "".join(f"<th scope=col class=num>{name}</th>" for name in names)
     rows = "".join(
         f"<tr><th scope=row>{escape(run['learner'])}<small>{escape(run['run'])}</small></th>"
@@ -134,6 +135,7 @@ def _cells(run: dict[str, Any]) -> list[str]:
         duration(60 * run["minutes"]),
         escape(stages_in_words(run["stages"])),
         number(run["cvar5"], 4),
+        NOTHING if run["success"] is None else percent(run["success"]),
         number(score["mean"]) if score else NOTHING,
         ends,
     ]

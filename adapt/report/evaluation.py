@@ -15,6 +15,7 @@ from adapt.report.data import compact
 from adapt.report.page import chart_page
 from adapt.report.sections import chart, gauge, section, tile
 from adapt.report.text import count, duration, escape, label, number
+from adapt.results import percent
 
 _ABOUT = {"dr": "cannot adapt", "learner": "adapts", "oracle": "is told the task"}
 
@@ -73,6 +74,9 @@ def _hero(evaluation: dict[str, Any]) -> str:
         tiles.append(_stage_tile(last))
     worst = number(last["cvar5"], 4)
     tiles.append(tile("CVaR5%", worst, escape(last["name"]), "Mean return of the worst 5 % of the tasks."))
+    if learner.get("success") is not None:
+        note = "Share of the last second in which the robot was where it should be."
+        tiles.append(tile("On target", percent(learner["success"]), "in the last second", note))
     title, tasks = _tasks(evaluation)
     return (
         f'<header><p class="eyebrow">{escape(evaluation["family"])}</p>'

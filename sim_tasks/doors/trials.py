@@ -158,7 +158,7 @@ class Trials:
 
     def success(self) -> np.ndarray | None:
         """Whether the robots are where they should be. Shape (N,), bool; None where the family does not say."""
-        return None if self.family.success is None else self.family.success(self.env.motion)
+        return None if self.env.success is None else self.env.success.copy()
 
     def interventions(self) -> np.ndarray | None:
         """Why the last commands were not what was asked for, as bits of `robots.safety.Reason`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from adapt.report import write_comparison
 
 
 def make_run(out: Path, learner: str = "rl2", seed: int = 0, **changes: Any) -> Path:
-    """A run of two iterations; `family`, `metrics` and `evaluation` can be changed, the last one added to."""
+    """A run of two iterations; `family`, `metrics`, `success` and `evaluation` can be changed, the last added to."""
     out.mkdir(parents=True)
     config = {
         "learner": learner, "family": changes.get("family", "half_cheetah_vel"), "seed": seed, "iterations": 2,
@@ -36,7 +37,8 @@ def make_run(out: Path, learner: str = "rl2", seed: int = 0, **changes: Any) -> 
         ]
         evaluation = {
             "seed": 0, "n_tasks": 512, "episodes": 2, "split": "test",
-            "policies": {"learner": {"stages": stages}}, "runs": {"learner": [{"steps": 2000}]},
+            "policies": {"learner": {"stages": stages, "success": changes.get("success")}},
+            "runs": {"learner": [{"steps": 2000}]},
             "score": {"mean": 0.9, "interval": [0.85, 0.95]},
         } | changes["evaluation"]  # fmt: skip
         (out / "evaluation.json").write_text(json.dumps(evaluation))
@@ -52,14 +54,15 @@ def test_a_run_is_read_from_its_files(tmp_path):
 
 
 def test_the_table_has_a_line_for_each_run(tmp_path):
-    runs = [make_run(tmp_path / "a", evaluation={}), make_run(tmp_path / "b", "dr", 1)]
+    runs = [make_run(tmp_path / "a", success=0.984, evaluation={}), make_run(tmp_path / "b", "dr", 1)]
     header, first, second, note = table_lines(compare(runs))
     assert header.split() == [
-        "run", "learner", "seed", "frames", "minutes", "return", "CVaR5%", "score", "training",
+        "run", "learner", "seed", "frames", "minutes", "return", "CVaR5%", "on", "target", "score",
+        "training",
     ]  # fmt: skip
     assert first.split()[1:5] == ["rl2", "0", "2,000", "1.5"]
     assert "-60.0 / -30.0 (episode 1-2)" in first
-    assert "0.900 [0.850, 0.950]" in first
+    assert re.search(r"-60\.0 +98\.4 % +0\.900 \[0\.850, 0\.950\]", first)
     assert first.endswith("▁█")
     assert "not evaluated" in second
     assert note == f"not evaluated yet: adapt evaluate {tmp_path / 'b'}"

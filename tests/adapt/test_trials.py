@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Callable
 
@@ -16,6 +15,7 @@ from adapt.online.adapters import MemoryAdapter, make_adapter
 from adapt.trials import OracleAdapter, Trials, physical_to_normal, play
 from adapt.types import Belief
 from sim_tasks.families import load_family
+from sim_tasks.motion import Motion
 from sim_tasks.trial_env import TrialVecEnv
 from tests.adapt.scripted import Counter, Scripted
 from tests.small_bundle import perturb
@@ -97,24 +97,22 @@ def test_a_belief_that_is_right_has_no_error(family):
     np.testing.assert_allclose(error[:, 1:], 0.0, atol=1e-5)
 
 
-def test_success_is_upright_throughout_the_last_second(family):
-    """Robots that a made-up family calls a success except in one step: only before the last second it is no matter."""
-    counted = copy.copy(family)
-    steps = iter(range(1000))
+def test_success_is_the_share_of_the_last_second_on_target(family):
+    """Robots that a made-up family calls a success in some of the last 50 steps; before those it is no matter."""
+    steps, last = iter(range(1000)), family.episode_steps - 50
 
-    def success(position: np.ndarray) -> np.ndarray:
-        # Asked in the last 50 steps alone; robot 1 fails in the first of them, robot 2 in the last.
-        step = next(steps)
-        return np.array([True, step != 0, step != 49])
+    def success(motion: Motion) -> np.ndarray:
+        step = next(steps) - 1  # it is asked once as the environment begins
+        return np.array([step >= last, step >= last + 49, step < last])
 
-    env = TrialVecEnv(family, 3, 0, split="test", threads=1, changes=False)
-    object.__setattr__(counted, "success", success)
-    env.family = counted
+    env = TrialVecEnv(
+        dataclasses.replace(family, success=success), 3, 0, split="test", threads=1, changes=False
+    )
     policy = GaussianPolicy(3, 1, env.context.shape[1], (4,))
     trials = play(env, lambda env: OracleAdapter(policy, env), family.sample("test", 3, 0), seed=0)
     assert trials.success is not None
-    assert trials.success.tolist() == [True, False, False]
-    assert next(steps) == 50
+    assert trials.success.tolist() == [1.0, 0.02, 0.0]
+    assert next(steps) == family.episode_steps + 1
 
 
 def test_interventions_are_counted_by_reason(family):

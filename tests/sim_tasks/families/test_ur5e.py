@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sim_tasks.families import load_family
 from sim_tasks.families.ur5e import FLOOR, Flange
+from sim_tasks.motion import Motion
 from sim_tasks.row_random import RowRandom
 from sim_tasks.trial_env import TrialVecEnv
 
@@ -33,6 +36,29 @@ def test_a_target_lasts_three_seconds():
         env.step(np.zeros((2, 6)))
     changed = np.flatnonzero((np.diff(goals, axis=0) != 0).any(axis=1)) + 1
     assert changed.tolist() == [150]  # 3 s of 0.02 s
+
+
+def test_success_is_judged_by_the_target_that_the_step_was_for():
+    """Also in the steps after which there is a new one: the 150th and the last, which decide over a trial."""
+    asked = []
+
+    def success(motion: Motion) -> np.ndarray:
+        assert motion.goal is not None
+        asked.append(motion.goal.copy())
+        return motion.goal[:, 0] > 0
+
+    env = TrialVecEnv(replace(REACH, success=success), 3, 0, threads=1, changes=False)
+    assert env.success is not None
+    assert not env.success.any()
+    for _ in range(300):
+        assert env.goal is not None
+        goal = env.goal.copy()
+        env.step(np.zeros((3, 6)))
+        np.testing.assert_array_equal(asked[-1], goal)
+        np.testing.assert_array_equal(env.success, goal[:, 0] > 0)
+    assert (env.goal != goal).any(axis=1).all()
+    env.reset(np.array([1]))
+    assert env.success.tolist() == [goal[0, 0] > 0, False, goal[2, 0] > 0]
 
 
 def test_ellipses_stay_above_the_table_and_their_velocity_is_their_derivative():
