@@ -161,7 +161,7 @@ def _folder(request: ExpertsRequest, learner: str, task: int) -> Path:
 def _stages(run: Path, task: int) -> list[float]:
     """Mean returns of a run on one task, episode by episode."""
     out = run / f"evaluation_task{task}.json"
-    request = EvaluationRequest(tasks=MIN_TASKS, task=task, out=out)
+    request = EvaluationRequest(bounds=False, tasks=MIN_TASKS, task=task, out=out)
     result = evaluate_run(run, request, quiet=True)
     return [stage["mean"] for stage in result["policies"]["learner"]["stages"]]
 

@@ -50,6 +50,8 @@ class EvaluationRequest:
     out: Path | None = None
     """File of the result; None: `evaluation.json` in the run, `evaluation_ood.json` of the split `ood`, and
     `evaluation_task3.json` of task 3."""
+    bounds: bool = True
+    """Whether DR and oracle play too."""
 
 
 def export_run(run: Path, out: Path | None = None) -> PolicyBundle:
@@ -104,10 +106,10 @@ def evaluate_runs(
     path = request.out or runs[0] / f"{name}.json"
     if len(runs) > 1:
         for run in runs:
-            write_json(run / f"{name}.json", _result(held_out, [run], configs, bounds, played))
+            write_json(run / f"{name}.json", _result(held_out, request, [run], configs, bounds, played))
         learner = configs[runs[0]]["learner"]
         path = request.out or common_folder(runs) / f"{name}_{learner}.json"
-    result = _result(held_out, runs, configs, bounds, played)
+    result = _result(held_out, request, runs, configs, bounds, played)
     write_json(path, result)
     for line in () if quiet else evaluation_lines(result):
         say(line)
@@ -137,7 +139,7 @@ def _expect(run: Path, config: Mapping[str, Any], learner: str, family: str) -> 
 def _bounds(run: Path, config: Mapping[str, Any], request: EvaluationRequest) -> dict[str, Path]:
     """Folders of the bounds of a run, those that there are."""
     found = {}
-    for name in BOUNDS:
+    for name in BOUNDS if request.bounds else ():
         given = getattr(request, name)
         folder = given or run.parent / name
         if given or (folder / "config.json").is_file():
@@ -167,6 +169,7 @@ def _play(run: Path, held_out: HeldOut) -> Played:
 
 def _result(
     held_out: HeldOut,
+    request: EvaluationRequest,
     runs: Sequence[Path],
     configs: Mapping[Path, dict[str, Any]],
     bounds: Mapping[Path, dict[str, Path]],
@@ -183,9 +186,10 @@ def _result(
         _training_command(name, run, configs[run]): name
         for run in runs
         for name in BOUNDS
-        if name not in bounds[run]
+        if request.bounds and name not in bounds[run]
     }
     return result | {
+        "family": configs[runs[0]]["family"],
         "learner": configs[runs[0]]["learner"],
         "missing": [{"bound": bound, "command": command} for command, bound in missing.items()],
         "runs": {name: [_run_facts(run) for run in group] for name, group in groups.items()},

@@ -55,6 +55,9 @@ def test_experts_meet_their_task_alone_and_are_trained_once(runs, tmp_path):
     lines = list(table_lines(result))
     assert len(lines) == 1 + 2 * 2
     assert "of 2,048" in lines[2]
+    evaluation = json.loads((run / "evaluation_task1.json").read_text("utf-8"))
+    assert list(evaluation["policies"]) == ["learner"], "bounds say nothing here, and would play for nothing"
+    assert evaluation["missing"] == []
     page = write_evaluation(run / "evaluation_task1.json").read_text("utf-8")
     assert f"One task that was held out of its training, from {STARTS} starts." in page
     for other in (

@@ -23,7 +23,7 @@ from sim_tasks.errors import TaskError
 from tests.adapt.small import SMALL, shrink
 from tests.small_bundle import FAMILY
 
-BODY = "half_cheetah_vel"
+BODY = "half_cheetah_vel@roml"
 TASKS = 6
 FEW = EvaluationRequest(tasks=TASKS)
 
