@@ -24,6 +24,8 @@ class Goal:
     None: the plan is the goal."""
     every: tuple[float, float] | None = None
     """A new plan is drawn after so many seconds, at least and at most; None: once per episode."""
+    kind: str = "numbers"
+    """What the numbers are, one of `robots.goal.SIZES`: how a robot's node is told them."""
 
     @property
     def size(self) -> int:

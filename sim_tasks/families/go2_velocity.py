@@ -167,7 +167,9 @@ def _draw_goal(rng: Rows, count: int) -> np.ndarray:
     return np.where(rng.random((count, 1)) < STANDING, 0.0, asked)
 
 
-GOAL = Goal(("forward", "left", "turning"), ("m/s", "m/s", "rad/s"), _draw_goal, every=(3.0, 8.0))
+GOAL = Goal(
+    ("forward", "left", "turning"), ("m/s", "m/s", "rad/s"), _draw_goal, every=(3.0, 8.0), kind="velocity"
+)
 """Redrawn every 3 to 8 s, as in mjlab."""
 
 START_HEIGHT = 0.34

@@ -172,6 +172,7 @@ def ur5e_reach() -> TaskFamily:
         ("m", "m", "m"),
         lambda rng, count: flange.reachable(rng, count, 0.6),
         every=(3.0, 3.0),
+        kind="tool_position",
     )
     about = "bring an arm's flange to targets under an unknown payload, servo, friction and delay"
     return _family("ur5e_reach", goal, robot, flange, about)
@@ -186,6 +187,7 @@ def ur5e_track() -> TaskFamily:
         ("m", "m", "m", "m/s", "m/s", "m/s"),
         lambda rng, count: _ellipse(flange, rng, count),
         at=_along,
+        kind="tool_motion",
     )
     about = "lead an arm's flange along a curve under an unknown payload, servo, friction and delay"
     return _family("ur5e_track", goal, robot, flange, about)
