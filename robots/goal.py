@@ -1,4 +1,4 @@
-"""`GoalLayout`: what a robot is told to do, as its policy hears it: a velocity, a place of its tool, or plain numbers."""
+"""`GoalLayout`: what a robot is told to do, as its policy hears it: a velocity, a place of its tool, plain numbers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from robots.errors import RobotError
 
 SIZES: dict[str, int | None] = {"velocity": 3, "tool_position": 3, "tool_motion": 6, "numbers": None}
-"""Kinds of goals and how many numbers each has: forward, left [m/s] and turning [rad/s]; x, y, z of the tool in the base
-frame [m]; those and their velocity [m/s]; anything, which only a program of the user's own can tell."""
+"""Kinds of goals and how many numbers each has: forward, left [m/s] and turning [rad/s]; x, y, z of the tool in the
+base frame [m]; those and their velocity [m/s]; anything, which only a program of the user's own can tell."""
 
 
 @dataclass(frozen=True)
