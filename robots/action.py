@@ -26,8 +26,12 @@ class ActionLayout:
         self._active = None if self.size == self.joints else spec.active
 
     def to_command(self, action: np.ndarray) -> np.ndarray:
-        """Action, dimensionless, shape (N, A), to command in [command unit], shape (N, J)."""
-        driven = self.centre + np.clip(action, -1.0, 1.0) * self.half_range
+        """Action, dimensionless, shape (N, A), to command in [command unit], shape (N, J).
+
+        NaN where the action is not finite: the safety filter answers that, and an infinite one is no large one.
+        """
+        within = np.where(np.isfinite(action), np.clip(action, -1.0, 1.0), np.nan)
+        driven = self.centre + within * self.half_range
         if self._active is None:
             return driven
         command = np.zeros((len(action), self.joints))

@@ -32,8 +32,9 @@ _ROBOT_KEYS = ("name", "description", "model", "control", "joints", "safety", "r
 _ROBOT_OPTIONS = ("imu", "tool")
 _CONTROL_KEYS = ("period", "interface")
 _JOINT_KEYS = ("name", "position", "velocity", "effort", "command_rate", "default_position")
-_JOINT_OPTIONS = ("kp", "kd", "action", "passive")
+_JOINT_OPTIONS = ("kp", "kd", "action", "passive", "command_acceleration")
 _SAFETY_KEYS = ("soft_start", "stale_after", "damping")
+_SAFETY_OPTIONS = ("recovery", "tilt")
 _ROS_KEYS = ("joint_states", "commands", "command_type", "frame")
 _IMU_KEYS = ("site", "topic", "frame")
 _TOOL_KEYS = ("steps", "offset")
@@ -82,7 +83,7 @@ def _read(path: Path) -> RobotSpec:
         period=reader.positive(control["period"], "control.period"),
         interface=interface,
         joints=joints,
-        safety=_safety(reader, top["safety"], len(joints)),
+        safety=_safety(reader, top["safety"], len(joints), "imu" in top),
         ros=_ros(reader, top["ros"]),
         imu=_imu(reader, top["imu"]) if "imu" in top else None,
         tool=_tool(reader, top["tool"], joints) if "tool" in top else None,
@@ -151,6 +152,9 @@ def _joint(reader: Reader, value: Any, key: str, interface: str) -> Joint:
         gains=_gains(reader, item, key, interface),
         action=_action(reader, item, key, interface),
         passive=reader.flag(item.get("passive", False), f"{key}.passive"),
+        command_acceleration=reader.positive(item["command_acceleration"], f"{key}.command_acceleration")
+        if "command_acceleration" in item
+        else math.inf,
     )
 
 
@@ -178,8 +182,8 @@ def _action(reader: Reader, item: dict[str, Any], key: str, interface: str) -> t
     return low, high
 
 
-def _safety(reader: Reader, value: Any, joints: int) -> SafetySettings:
-    item = reader.mapping(value, "safety", _SAFETY_KEYS)
+def _safety(reader: Reader, value: Any, joints: int, imu: bool) -> SafetySettings:
+    item = reader.mapping(value, "safety", _SAFETY_KEYS, _SAFETY_OPTIONS)
     damping = item["damping"]
     if not isinstance(damping, list) or len(damping) != joints:
         raise reader.fail("safety.damping", f"expected a list with {joints} number(s), got {damping!r}")
@@ -187,7 +191,18 @@ def _safety(reader: Reader, value: Any, joints: int) -> SafetySettings:
         soft_start=reader.positive(item["soft_start"], "safety.soft_start"),
         stale_after=reader.positive(item["stale_after"], "safety.stale_after"),
         damping=tuple(reader.positive(number, "safety.damping") for number in damping),
+        recovery=reader.not_negative(item.get("recovery", 0.0), "safety.recovery"),
+        tilt=_tilt(reader, item["tilt"], imu) if "tilt" in item else math.pi,
     )
+
+
+def _tilt(reader: Reader, value: Any, imu: bool) -> float:
+    tilt = reader.positive(value, "safety.tilt")
+    if not imu:
+        raise reader.fail("safety.tilt", "the robot has no imu to measure it; remove one or add the other")
+    if tilt > math.pi:
+        raise reader.fail("safety.tilt", f"expected an angle in rad, at most pi, got {tilt}")
+    return tilt
 
 
 def _ros(reader: Reader, value: Any) -> RosTopics:

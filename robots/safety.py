@@ -12,7 +12,7 @@ from robots.spec import RobotSpec
 
 
 class Reason(enum.IntFlag):
-    """Why a command is not what the policy asked for. The upper six put the robot into its safe mode."""
+    """Why a command is not what the policy asked for; those in `SAFE_MODE` put the robot into its safe mode."""
 
     OK = 0
     SOFT_START = 1
@@ -24,21 +24,26 @@ class Reason(enum.IntFlag):
     VELOCITY_LIMIT = 64
     POSITION_LIMIT = 128
     STOPPED = 256
+    TILT_LIMIT = 512
+    RECOVERING = 1024
+    ACCELERATION_LIMIT = 2048
 
 
+DISTRUST = Reason.SENSOR_STALE | Reason.SENSOR_NOT_FINITE | Reason.POLICY_NOT_FINITE
+"""Somebody cannot be believed: when they are sound again they have to stay so for a while."""
 SAFE_MODE = (
-    Reason.SENSOR_STALE
-    | Reason.SENSOR_NOT_FINITE
-    | Reason.POLICY_NOT_FINITE
+    DISTRUST
     | Reason.VELOCITY_LIMIT
     | Reason.POSITION_LIMIT
     | Reason.STOPPED
+    | Reason.TILT_LIMIT
+    | Reason.RECOVERING
 )
 
 
-_SAFE_MODE = int(SAFE_MODE)
+_SAFE_MODE, _DISTRUST = int(SAFE_MODE), int(DISTRUST)
 _BITS = max(Reason).bit_length()
-_STATE = ("last", "ramp", "anchor", "measured", "speed", "safe")
+_STATE = ("last", "ramp", "anchor", "measured", "speed", "safe", "recovers", "moved")
 
 
 def reason_names(bits: int) -> list[str]:
@@ -61,7 +66,11 @@ class SafetyFilter:
 
     Safe mode: damping torque (effort), hold the last good measured position (position), zero (velocity).
     Commands blend in over the soft start after `reset` and after every time in safe mode; of a position-commanded robot
-    from where its joints were at that moment, so that one that stands does not sink meanwhile.
+    from where its joints were at that moment, so that one that stands does not sink meanwhile. After readings or
+    requests that cannot be believed, safe mode lasts until they have been sound for the settings' `recovery`.
+
+    Where a joint has a limit of acceleration, its command brakes in time to stop where it is to stop. The limits of
+    command and rate go before it.
     """
 
     def __init__(self, spec: RobotSpec, robots: int = 1):
@@ -71,6 +80,11 @@ class SafetyFilter:
         self.step_limit = spec.command_rate * spec.period
         self.damping = np.asarray(spec.safety.damping)
         self.ramp_step = spec.period / spec.safety.soft_start
+        self.step_change = spec.command_acceleration * spec.period**2
+        """Largest difference between two steps of a command in [command unit]; infinite: none. Shape (J,)."""
+        self._accelerates = bool(np.isfinite(self.step_change).any())
+        self._least_upright = np.cos(spec.safety.tilt)
+        self._recovery_steps = round(spec.safety.recovery / spec.period)
         joints = len(spec.joints)
         self._last = np.zeros((robots, joints))
         self._ramp = np.zeros(robots)
@@ -78,6 +92,10 @@ class SafetyFilter:
         self._measured = np.zeros((robots, joints))
         self._speed = np.zeros((robots, joints))
         self._safe = np.zeros(robots, dtype=bool)
+        self._recovers = np.zeros(robots, dtype=np.int64)
+        """Control steps that are still to be sound before safe mode ends."""
+        self._moved = np.zeros((robots, joints))
+        """The last step of the command."""
         self._tally = np.zeros(2**_BITS, dtype=np.int64)
         self.reset()
 
@@ -99,6 +117,8 @@ class SafetyFilter:
         self._speed[ids] = 0.0
         self._ramp[ids] = 0.0
         self._safe[ids] = False
+        self._recovers[ids] = 0
+        self._moved[ids] = 0.0
 
     def certify(self, request: np.ndarray, frame: SensorFrame, age: np.ndarray | float = 0.0) -> Certified:
         """Makes a requested command, shape (N, J), safe to send.
@@ -131,20 +151,37 @@ class SafetyFilter:
 
         limited = wanted.clip(self.low, self.high)
         _mark(reasons, Reason.COMMAND_LIMIT, limited != wanted, ~safe)
-        command = limited.clip(self._last - self.step_limit, self._last + self.step_limit)
-        _mark(reasons, Reason.RATE_LIMIT, command != limited)
+        command = self._smooth(limited, reasons)
+        self._moved[:] = command - self._last
         self._last[:] = command
         self._count(reasons)
         return Certified(command, reasons)
 
     def stop(self) -> Certified:
-        """A command that needs no sensor reading: safe mode without speed information, now."""
+        """A command that needs no sensor reading: safe mode without speed information, now.
+
+        Torque is let go of at once. A position or a speed goes towards its safe one as fast as the rate limit allows:
+        call it again, a control period later, until it is `settled`.
+        """
         self._ramp[:] = 0.0
         self._speed[:] = 0.0
-        self._last[:] = np.clip(self._safe_command(), self.low, self.high)
+        self._safe[:] = True
+        self._recovers[:] = self._recovery_steps
+        wanted = self._safe_command().clip(self.low, self.high)
         reasons = np.full(self.robots, int(Reason.STOPPED))
+        if self.spec.interface != "effort":
+            limited = wanted.clip(self._last - self.step_limit, self._last + self.step_limit)
+            _mark(reasons, Reason.RATE_LIMIT, limited != wanted)
+            wanted = limited
+        self._moved[:] = 0.0
+        self._last[:] = wanted
         self._count(reasons)
         return Certified(self._last.copy(), reasons)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the last command was the whole way to the safe one."""
+        return bool((self._last == self._safe_command().clip(self.low, self.high)).all())
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything that a later `restore` needs to go on exactly from here."""
@@ -166,7 +203,33 @@ class SafetyFilter:
             _mark(reasons, Reason.POSITION_LIMIT, (frame.position < low) | (frame.position > high), finite)
         _mark(reasons, Reason.POLICY_NOT_FINITE, ~np.isfinite(request))
         reasons |= np.where(age <= self.spec.safety.stale_after, 0, Reason.SENSOR_STALE)
+        if frame.gravity is not None:
+            tilted = frame.gravity[:, 2] > -self._least_upright
+            reasons[finite & tilted] |= int(Reason.TILT_LIMIT)
+        if self._recovery_steps:
+            self._await_recovery(reasons)
         return reasons
+
+    def _await_recovery(self, reasons: np.ndarray) -> None:
+        doubted = (reasons & _DISTRUST) != 0
+        waits = ~doubted & (self._recovers > 0)
+        reasons[waits] |= int(Reason.RECOVERING)
+        self._recovers[waits] -= 1
+        self._recovers[doubted] = self._recovery_steps
+
+    def _smooth(self, limited: np.ndarray, reasons: np.ndarray) -> np.ndarray:
+        """The next command on the way to one within limits, shape (N, J)."""
+        last, step = self._last, self.step_limit
+        command = limited.clip(last - step, last + step)
+        _mark(reasons, Reason.RATE_LIMIT, command != limited)
+        if not self._accelerates:
+            return command
+        way = limited - last
+        move = np.sign(way) * np.minimum(stoppable(np.abs(way), self.step_change), step)
+        move = move.clip(self._moved - self.step_change, self._moved + self.step_change)
+        smooth = (last + move).clip(last - step, last + step).clip(self.low, self.high)
+        _mark(reasons, Reason.ACCELERATION_LIMIT, smooth != command)
+        return smooth
 
     def _blend(self, request: np.ndarray) -> np.ndarray:
         """The request, blended in from rest (effort, velocity) or from where the joint was when it began (position)."""
@@ -186,6 +249,18 @@ class SafetyFilter:
 
     def _count(self, reasons: np.ndarray) -> None:
         self._tally += np.bincount(reasons, minlength=len(self._tally))
+
+
+def stoppable(way: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """The longest step on a way after which steps that shrink by `change` each end where the way does.
+
+    Both in [command unit], shapes (..., J) and (J,); the whole way where `change` is infinite.
+    A step of k change + r, with r < change, and those that follow it add up to k (k + 1) / 2 change + (k + 1) r.
+    """
+    with np.errstate(invalid="ignore"):
+        whole = np.floor((np.sqrt(1 + 8 * way / change) - 1) / 2)
+        step = whole * change + (way - whole * (whole + 1) / 2 * change) / (whole + 1)
+    return np.where(np.isfinite(change), step, way)
 
 
 def _mark(reasons: np.ndarray, reason: Reason, wrong: np.ndarray, where: np.ndarray | None = None) -> None:

@@ -51,6 +51,8 @@ class Joint:
     """The commands that actions -1 and +1 ask for, in [command unit]; None: the command limits."""
     passive: bool = False
     """Measured but never driven: no action, and the command is always 0 N m."""
+    command_acceleration: float = np.inf
+    """Highest change of the command's rate per second, in [command unit / s^2]; infinite: none."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,10 @@ class SafetySettings:
     """Age at which a sensor reading may no longer be acted upon, in [s]."""
     damping: tuple[float, ...]
     """Safe mode of an effort-commanded robot: torque per joint speed, in [N m s/rad]. Shape (J,)."""
+    recovery: float = 0.0
+    """Time for which readings and actions have to be sound again before safe mode ends, in [s]."""
+    tilt: float = np.pi
+    """Largest angle between the IMU's z axis and the vertical that is not yet a fall, in [rad]; pi: any."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +144,11 @@ class RobotSpec:
     def command_rate(self) -> np.ndarray:
         """Highest change of a command in [command unit / s]. Shape (J,)."""
         return np.array([joint.command_rate for joint in self.joints])
+
+    @cached_property
+    def command_acceleration(self) -> np.ndarray:
+        """Highest change of a command's rate in [command unit / s^2], infinite without a limit. Shape (J,)."""
+        return np.array([joint.command_acceleration for joint in self.joints])
 
     @cached_property
     def command_limits(self) -> np.ndarray:

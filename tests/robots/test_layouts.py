@@ -111,12 +111,13 @@ def test_actions_map_onto_the_limits(tmp_path, interface, action, command):
 
 def test_actions_beyond_one_ask_for_the_limit(tmp_path):
     layout = ActionLayout(two_joints(tmp_path, "position"))
-    command = layout.to_command(np.array([[7.0, -np.inf], [np.inf, -1.5]]))
+    command = layout.to_command(np.array([[7.0, -1e300], [1e300, -1.5]]))
     assert command.tolist() == [[1.5, -1.0], [1.5, -1.0]]
 
 
-def test_an_action_that_is_nan_is_left_to_the_safety_filter(tmp_path):
-    command = ActionLayout(two_joints(tmp_path)).to_command(np.array([[np.nan, 0.5]]))
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+def test_an_action_that_is_not_finite_is_left_to_the_safety_filter(tmp_path, broken):
+    command = ActionLayout(two_joints(tmp_path)).to_command(np.array([[broken, 0.5]]))
     assert np.isnan(command[0, 0])
     assert command[0, 1] == 0.75
 

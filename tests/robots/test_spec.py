@@ -126,6 +126,13 @@ def test_the_digest_ignores_words_and_topics(tmp_path):
         (put(0.0, "control", "period"), "control.period", "above 0, got 0.0"),
         (put([0.4], "safety", "damping"), "safety.damping", "expected a list with 2 number(s), got [0.4]"),
         (put([0.4, -0.1], "safety", "damping"), "safety.damping", "above 0, got -0.1"),
+        (put(-0.1, "safety", "recovery"), "safety.recovery", "expected a number from 0, got -0.1"),
+        (put(1.0, "safety", "tilt"), "safety.tilt", "the robot has no imu to measure it"),
+        (
+            put(0, "joints", 1, "command_acceleration"),
+            "joints[1].command_acceleration",
+            "expected a number above 0, got 0.0",
+        ),
         (put(0.0, "safety", "soft_start"), "safety.soft_start", "above 0, got 0.0"),
         (put("Joy", "ros", "command_type"), "ros.command_type", "got 'Joy'; valid: std_msgs/Float64MultiArray"),
         (put(" ", "ros", "frame"), "ros.frame", "expected text, got ' '"),
