@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,4 +54,16 @@ class OnlineAdapter(Protocol):
 
     def belief(self) -> Belief | None:
         """The present belief, or None for an adapter that has none."""
+        ...
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What has been understood of the robots, float32; empty where nothing is. For a later `restore`."""
+        ...
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Inverse of `state`, of what may come from a file.
+
+        Raises:
+            AdaptError: an array is missing, is of another shape, or is not finite although it must be; names it.
+        """
         ...

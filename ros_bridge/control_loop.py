@@ -116,7 +116,7 @@ class ControlLoop:
 
     def forget(self) -> None:
         """Drops what is believed of the robot; control goes on."""
-        self.controller.adapter.reset()
+        self.controller.forget()
 
     def _step(self, frame: SensorFrame, age: float) -> Output:
         step = self.controller.step(frame, age)

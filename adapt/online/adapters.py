@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import onnxruntime
 
 from adapt.bundle import PolicyBundle
+from adapt.errors import AdaptError
 from adapt.types import Belief, OnlineAdapter
 
 
@@ -43,6 +46,28 @@ class _StepGraph:
         return _run(self._session, self._outputs, feed)
 
 
+_UNKNOWN_AT_FIRST = ("parameters", "parameter_std")
+"""NaN until something was heard."""
+
+
+def _check_state(state: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> None:
+    """Refuses to restore what is not of an adapter like this one.
+
+    Raises:
+        AdaptError: names the first array that is missing, is of another shape or type, or is not finite.
+    """
+    for name, like in expected.items():
+        array = state.get(name)
+        if array is None or array.shape != like.shape or array.dtype != like.dtype:
+            found = "none" if array is None else f"{array.dtype} of shape {array.shape}"
+            raise AdaptError(f"{name}: {found}; expected {like.dtype} of shape {like.shape}")
+        if name not in _UNKNOWN_AT_FIRST and not np.isfinite(array).all():
+            raise AdaptError(f"{name}: not all numbers are finite")
+    for name in state:
+        if name not in expected:
+            raise AdaptError(f"{name}: unknown; valid: {', '.join(expected) or 'nothing, it does not adapt'}")
+
+
 def _where(chosen: np.ndarray, yes: Belief, no: Belief) -> Belief:
     """Of each robot one of two beliefs; `chosen` has the shape (N, 1)."""
     return Belief(
@@ -75,6 +100,12 @@ class FixedAdapter:
     def belief(self) -> None:
         return None
 
+    def state(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        _check_state(state, {})
+
 
 class MemoryAdapter:
     """A recurrent policy: what it has understood stays in its memory, shape (N, H). It says nothing of it."""
@@ -103,13 +134,21 @@ class MemoryAdapter:
             new_episode=new_episode,
             hidden=self._hidden,
         )
-        trusted = (listen & np.isfinite(hidden).all(axis=1))[:, None]
+        sound = [np.isfinite(each).all(axis=1) for each in (hidden, *said)]
+        trusted = np.logical_and.reduce([listen, *sound])[:, None]
         self._hidden = np.where(trusted, hidden, self._hidden)
         self._believe(said, trusted)
         return action
 
     def belief(self) -> Belief | None:
         return None
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {"hidden": self._hidden.copy()}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        _check_state(state, self.state())
+        self._hidden = state["hidden"].copy()
 
     def _believe(self, said: list[np.ndarray], trusted: np.ndarray) -> None:
         """What the graph gave between action and memory, of the robots that are trusted, shape (N, 1), bool."""
@@ -139,6 +178,13 @@ class BeliefAdapter(MemoryAdapter):
 
     def belief(self) -> Belief:
         return self._belief
+
+    def state(self) -> dict[str, np.ndarray]:
+        return super().state() | {name: array.copy() for name, array in vars(self._belief).items()}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        super().restore(state)
+        self._belief = Belief(**{name: state[name].copy() for name in vars(self._belief)})
 
     def _believe(self, said: list[np.ndarray], trusted: np.ndarray) -> None:
         belief, parameters, parameter_std = said

@@ -42,6 +42,8 @@ class AdaptiveController:
         self._no_reward = np.zeros((robots, 1), np.float32)
         self._new_episode = np.ones((robots, 1), np.float32)
         self._observer = Observer(observation, robots)
+        self.frozen = False
+        """Whether what is understood of the robots stays as it is; they are driven on by it."""
 
     def reset(self, ids: np.ndarray | slice = slice(None), position: np.ndarray | None = None) -> None:
         """A new trial: the belief is forgotten, the command starts soft from the measured `position` [rad]."""
@@ -83,12 +85,18 @@ class AdaptiveController:
         with np.errstate(invalid="ignore"):  # readings that are not finite are not used
             observation = self._observer.observe(frame, goal, fresh)
         heard = self._no_reward if reward is None else reward
-        action = self.adapter.act(observation, self._sent, heard, self._new_episode, listen=fresh)
+        listen = np.zeros_like(fresh) if self.frozen else fresh
+        action = self.adapter.act(observation, self._sent, heard, self._new_episode, listen=listen)
         self._new_episode[fresh] = 0.0
         requested = self.action.to_command(action)
         certified = self.safety.certify(requested, frame, age)
         self._sent[:] = self.action.to_action(certified.command)
         return ControlStep(certified.command, requested, certified.reasons, self.adapter.belief())
+
+    def forget(self) -> None:
+        """Drops what is understood of the robots, which are driven on: a trial begins, but no soft start."""
+        self.adapter.reset()
+        self._new_episode[:] = 1.0
 
     def stop(self) -> np.ndarray:
         """The safe-mode command for a robot that can no longer be controlled. Shape (N, J)."""

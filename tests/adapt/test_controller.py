@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from adapt.bundle import PolicyBundle
+from adapt.errors import AdaptError
 from adapt.online.adapters import make_adapter
 from adapt.online.controller import AdaptiveController, ControlStep
 from adapt.types import Belief
@@ -36,6 +38,12 @@ class Recorder:
 
     def belief(self) -> Belief | None:
         return None
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Nothing was kept."""
 
 
 def one(position: float = 0.1, velocity: float = 0.5, time: float = 0.0) -> SensorFrame:
@@ -274,3 +282,80 @@ def test_whatever_happens_the_command_is_within_its_limits(belief_bundle, dr_bun
 def test_the_bundle_needs_no_folder_once_it_is_loaded(belief_bundle, robot, monkeypatch):
     monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"read {path}"))
     assert np.isfinite(controller(belief_bundle, robot).step(one()).command).all()
+
+
+def test_frozen_it_learns_nothing_and_acts_on(belief_bundle, robot, frames):
+    made = controller(belief_bundle, robot)
+    for frame in frames[:10]:
+        made.step(row(frame, 0))
+    made.frozen, known = True, made.adapter.state()
+    commands = [made.step(row(frame, 0)).command[0, 0] for frame in frames[10:20]]
+    for name, array in made.adapter.state().items():
+        np.testing.assert_array_equal(array, known[name])
+    assert len(set(commands)) > 1
+    made.frozen = False
+    made.step(row(frames[20], 0))
+    assert not np.array_equal(made.adapter.state()["hidden"], known["hidden"])
+
+
+def test_what_was_understood_goes_to_another_controller(belief_bundle, robot, frames):
+    """As over a restart of the process: from there on both believe the same."""
+    first, second = controller(belief_bundle, robot), controller(belief_bundle, robot)
+    for frame in frames[:15]:
+        first.step(row(frame, 0))
+    second.adapter.restore(first.adapter.state())
+    for made in (first, second):
+        made.begin_episode()
+    for frame in frames[15:30]:
+        one, two = (made.step(row(frame, 0)) for made in (first, second))
+        np.testing.assert_array_equal(believed(one), believed(two))
+        np.testing.assert_array_equal(one.command, two.command)
+
+
+BROKEN_STATES = {
+    "hidden: none; expected float32": lambda state: state.pop("hidden"),
+    r"hidden: float32 of shape \(1, 1\); expected": lambda state: state.update(hidden=state["hidden"][:, :1]),
+    "mean: float64": lambda state: state.update(mean=state["mean"].astype(float)),
+    "log_std: not all numbers are finite": lambda state: state["log_std"].fill(np.nan),
+    "weights: unknown; valid: hidden, mean": lambda state: state.update(weights=state["mean"]),
+}
+
+
+@pytest.mark.parametrize("message", BROKEN_STATES)
+def test_a_state_of_another_adapter_is_refused_and_changes_nothing(belief_bundle, robot, frames, message):
+    made = controller(belief_bundle, robot)
+    for frame in frames[:5]:
+        made.step(row(frame, 0))
+    known, broken = made.adapter.state(), made.adapter.state()
+    BROKEN_STATES[message](broken)
+    with pytest.raises(AdaptError, match=message):
+        made.adapter.restore(broken)
+    for name, array in made.adapter.state().items():
+        np.testing.assert_array_equal(array, known[name])
+
+
+def test_a_state_before_anything_was_heard_can_be_restored(belief_bundle, robot):
+    made = controller(belief_bundle, robot)
+    made.adapter.restore(made.adapter.state())
+
+
+def test_forgetting_begins_a_trial_but_no_soft_start(robot, frames):
+    made, adapter = stand_in(robot)
+    made.reset()
+    for frame in frames[:20]:
+        made.step(row(frame, 0))
+    assert adapter.told[-1][3].tolist() == [[0.0]]
+    made.forget()
+    step = made.step(row(frames[20], 0))
+    assert adapter.told[-1][3].tolist() == [[1.0]]
+    assert not step.reasons[0] & Reason.SOFT_START
+
+
+def test_a_policy_that_says_infinity_asks_for_nothing(robot, frames):
+    made, adapter = stand_in(robot)
+    made.reset()
+    adapter.action = np.full((1, 1), np.inf, np.float32)
+    step = made.step(row(frames[0], 0))
+    assert np.isnan(step.requested).all()
+    assert step.reasons[0] & Reason.POLICY_NOT_FINITE
+    assert abs(step.command[0, 0]) < LIMIT

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from sensor_msgs.msg import JointState
 
@@ -37,6 +39,12 @@ class Steadfast:
     def belief(self) -> Belief:
         count = np.full((1, self.quantities), float(self.heard))
         return Belief(count, count, count, np.full_like(count, 0.5))
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {"heard": np.array([self.heard], np.float32)}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        self.heard = int(state["heard"][0])
 
 
 def controller(spec: RobotSpec, adapter) -> AdaptiveController:
