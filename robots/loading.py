@@ -36,6 +36,7 @@ _JOINT_OPTIONS = ("kp", "kd", "action", "passive", "command_acceleration")
 _SAFETY_KEYS = ("soft_start", "stale_after", "damping")
 _SAFETY_OPTIONS = ("recovery", "tilt")
 _ROS_KEYS = ("joint_states", "commands", "command_type", "frame")
+_ROS_OPTIONS = ("command_joints",)
 _IMU_KEYS = ("site", "topic", "frame")
 _TOOL_KEYS = ("steps", "offset")
 _STEP_KEYS = ("joint", "translation", "rpy", "axis")
@@ -84,7 +85,7 @@ def _read(path: Path) -> RobotSpec:
         interface=interface,
         joints=joints,
         safety=_safety(reader, top["safety"], len(joints), "imu" in top),
-        ros=_ros(reader, top["ros"]),
+        ros=_ros(reader, top["ros"], joints),
         imu=_imu(reader, top["imu"]) if "imu" in top else None,
         tool=_tool(reader, top["tool"], joints) if "tool" in top else None,
     )
@@ -205,19 +206,48 @@ def _tilt(reader: Reader, value: Any, imu: bool) -> float:
     return tilt
 
 
-def _ros(reader: Reader, value: Any) -> RosTopics:
-    item = reader.mapping(value, "ros", _ROS_KEYS)
+def _ros(reader: Reader, value: Any, joints: tuple[Joint, ...]) -> RosTopics:
+    item = reader.mapping(value, "ros", _ROS_KEYS, _ROS_OPTIONS)
     return RosTopics(
-        joint_states=reader.text(item["joint_states"], "ros.joint_states"),
-        commands=reader.text(item["commands"], "ros.commands"),
+        joint_states=_topic(reader, item["joint_states"], "ros.joint_states"),
+        commands=_topic(reader, item["commands"], "ros.commands"),
         command_type=reader.choice(item["command_type"], "ros.command_type", COMMAND_TYPES),
         frame=reader.text(item["frame"], "ros.frame"),
+        command_joints=_command_joints(reader, item.get("command_joints", []), joints),
     )
+
+
+def _topic(reader: Reader, value: Any, key: str) -> str:
+    """A relative name: a namespace separates robots."""
+    topic = reader.text(value, key)
+    if not re.fullmatch(r"[A-Za-z]\w*(/[A-Za-z]\w*)*", topic, re.ASCII):
+        raise reader.fail(
+            key, f"expected a relative topic of letters, digits, _ and /, such as joint_states, got {topic!r}"
+        )
+    return topic
+
+
+def _command_joints(reader: Reader, value: Any, joints: tuple[Joint, ...]) -> tuple[str, ...]:
+    key, names = "ros.command_joints", [joint.name for joint in joints]
+    if not isinstance(value, list):
+        raise reader.fail(key, f"expected a list of joints, got {value!r}")
+    for name in value:
+        reader.choice(name, key, tuple(names))
+        if value.count(name) > 1:
+            raise reader.fail(key, f"joint {name!r} stands there twice")
+    missing = [joint.name for joint in joints if value and not joint.passive and joint.name not in value]
+    if missing:
+        raise reader.fail(key, f"joint {missing[0]!r} is missing; only passive joints may be left out")
+    return tuple(value)
 
 
 def _imu(reader: Reader, value: Any) -> Imu:
     item = reader.mapping(value, "imu", _IMU_KEYS)
-    return Imu(*(reader.text(item[key], f"imu.{key}") for key in _IMU_KEYS))
+    return Imu(
+        reader.text(item["site"], "imu.site"),
+        _topic(reader, item["topic"], "imu.topic"),
+        reader.text(item["frame"], "imu.frame"),
+    )
 
 
 def _tool(reader: Reader, value: Any, joints: tuple[Joint, ...]) -> ToolChain:

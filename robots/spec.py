@@ -15,7 +15,7 @@ from robots.errors import RobotSpecError
 from robots.kinematics import ToolChain
 
 INTERFACES = ("position", "velocity", "effort")
-COMMAND_TYPES = ("std_msgs/Float64MultiArray",)
+COMMAND_TYPES = ("std_msgs/Float64MultiArray", "trajectory_msgs/JointTrajectory", "sensor_msgs/JointState")
 MENAGERIE = "menagerie:"
 """How a model begins that `sim_tasks.models` finds in the MuJoCo Menagerie."""
 
@@ -90,7 +90,10 @@ class RosTopics:
     joint_states: str
     commands: str
     command_type: str
+    """One of `COMMAND_TYPES`."""
     frame: str
+    command_joints: tuple[str, ...] = ()
+    """The joints of a command message in the controller's order; empty: all of the robot's, in its own."""
 
 
 @dataclass(frozen=True)

@@ -393,7 +393,8 @@ def test_stop_needs_no_speed_and_lets_go_of_torque_at_once(make, interface):
         assert out.reasons[0] & Reason.STOPPED
         assert filter_.settled == (number == len(STOPS[interface]))
         assert filter_.counts[Reason.STOPPED] == number
-    assert filter_.stop().reasons.tolist() == [Reason.STOPPED]
+    out = filter_.stop()
+    assert out.reasons.tolist() == [Reason.STOPPED]
     assert filter_.certify(out.command, frame((0.7, 0.8))).reasons.tolist() == [Reason.SOFT_START]
 
 
