@@ -65,11 +65,11 @@ def _trajectory(spec: RobotSpec) -> CommandCodec:
         point = JointTrajectoryPoint(time_from_start=ahead, **{field: _doubles(command[order])})
         return JointTrajectory(joint_names=names, points=[point])  # a stamp of zero: from now on
 
-    def read(received: JointTrajectory) -> np.ndarray:
+    def read(received: Any) -> np.ndarray:
         if not received.points:
             raise BridgeError("points: none")
         return _placed(
-            spec, _named(spec, received.joint_names), list(getattr(received.points[-1], field)), field
+            spec, _named(spec, list(received.joint_names)), list(getattr(received.points[-1], field)), field
         )
 
     return CommandCodec(JointTrajectory, message, read)
@@ -84,8 +84,8 @@ def _joint_state(spec: RobotSpec) -> CommandCodec:
         sent.header.stamp, sent.header.frame_id = to_stamp(now), spec.ros.frame
         return sent
 
-    def read(received: JointState) -> np.ndarray:
-        return _placed(spec, _named(spec, received.name), list(getattr(received, field)), field)
+    def read(received: Any) -> np.ndarray:
+        return _placed(spec, _named(spec, list(received.name)), list(getattr(received, field)), field)
 
     return CommandCodec(JointState, message, read)
 
