@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import os
+import platform
 import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 PYTHON = (3, 11)
@@ -52,7 +55,19 @@ def _ros() -> str:
     finally:
         rclpy.try_shutdown(context=context)
     middleware = importlib.import_module("rclpy.utilities").get_rmw_implementation_identifier()
-    return f"rclpy {importlib.metadata.version('ros-rclpy')} on {middleware}"
+    return f"rclpy {_rclpy_origin(rclpy)} on {middleware}"
+
+
+def _rclpy_origin(rclpy: ModuleType) -> str:
+    """Whose it is: a wheel's, or that of a ROS 2 installation that was sourced, which goes before it."""
+    path = Path(rclpy.__file__ or "")
+    try:
+        wheel = importlib.metadata.distribution("ros-rclpy")
+    except importlib.metadata.PackageNotFoundError:
+        wheel = None
+    if wheel is not None and path == Path(str(wheel.locate_file("rclpy/__init__.py"))):
+        return f"{wheel.version} (wheel)"
+    return f"of ROS 2 {os.environ.get('ROS_DISTRO', 'of unknown distribution')} in {path.parent}"
 
 
 def _shared_memory() -> str:
@@ -82,13 +97,15 @@ def _robots() -> str:
     return ", ".join(load_robot(name).name for name in robot_names())
 
 
+_ROS = "source /opt/ros/<distribution>/setup.bash"
+"""Where there are no wheels."""
 _ROBOT, _TRAIN, _DEV = (f"pip install -e '.[{e}]' -c constraints.txt" for e in ("robot", "train", "dev"))
 
 PARTS = (
     Part("python", "everything", _python, "make PYTHON=/path/to/python3.11 install"),
     Part("robots", "the robots' descriptions", _robots, "git checkout -- robots"),
     Part("onnxruntime", "running a bundle", _package("onnxruntime", "onnxruntime"), _ROBOT),
-    Part("ROS 2", "talking to a robot", _ros, _ROBOT),
+    Part("ROS 2", "talking to a robot", _ros, _ROBOT if platform.machine() == "x86_64" else _ROS),
     Part("/dev/shm", "DDS between processes", _shared_memory, "mount -t tmpfs tmpfs /dev/shm"),
     Part("torch", "training", _package("torch", "torch"), _TRAIN, needed=False),
     Part("onnxscript", "exporting a bundle", _package("onnxscript", "onnxscript"), _TRAIN, needed=False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,9 @@ from robots.action import ActionLayout
 from robots.observation import ObservationLayout
 from robots.observer import Observer
 from robots.safety import SafetyFilter
+
+Age = np.ndarray | float | Callable[[], float]
+"""Of a reading, in [s]: shape (N,), or one for all."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class AdaptiveController:
     def step(
         self,
         frame: SensorFrame,
-        age: np.ndarray | float = 0.0,
+        age: Age = 0.0,
         sent: np.ndarray | None = None,
         goal: np.ndarray | None = None,
         reward: np.ndarray | None = None,
@@ -71,7 +75,8 @@ class AdaptiveController:
 
         Args:
             frame: newest sensor reading of all N robots; non-finite readings put a robot into safe mode.
-            age: how old the reading is, in [s].
+            age: how old the reading is, in [s]; a function is asked again when the policy has answered, so that no
+                command goes out on a reading that has gone stale meanwhile.
             sent: for shadow mode: the command, shape (N, J), that somebody else has sent since the last step.
             goal: what the task asks for now, shape (N, G), where the observation has it.
             reward: of the control step before, shape (N, 1), float32, where it can be measured; 0 as a trial begins.
@@ -81,7 +86,8 @@ class AdaptiveController:
         """
         if sent is not None:
             self._sent[:] = self.action.to_action(sent)
-        fresh = frame.finite & (np.broadcast_to(age, frame.stamp.shape) <= self.spec.safety.stale_after)
+        now = age() if callable(age) else age
+        fresh = frame.finite & (np.broadcast_to(now, frame.stamp.shape) <= self.spec.safety.stale_after)
         with np.errstate(invalid="ignore"):  # readings that are not finite are not used
             observation = self._observer.observe(frame, goal, fresh)
         heard = self._no_reward if reward is None else reward
@@ -89,7 +95,7 @@ class AdaptiveController:
         action = self.adapter.act(observation, self._sent, heard, self._new_episode, listen=listen)
         self._new_episode[fresh] = 0.0
         requested = self.action.to_command(action)
-        certified = self.safety.certify(requested, frame, age)
+        certified = self.safety.certify(requested, frame, age() if callable(age) else age)
         self._sent[:] = self.action.to_action(certified.command)
         return ControlStep(certified.command, requested, certified.reasons, self.adapter.belief())
 

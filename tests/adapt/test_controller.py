@@ -359,3 +359,12 @@ def test_a_policy_that_says_infinity_asks_for_nothing(robot, frames):
     assert np.isnan(step.requested).all()
     assert step.reasons[0] & Reason.POLICY_NOT_FINITE
     assert abs(step.command[0, 0]) < LIMIT
+
+
+def test_a_policy_that_takes_too_long_answers_a_reading_that_is_stale(robot, frames):
+    made, _ = stand_in(robot)
+    made.reset()
+    ages = iter((0.0, robot.safety.stale_after + 0.001))
+    step = made.step(row(frames[0], 0), age=lambda: next(ages))
+    assert step.reasons[0] & Reason.SENSOR_STALE
+    assert next(ages, None) is None, "asked before the policy and after it"

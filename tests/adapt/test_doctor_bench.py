@@ -7,9 +7,11 @@ import math
 import os
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 
+from adapt import doctor
 from adapt.bench import bench
 from adapt.cli import main
 from adapt.doctor import PARTS, Part, diagnose, print_findings
@@ -148,3 +150,16 @@ def test_bench_of_a_training_that_cannot_be_is_refused(arguments, said, capsys):
 def test_bench_measures_the_control_step():
     node = bench("node", 0.2)["node"]
     assert 0 < node["p50"] <= node["p99"] < math.inf
+
+
+def test_it_says_whose_rclpy_it_found(monkeypatch):
+    """A sourced ROS 2 installation goes before the wheels, and is not known to pip."""
+    import rclpy
+
+    assert doctor._rclpy_origin(rclpy).endswith("(wheel)")
+    monkeypatch.setenv("ROS_DISTRO", "jazzy")
+    sourced = ModuleType("rclpy")
+    sourced.__file__ = "/opt/ros/jazzy/lib/python3.12/site-packages/rclpy/__init__.py"
+    assert (
+        doctor._rclpy_origin(sourced) == "of ROS 2 jazzy in /opt/ros/jazzy/lib/python3.12/site-packages/rclpy"
+    )
