@@ -25,7 +25,7 @@ Product = Callable[[torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class MAMLConfig(GradientMetaConfig):
-    """Hyperparameters; the defaults are those of the paper's half-cheetah."""
+    """Hyperparameters; TRPO's are those of the paper's half-cheetah."""
 
     second_order: bool = True
     """Whether the meta-gradient knows that the inner gradient depends on theta."""

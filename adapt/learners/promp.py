@@ -24,7 +24,7 @@ _PENALTIES = (1e-5, 1e5)
 
 @dataclass(frozen=True)
 class ProMPConfig(GradientMetaConfig):
-    """Hyperparameters; the defaults are those of the paper's code."""
+    """Hyperparameters; the optimiser's are those of the paper's code."""
 
     learning_rate: float = 1e-3
     """Adam's, of the start parameters."""

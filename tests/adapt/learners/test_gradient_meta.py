@@ -40,7 +40,9 @@ every_learner = pytest.mark.parametrize("name", KINDS)
 
 def build(name: str, seed: int = 0, family: str = "point_robot", steps: int = 10, **changes: Any):
     learner, config = KINDS[name]
-    config = dataclasses.replace(config, **({"tasks": 3, "rollouts": 2, "hidden": (8,)} | changes))
+    config = dataclasses.replace(
+        config, **({"tasks": 3, "rollouts": 2, "hidden": (8,), "std": 1.0, "normalise": False} | changes)
+    )
     return learner(Setup(load_family(family, episode_steps=steps), config, seed, 1))
 
 
@@ -192,7 +194,7 @@ TRAINED = {
 def before_and_after(name: str, seed: int, iterations: int, **changes: Any) -> tuple[float, float]:
     """Return on 40 held-out goals before and after the inner steps, after a short training on `point_robot`."""
     steps, own = TRAINED[name]
-    sizes = {"tasks": 20, "rollouts": 10, "hidden": (32, 32)}
+    sizes = {"tasks": 20, "rollouts": 10, "hidden": (32, 32), "std": 1.0, "normalise": False}
     learner = build(name, seed, steps=20, **(sizes | own | changes))
     for iteration in range(iterations):
         learner.set_progress(iteration / iterations)
