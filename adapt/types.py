@@ -56,6 +56,10 @@ class OnlineAdapter(Protocol):
         """The present belief, or None for an adapter that has none."""
         ...
 
+
+class KeepsState(OnlineAdapter, Protocol):
+    """An adapter of which what it has understood can be kept over restarts, as of all that a bundle brings."""
+
     def state(self) -> dict[str, np.ndarray]:
         """What has been understood of the robots, float32; empty where nothing is. For a later `restore`."""
         ...

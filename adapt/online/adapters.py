@@ -9,10 +9,10 @@ import onnxruntime
 
 from adapt.bundle import PolicyBundle
 from adapt.errors import AdaptError
-from adapt.types import Belief, OnlineAdapter
+from adapt.types import Belief, KeepsState
 
 
-def make_adapter(bundle: PolicyBundle, robots: int = 1) -> OnlineAdapter:
+def make_adapter(bundle: PolicyBundle, robots: int = 1) -> KeepsState:
     """The adapter of the bundle's kind, for `robots` robots side by side."""
     kinds = {"belief": BeliefAdapter, "memory": MemoryAdapter, "none": FixedAdapter}
     return kinds[bundle.manifest["adapter"]["kind"]](bundle, robots)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -38,12 +37,6 @@ class Recorder:
 
     def belief(self) -> Belief | None:
         return None
-
-    def state(self) -> dict[str, np.ndarray]:
-        return {}
-
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Nothing was kept."""
 
 
 def one(position: float = 0.1, velocity: float = 0.5, time: float = 0.0) -> SensorFrame:

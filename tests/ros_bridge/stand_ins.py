@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from sensor_msgs.msg import JointState
 
@@ -39,12 +37,6 @@ class Steadfast:
     def belief(self) -> Belief:
         count = np.full((1, self.quantities), float(self.heard))
         return Belief(count, count, count, np.full_like(count, 0.5))
-
-    def state(self) -> dict[str, np.ndarray]:
-        return {"heard": np.array([self.heard], np.float32)}
-
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        self.heard = int(state["heard"][0])
 
 
 def controller(spec: RobotSpec, adapter) -> AdaptiveController:

@@ -50,8 +50,9 @@ def test_success_is_judged_by_the_target_that_the_step_was_for():
     env = TrialVecEnv(replace(REACH, success=success), 3, 0, threads=1, changes=False)
     assert env.success is not None
     assert not env.success.any()
+    assert env.goal is not None
+    goal = env.goal.copy()
     for _ in range(300):
-        assert env.goal is not None
         goal = env.goal.copy()
         env.step(np.zeros((3, 6)))
         np.testing.assert_array_equal(asked[-1], goal)
