@@ -27,16 +27,21 @@ _BETA2, _EPSILON = 0.999, 1e-8
 
 @dataclass(frozen=True)
 class ReptileConfig(GradientMetaConfig):
-    """Hyperparameters; of the paper: Adam without momentum, and the falling meta-step."""
+    """Hyperparameters; of the paper: Adam without momentum, and the falling meta-step.
 
-    tasks: int = 20
-    inner_steps: int = 3
-    inner_learning_rate: float = 1e-3
-    """Adam's in the inner steps; on half-cheetah one step is then a divergence of 0.05 or so."""
-    later_learning_rate: float = 1e-3
+    How far the inner learner gets decides. half_cheetah_dir after 4 M control steps, seed 0, before and after the inner
+    steps: -21 and 16 with three that may change likelihoods by 0.3; -25 and 103 with a rate of 1e-2 and changes up to
+    1; -32 and 165 to 200 with eight as they are here.
+    """
+
+    rollouts: int = 3
+    inner_steps: int = 8
+    inner_learning_rate: float = 3e-3
+    """Adam's in the inner steps."""
+    later_learning_rate: float = 3e-3
     inner_epochs: int = 5
     """Gradients per inner step."""
-    clip: float = 0.3
+    clip: float = 1.0
     """Largest deviation from 1 of the likelihood ratio that pays."""
     meta_step: float = 1.0
     """Epsilon at the start; falls linearly to zero."""

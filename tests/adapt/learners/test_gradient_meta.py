@@ -185,7 +185,13 @@ TRAINED = {
     "promp": (1, {}),
     "reptile": (
         3,
-        {"inner_learning_rate": 3e-2, "later_learning_rate": 3e-2, "inner_epochs": 3, "clip": 1.0},
+        {
+            "inner_steps": 3,
+            "inner_learning_rate": 3e-2,
+            "later_learning_rate": 3e-2,
+            "inner_epochs": 3,
+            "clip": 1.0,
+        },
     ),
 }
 """Inner steps that are looked at, and what differs from the defaults."""
