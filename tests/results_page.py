@@ -75,6 +75,7 @@ def kept(run: Path) -> dict[str, Any]:
         "cvar5": row["cvar5"],
         "success": row["success"],
         "score": row["score"],
+        "bounds_apart": evaluation["bounds_apart"],
         "ood": _ood(run),
         "hyperparameters": config["hyperparameters"],
         "curve": curve,
@@ -182,6 +183,8 @@ def _name(row: dict[str, Any]) -> str:
 def _row(row: dict[str, Any]) -> str:
     stages = "; ".join(f"{stage['name']}: {spread(stage)}" for stage in row["stages"])
     score = "" if row["score"] is None else spread(row["score"], 3)
+    if row.get("bounds_apart") is False:
+        score = "none: the oracle is not above DR for certain"
     cells = [_name(row), row["seed"], f"{row['frames']:,}", row["minutes"], row["tasks"], stages]
     beyond = row.get("ood")
     out = "" if beyond is None else spread(beyond)

@@ -65,6 +65,8 @@ def test_a_row_names_its_figures():
     beyond = {"mean": -30.0, "interval": [-31.0, -29.0], "score": {"mean": 0.5, "interval": [0.4, 0.6]}}
     narrow = record | {"ood": beyond, "success": 0.5, "training": {"width": 0.5, "task": None}}
     row = results_page._row(narrow)
+    none = record | {"score": {"mean": -1.5, "interval": [-2.0, -1.0]}, "bounds_apart": False}
+    assert results_page._row(none).endswith("| none: the oracle is not above DR for certain |  |")
     assert row.startswith("| x, width 0.5 | 3 |")
     assert row.endswith("| 50.0 % |  | -30.0 [-31.0, -29.0]; score 0.500 [0.400, 0.600] |")
 
