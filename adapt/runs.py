@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -55,15 +56,17 @@ class EvaluationRequest:
 
 
 def export_run(run: Path, out: Path | None = None) -> PolicyBundle:
-    """Exports a run's policy; the bundle is checked against the learner.
+    """Exports a run's policy; the bundle is checked against the learner, and says how it scored if it was evaluated.
 
     Raises:
         RunError: not a run, or its learner cannot be deployed; says why.
         TaskError: its family is about a benchmark's body.
     """
     config, learner = read_run(run), load_learner(run)
+    training = _training(run, config)
+    evaluation = _evaluation(run, training["steps"])
     try:
-        return export_learner(out or run / "bundle", learner, _training(run, config), config["commit"])
+        return export_learner(out or run / "bundle", learner, training, config["commit"], evaluation)
     except AdaptError as error:
         raise RunError(f"{run}: {error}") from error
 
@@ -216,6 +219,27 @@ def _training_command(bound: str, run: Path, config: Mapping[str, Any]) -> str:
 def _training(run: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     """What a bundle's manifest says of the training."""
     return {name: config[name] for name in ("learner", "seed", "iterations")} | _spent(run)
+
+
+def _evaluation(run: Path, steps: int) -> dict[str, Any] | None:
+    """What a bundle's manifest says of a run's evaluation.
+
+    None if there is none, none of that form, or none of the policy as it is now, after `steps` steps of training.
+    """
+    try:
+        result = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))
+        evaluated, learner = result["runs"]["learner"], result["policies"]["learner"]
+        if [each["steps"] for each in evaluated] != [steps] or not learner["stages"]:
+            return None
+        return {
+            "split": result["split"],
+            "tasks": result["n_tasks"],
+            "episodes": result["episodes"],
+            "return": {name: learner[name] for name in ("mean", "interval")},
+            "score": result["score"] and {name: result["score"][name] for name in ("mean", "interval")},
+        }
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def _spent(run: Path) -> dict[str, Any]:

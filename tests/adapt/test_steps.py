@@ -209,9 +209,9 @@ def reading(stamp: float) -> Reading:
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("hidden", 0, "adapter.hidden: expected a size"),
+        ("hidden", 0, "adapter.hidden: expected a whole number from 1 to 4096, got 0"),
         ("reward_free", "yes", "adapter.reward_free: expected true or false, got 'yes'"),
-        ("action_history", 3, "files: predict.onnx is missing"),
+        ("action_history", 3, "adapter: unknown field 'action_history'; valid: kind, hidden, reward_free"),
     ],
 )
 def test_malformed_memory_bundles_are_refused(tmp_path, field, value, words):
