@@ -190,7 +190,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
     content = _read(path, MAX_MANIFEST)
     try:
-        manifest = json.loads(content, object_pairs_hook=_no_name_twice)
+        manifest = json.loads(content.decode("utf-8"), object_pairs_hook=_no_name_twice)
     except (ValueError, RecursionError) as error:  # ValueError: also of numbers with thousands of digits
         raise BundleError(f"{path}: not valid JSON: {error}") from error
     _check(path, manifest)
