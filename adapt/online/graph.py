@@ -14,6 +14,9 @@ from adapt.errors import BundleError
 Sizes = Mapping[str, int | None]
 """How many numbers per robot each input or output has, by name; None: as many as the graph says."""
 
+_Port = tuple[str, Sequence[int | str | None]]
+"""Type and shape of an input or output; axes that are free have a name or none."""
+
 
 class Graph:
     """A graph of N robots: tensors of float32, shape (N, size), in and out.
@@ -29,13 +32,12 @@ class Graph:
     ):
         """`needed`: those of the inputs that the graph must have; it may do without the others."""
         self._where = f"{bundle.path}: {file}"
+        content = bundle.graph(file)
         try:
-            self._session = open_session(bundle.graph(file))
-        except BundleError:
-            raise
+            self._session = open_session(content)
+            given, gives = _ports(self._session.get_inputs()), _ports(self._session.get_outputs())
         except Exception as error:  # those of onnxruntime have no base of their own
             raise BundleError(f"{self._where}: no graph that can be run: {_line(error)}") from error
-        given, gives = self._session.get_inputs(), self._session.get_outputs()
         self._inputs = self._sizes("input", given, inputs, needed)
         self._outputs = self._sizes("output", gives, outputs, outputs)
         self(**{name: np.zeros((1, size), np.float32) for name, size in self._inputs.items()})
@@ -60,32 +62,33 @@ class Graph:
         return found  # type: ignore[return-value]
 
     def _sizes(
-        self,
-        what: str,
-        found: Sequence[onnxruntime.NodeArg],
-        expected: Sizes,
-        needed: Collection[str],
+        self, what: str, found: Mapping[str, _Port], expected: Sizes, needed: Collection[str]
     ) -> dict[str, int]:
         """Sizes of the graph's inputs or outputs, in the order of `expected`."""
-        shapes = {}
-        for each in found:
-            if each.name not in expected:
-                raise BundleError(
-                    f"{self._where}: unknown {what} {each.name!r:.80}; valid: {', '.join(expected)}"
-                )
-            shapes[each.name] = _shape(each)
+        for name in found:
+            if name not in expected:
+                raise BundleError(f"{self._where}: unknown {what} {name!r:.80}; valid: {', '.join(expected)}")
         for name in needed:
-            if name not in shapes:
+            if name not in found:
                 raise BundleError(f"{self._where}: {what} {name!r} is missing")
-        for name, (kind, shape) in shapes.items():
-            size = expected[name]
-            free = len(shape) == 2 and not isinstance(shape[0], int) and isinstance(shape[1], int)
-            if kind != "tensor(float)" or not free or size not in (None, shape[1]):
-                wanted = f"tensor(float) of shape ['robots', {'any size' if size is None else size}]"
-                raise BundleError(
-                    f"{self._where}: {what} {name!r} is {kind} of shape {shape!r:.80}; expected {wanted}"
-                )
-        return {name: shapes[name][1][1] for name in expected if name in shapes}
+        return {
+            name: self._size(what, name, *found[name], size)
+            for name, size in expected.items()
+            if name in found
+        }
+
+    def _size(
+        self, what: str, name: str, kind: str, shape: Sequence[int | str | None], size: int | None
+    ) -> int:
+        """How many numbers per robot an input or output has."""
+        if kind == "tensor(float)" and len(shape) == 2 and not isinstance(shape[0], int):
+            found = shape[1]
+            if isinstance(found, int) and size in (None, found):
+                return found
+        wanted = f"tensor(float) of shape ['robots', {'any size' if size is None else size}]"
+        raise BundleError(
+            f"{self._where}: {what} {name!r} is {kind} of shape {list(shape)!r:.80}; expected {wanted}"
+        )
 
 
 def open_session(graph: bytes) -> onnxruntime.InferenceSession:
@@ -99,11 +102,11 @@ def open_session(graph: bytes) -> onnxruntime.InferenceSession:
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", os.path.join(os.devnull, "none")
     )
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"], enable_fallback=0)
 
 
-def _shape(each: onnxruntime.NodeArg) -> tuple[str, list[int | str | None]]:
-    return each.type, list(each.shape)
+def _ports(found: Sequence[onnxruntime.NodeArg]) -> dict[str, _Port]:
+    return {each.name: (each.type, each.shape) for each in found}
 
 
 def _line(error: Exception) -> str:
