@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from adapt.errors import BundleError
 from robots import RobotSpec, load_robot
 from robots.action import ActionLayout
 from tests.adapt.small import ROOT
+from tests.documents import DOCS
 
 GOAL = {
     "kind": "velocity",
@@ -463,6 +465,30 @@ def unsealed(bundle: PolicyBundle) -> dict[str, Any]:
     """What `save_bundle` is given."""
     own = ("schema", "files", "manifest_digest")
     return {name: value for name, value in bundle.manifest.items() if name not in own}
+
+
+def places(value: Any, where: str = "") -> set[str]:
+    """Every field of a manifest, by its place; lists are looked into."""
+    if isinstance(value, list):
+        return set().union(*(places(item, where) for item in value))
+    if not isinstance(value, dict):
+        return set()
+    named = {f"{where}.{name}" if where else name: item for name, item in value.items()}
+    return set(named).union(*(places(item, name) for name, item in named.items() if name != "files"))
+
+
+def test_the_documentation_has_every_field_and_no_other(belief_bundle):
+    """Of a manifest with all that there can be: an arm with a tool, a goal, an evaluation."""
+    estimate = {"mean": 0.0, "interval": [0.0, 0.0]}
+    evaluation = {"split": "test", "tasks": 1, "episodes": 1, "return": estimate, "score": estimate}
+    training = {"learner": "rma", "seed": 0, "iterations": 1, "steps": 1, "seconds": 1.0}
+    full = belief_bundle.manifest | {
+        "robot": load_robot("ur5e").identity(), "goal": GOAL, "training": training, "evaluation": evaluation,
+    }  # fmt: skip
+    table = re.findall(r"^\| `([\w.]+)` \|", (DOCS / "bundle.md").read_text("utf-8"), re.MULTILINE)
+    in_files = {"manifest.json", "step.onnx", "predict.onnx", "MODEL_CARD.md"}
+    assert len(set(table)) == len(table)
+    assert set(table) - in_files == places(full)
 
 
 RUN = """
