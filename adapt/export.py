@@ -60,6 +60,14 @@ def export_learner(
     return save_bundle(path, bundle.manifest, {**bundle.files, **_card(bundle.manifest)})
 
 
+def add_evaluation(bundle: PolicyBundle, evaluation: dict[str, Any] | None) -> PolicyBundle:
+    """Writes a bundle once more, with what its policy has scored since it was exported."""
+    written = ("schema", "files", "manifest_digest")
+    manifest = {name: value for name, value in bundle.manifest.items() if name not in written}
+    manifest["evaluation"] = evaluation
+    return save_bundle(bundle.path, manifest, {**bundle.files, **_card(manifest)})
+
+
 def make_bundle(
     learner: Learner, training: dict[str, Any], commit: str, evaluation: dict[str, Any] | None = None
 ) -> PolicyBundle:

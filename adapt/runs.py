@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from adapt import provenance
-from adapt.bundle import PolicyBundle
+from adapt.bundle import PolicyBundle, load_bundle
 from adapt.checkpoint import load_checkpoint
 from adapt.errors import AdaptError, RunError
 from adapt.evaluate import HeldOut, default_episodes, summary
-from adapt.export import export_learner, make_bundle
+from adapt.export import add_evaluation, export_learner, make_bundle
 from adapt.files import common_folder, write_json
 from adapt.learners.bounds import BoundLearner
 from adapt.online.adapters import make_adapter
@@ -82,6 +82,7 @@ def evaluate_runs(
     """Evaluates runs of one learner, which differ in their seeds, on held-out tasks beside their bounds.
 
     Each run gets its own evaluation.json; several get a common one besides, whose intervals are over tasks and seeds.
+    The bundles that have played say how they scored.
 
     Returns:
         The file of the result, and its content.
@@ -114,6 +115,8 @@ def evaluate_runs(
         path = request.out or common_folder(runs) / f"{name}_{learner}.json"
     result = _result(held_out, request, runs, configs, bounds, played)
     write_json(path, result)
+    for run in runs:
+        _tell_bundle(run)
     for line in () if quiet else evaluation_lines(result):
         say(line)
     return path, result
@@ -240,6 +243,12 @@ def _evaluation(run: Path, steps: int) -> dict[str, Any] | None:
         }
     except (OSError, ValueError, LookupError, TypeError):
         return None
+
+
+def _tell_bundle(run: Path) -> None:
+    """Puts a run's evaluation into its bundle, which was exported before it could be evaluated."""
+    if (run / "bundle" / "manifest.json").is_file():
+        add_evaluation(load_bundle(run / "bundle"), _evaluation(run, _spent(run)["steps"]))
 
 
 def _spent(run: Path) -> dict[str, Any]:

@@ -223,9 +223,10 @@ def test_a_bundle_says_what_goals_its_policy_hears(tmp_path, name):
     step = Counter(family.observation_size, family.action_size, reward=False)
     bundle = export_learner(tmp_path / "bundle", Scripted(env, step), {}, "untrained")
     assert family.goal is not None
-    assert bundle.goal == family.goal.layout(family.episode_seconds)
-    assert bundle.manifest["goal"] == bundle.goal.manifest()
-    assert bundle.goal.size == bundle.observation.goal
+    expected = family.goal.layout(family.episode_seconds)
+    assert bundle.goal == expected
+    assert bundle.manifest["goal"] == expected.manifest()
+    assert bundle.observation.goal == expected.size
     assert bundle.manifest["robot"] == family.robot.identity()
 
 
