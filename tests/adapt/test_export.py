@@ -29,9 +29,9 @@ from adapt.online.adapters import MotionPredictor, make_adapter
 from adapt.runs import export_run
 from sim_tasks.families import load_family
 from sim_tasks.trial_env import TrialVecEnv
+from tests.adapt.damaged import unsealed
 from tests.adapt.scripted import Counter, Scripted
 from tests.adapt.small import ROOT, build
-from tests.adapt.test_bundle import unsealed
 from tests.small_bundle import small_belief
 
 GRAPHS = ("step.onnx", "predict.onnx")

@@ -20,9 +20,9 @@ from ros_bridge.conversions import Reading
 from sim_tasks.errors import TaskError
 from sim_tasks.families import load_family
 from sim_tasks.trial_env import TrialVecEnv
+from tests.adapt.damaged import change
 from tests.adapt.scripted import Counter, Scripted
 from tests.adapt.small import build
-from tests.adapt.test_bundle import change
 from tests.small_bundle import FAMILY
 
 

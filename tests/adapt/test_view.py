@@ -29,7 +29,7 @@ from adapt.view.view import view
 from sim_tasks.errors import TaskError
 from sim_tasks.families import family_names, load_family
 from sim_tasks.family import TaskFamily
-from tests.adapt.test_bundle import change
+from tests.adapt.damaged import change
 from tests.small_bundle import FAMILY
 
 TASKS, SECONDS = 3, 0.6
