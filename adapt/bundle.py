@@ -1,6 +1,6 @@
 """`PolicyBundle`: the folder that leaves training and enters a robot. Loading reads data and runs no code.
 
-manifest.json   what the bundle is and for which robot; sha256 of every other file
+manifest.json   what the bundle is and for which robot; sha256 of every other file, and of itself; see docs/bundle.md
 step.onnx       one control step
 predict.onnx    the belief's forecast of the next observation (belief bundles that forecast)
 MODEL_CARD.md   what it was trained on and how it scored
@@ -10,35 +10,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from adapt.bundle_schema import SCHEMA, check_manifest
 from adapt.errors import BundleError
-from robots import RobotError, RobotSpec, load_robot
+from adapt.schema import SchemaError, shown
+from robots import RobotError, RobotSpec, load_robot, robot_names
+from robots.action import ActionLayout
 from robots.body import Body
+from robots.goal import GoalLayout
 from robots.observation import ObservationLayout
 
-SCHEMA = 2
+MAX_MANIFEST = 2**20
+"""The manifest may not have more bytes."""
 MAX_BYTES = 64 * 2**20
-"""No file of a bundle may be larger."""
-KINDS = ("belief", "memory", "none")
-_SIZES = {"belief": ("hidden", "latent"), "memory": ("hidden",), "none": ()}
-_FIELDS: dict[str, type] = {
-    "schema": int,
-    "files": dict,
-    "robot": dict,
-    "robot_digest": str,
-    "observation": list,
-    "action": dict,
-    "adapter": dict,
-    "family": dict,
-    "training": dict,
-    "git_commit": str,
-}
+"""No other file may have more."""
+MAX_TOTAL = 96 * 2**20
+"""All other files together may not have more."""
+MAX_OBSERVATION = 2**16
+"""Numbers of an observation."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +45,29 @@ class PolicyBundle:
 
     @cached_property
     def observation(self) -> ObservationLayout:
-        terms = self.manifest["observation"]
+        """What the policy sees.
+
+        Raises:
+            BundleError: the terms do not fit each other or the robot that was recorded with them.
+        """
         try:
-            _check_terms(terms)
-            return ObservationLayout.from_manifest(terms, Body.from_identity(self.manifest["robot"]))
-        except (RobotError, KeyError, TypeError) as error:
-            raise BundleError(f"{self.path}: manifest.json: observation: {error}") from error
+            body = Body.from_identity(self.manifest["robot"])
+            return ObservationLayout.from_manifest(self.manifest["observation"], body)
+        except RobotError as error:
+            raise self._wrong(f"observation: {error}") from error
+
+    @cached_property
+    def goal(self) -> GoalLayout | None:
+        """What the policy is told to do; None if it is told nothing.
+
+        Raises:
+            BundleError: names the field that is not what it should be.
+        """
+        try:
+            recorded = self.manifest["goal"]
+            return None if recorded is None else GoalLayout.from_manifest(recorded)
+        except RobotError as error:
+            raise self._wrong(f"goal: {error}") from error
 
     def graph(self, name: str) -> bytes:
         """The ONNX graph in one of the bundle's files.
@@ -74,15 +85,35 @@ class PolicyBundle:
         Raises:
             BundleError: names the first field that disagrees and both values.
         """
-        recorded = self.manifest["robot"]
-        for field, value in spec.identity().items():
-            if recorded.get(field) != value:
-                raise BundleError(
-                    f"{self.path}: made for another robot: {field} is {recorded.get(field)!r} in the bundle, "
-                    f"{value!r} on robot {spec.name!r}"
-                )
+        self._compare(self.manifest["robot"], spec.identity(), "", spec.name)
+        self._compare(self.manifest["action"], ActionLayout(spec).manifest(), "action.", spec.name)
         if self.manifest["robot_digest"] != spec.digest:
             raise BundleError(f"{self.path}: robot_digest does not match robot {spec.name!r}")
+
+    def check_layouts(self) -> None:
+        """Refuses layouts that are not sound, or that do not fit each other.
+
+        Raises:
+            BundleError: names the field.
+        """
+        size, goal = self.observation.size, 0 if self.goal is None else self.goal.size
+        if size > MAX_OBSERVATION:
+            raise self._wrong(f"observation: {size} numbers; expected at most {MAX_OBSERVATION}")
+        if self.observation.goal != goal:
+            raise self._wrong(
+                f"goal: has {goal} number(s); the observation's terms are of one with {self.observation.goal}"
+            )
+
+    def _compare(self, recorded: Mapping[str, Any], own: Mapping[str, Any], prefix: str, robot: str) -> None:
+        for field, value in own.items():
+            if recorded.get(field) != value:
+                raise BundleError(
+                    f"{self.path}: made for another robot: {prefix}{field} is {recorded.get(field)!r} "
+                    f"in the bundle, {value!r} on robot {robot!r}"
+                )
+
+    def _wrong(self, what: str) -> BundleError:
+        return BundleError(f"{self.path}: manifest.json: {what}")
 
 
 def load_bundle(path: str | Path, robot: RobotSpec | None = None) -> PolicyBundle:
@@ -95,13 +126,8 @@ def load_bundle(path: str | Path, robot: RobotSpec | None = None) -> PolicyBundl
     if not folder.is_dir():
         raise BundleError(f"{folder}: no such bundle (expected a folder with manifest.json)")
     manifest = _read_manifest(folder)
-    files = {name: _read_file(folder, name, digest) for name, digest in manifest["files"].items()}
-    for name in _needed(manifest["adapter"]):
-        if name not in files:
-            raise BundleError(f"{folder}: manifest.json: files: {name} is missing")
-    bundle = PolicyBundle(folder, manifest, files)
-    if bundle.observation.size < 1:
-        raise BundleError(f"{folder}: manifest.json: observation: no terms")
+    bundle = PolicyBundle(folder, manifest, _read_files(folder, manifest))
+    bundle.check_layouts()
     if robot is not None:
         bundle.check_robot(robot)
     return bundle
@@ -110,14 +136,21 @@ def load_bundle(path: str | Path, robot: RobotSpec | None = None) -> PolicyBundl
 def open_bundle(bundle: str | Path, robot: str = "") -> tuple[PolicyBundle, RobotSpec]:
     """Reads a bundle and the robot it is to drive, which must be the one it was made for.
 
-    `robot` is a registered name or the path of a robot.yaml; empty: the robot that the bundle names.
+    `robot` is a registered name or the path of a robot.yaml; empty: the registered robot that the bundle names. A
+    bundle cannot name a file, which might lie in the bundle and have other limits than the robot.
 
     Raises:
         BundleError, RobotError: names the field and what is wrong with it.
     """
-    name = robot or load_bundle(bundle).manifest["robot"].get("robot", "")
-    spec = load_robot(name)
-    opened = load_bundle(bundle, spec)
+    opened = load_bundle(bundle)
+    name = opened.manifest["robot"]["robot"]
+    if not robot and name not in robot_names():
+        raise BundleError(
+            f"{bundle}: manifest.json: robot.robot: {name!r} is not registered; valid: "
+            f"{', '.join(robot_names())}; of any other robot, give the path of its robot.yaml"
+        )
+    spec = load_robot(robot or name)
+    opened.check_robot(spec)
     if not opened.manifest["adapter"].get("reward_free", True):
         raise BundleError(
             f"{bundle}: adapter.reward_free: the policy adapts on a reward, and no robot tells it any"
@@ -126,14 +159,26 @@ def open_bundle(bundle: str | Path, robot: str = "") -> tuple[PolicyBundle, Robo
 
 
 def save_bundle(path: Path, manifest: dict[str, Any], files: Mapping[str, bytes]) -> PolicyBundle:
-    """Writes files and manifest, the manifest last, and reads the result back."""
+    """Writes files and manifest, the manifest last, and reads the result back.
+
+    Raises:
+        BundleError: the manifest lacks something or holds what no bundle may; nothing is written then.
+    """
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    whole = {"schema": SCHEMA, "files": hashes, **manifest}
+    whole["manifest_digest"] = manifest_digest(whole)
+    _check(path / "manifest.json", whole)
     path.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (path / name).write_bytes(content)
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    text = json.dumps({"schema": SCHEMA, "files": hashes, **manifest}, indent=2)
-    (path / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    (path / "manifest.json").write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
     return load_bundle(path)
+
+
+def manifest_digest(manifest: Mapping[str, Any]) -> str:
+    """sha256 of all other fields of a manifest, in their order, as JSON without white space."""
+    rest = {name: value for name, value in manifest.items() if name != "manifest_digest"}
+    return hashlib.sha256(json.dumps(rest, separators=(",", ":")).encode()).hexdigest()
 
 
 def _needed(adapter: dict[str, Any]) -> tuple[str, ...]:
@@ -143,73 +188,54 @@ def _needed(adapter: dict[str, Any]) -> tuple[str, ...]:
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
+    content = _read(path, MAX_MANIFEST)
     try:
-        manifest = json.loads(_bounded(path))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        manifest = json.loads(content.decode("utf-8"), object_pairs_hook=_no_name_twice)
+    except (ValueError, RecursionError) as error:  # ValueError: also of numbers with thousands of digits
         raise BundleError(f"{path}: not valid JSON: {error}") from error
-    if not isinstance(manifest, dict):
-        raise BundleError(f"{path}: expected an object")
-    for field, kind in _FIELDS.items():
-        if not isinstance(manifest.get(field), kind) or isinstance(manifest.get(field), bool):
-            raise BundleError(f"{path}: {field}: expected {kind.__name__}, got {manifest.get(field)!r:.80}")
-    for field in manifest:
-        if field not in _FIELDS:
-            raise BundleError(f"{path}: unknown field {field!r}; valid: {', '.join(_FIELDS)}")
-    if manifest["schema"] != SCHEMA:
-        raise BundleError(f"{path}: schema: version {manifest['schema']}, this release reads {SCHEMA}")
-    _check_adapter(path, manifest)
+    _check(path, manifest)
+    if manifest["manifest_digest"] != manifest_digest(manifest):
+        raise BundleError(f"{path}: manifest_digest: the manifest was changed after export")
     return manifest
 
 
-def _check_terms(terms: list[dict[str, Any]]) -> None:
-    for term in terms:
-        for field in ("scale", "clip"):
-            value = term[field]
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise RobotError(f"{term['name']}: {field} is {value!r:.80}; expected a finite number")
+def _check(path: Path, manifest: Any) -> None:
+    try:
+        check_manifest(manifest)
+    except SchemaError as error:
+        raise BundleError(f"{path}: {error}") from error
 
 
-def _check_adapter(path: Path, manifest: dict[str, Any]) -> None:
-    adapter, names = manifest["adapter"], manifest["robot"].get("joint_names")
-    if adapter.get("kind") not in KINDS:
-        raise BundleError(f"{path}: adapter.kind: {adapter.get('kind')!r}; valid: {', '.join(KINDS)}")
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise BundleError(f"{path}: robot.joint_names: expected a list of names, got {names!r:.80}")
-    if not isinstance(adapter.get("reward_free", True), bool):
-        raise BundleError(
-            f"{path}: adapter.reward_free: expected true or false, got {adapter['reward_free']!r:.80}"
-        )
-    for field in _SIZES[adapter["kind"]]:
-        size = adapter.get(field)
-        if isinstance(size, bool) or not isinstance(size, int) or not 0 < size <= 4096:
-            raise BundleError(f"{path}: adapter.{field}: expected a size from 1 to 4096, got {size!r:.80}")
-    if adapter["kind"] == "belief":
-        _check_quantities(path, manifest["family"])
+def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"a name stands there twice: {shown(max(names, key=names.count))}")
+    return found
 
 
-def _check_quantities(path: Path, family: dict[str, Any]) -> None:
-    for field in ("belief_names", "belief_units"):
-        if not isinstance(family.get(field), list) or not family[field]:
-            raise BundleError(f"{path}: family.{field}: expected a list, got {family.get(field)!r:.80}")
-    if len(family["belief_names"]) != len(family["belief_units"]):
-        raise BundleError(f"{path}: family.belief_units: not one per belief_names")
+def _read_files(folder: Path, manifest: dict[str, Any]) -> dict[str, bytes]:
+    for name in _needed(manifest["adapter"]):
+        if name not in manifest["files"]:
+            raise BundleError(f"{folder}: manifest.json: files: {name} is missing")
+    files, room = {}, MAX_TOTAL
+    for name, digest in manifest["files"].items():
+        files[name] = _read(folder / name, min(MAX_BYTES, room))
+        room -= len(files[name])
+        if hashlib.sha256(files[name]).hexdigest() != digest:
+            raise BundleError(
+                f"{folder}: {name}: sha256 differs from the manifest's: the file was changed or damaged"
+            )
+    return files
 
 
-def _read_file(folder: Path, name: str, digest: Any) -> bytes:
-    if not name or name != Path(name).name or name in (".", "..", "manifest.json") or "\\" in name:
-        raise BundleError(f"{folder}: manifest.json: files: {name!r} is not a plain file name")
-    content = _bounded(folder / name)
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise BundleError(
-            f"{folder}: {name}: sha256 differs from the manifest's: the file was changed or damaged"
-        )
-    return content
-
-
-def _bounded(path: Path) -> bytes:
-    if path.is_symlink() or not path.is_file():
-        raise BundleError(f"{path}: no such file in the bundle")
-    size = path.stat().st_size
-    if not 0 < size <= MAX_BYTES:
-        raise BundleError(f"{path}: {size} bytes; expected 1 to {MAX_BYTES}")
-    return path.read_bytes()
+def _read(path: Path, most: int) -> bytes:
+    try:
+        if path.is_symlink() or not path.is_file():
+            raise BundleError(f"{path}: no such file in the bundle")
+        size = path.stat().st_size
+        if not 0 < size <= most:
+            raise BundleError(f"{path}: {size} bytes; expected 1 to {most}")
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read: {error.strerror}") from error

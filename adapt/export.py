@@ -10,24 +10,19 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from adapt.bundle import PolicyBundle, save_bundle
 from adapt.errors import AdaptError
+from adapt.export_check import check_forecast, check_step, record
 from adapt.learners import Learner
 from adapt.learners.objectives import ACTION_HISTORY
 from adapt.networks.belief import MotionModel
 from adapt.networks.steps import Signature
-from adapt.online.adapters import MotionPredictor, make_adapter
+from adapt.results import spread
 from robots.action import ActionLayout
 from sim_tasks.family import TaskFamily
-
-TOLERANCE = 1e-5
-"""Largest difference between graph and learner that may leave training, in action and belief units; of beliefs beyond
-1, relative to them."""
-CHECK_STEPS = 1000
 
 
 class Forecast(nn.Module):
@@ -47,19 +42,35 @@ class Forecast(nn.Module):
         return self.motion_model(observation, before, actions, belief)
 
 
-def export_learner(path: Path, learner: Learner, training: dict[str, Any], commit: str) -> PolicyBundle:
-    """A learner's bundle in a folder.
+def export_learner(
+    path: Path,
+    learner: Learner,
+    training: dict[str, Any],
+    commit: str,
+    evaluation: dict[str, Any] | None = None,
+) -> PolicyBundle:
+    """A learner's bundle in a folder; `evaluation` says how it scored, as docs/bundle.md has it.
 
     Raises:
         AdaptError: see `make_bundle`.
         TaskError: the learner's family is about a benchmark's body, which cannot be deployed.
     """
     learner.env.family.robot  # noqa: B018 - raises
-    bundle = make_bundle(learner, training, commit)
+    bundle = make_bundle(learner, training, commit, evaluation)
     return save_bundle(path, bundle.manifest, {**bundle.files, **_card(bundle.manifest)})
 
 
-def make_bundle(learner: Learner, training: dict[str, Any], commit: str) -> PolicyBundle:
+def add_evaluation(bundle: PolicyBundle, evaluation: dict[str, Any] | None) -> PolicyBundle:
+    """Writes a bundle once more, with what its policy has scored since it was exported."""
+    written = ("schema", "files", "manifest_digest")
+    manifest = {name: value for name, value in bundle.manifest.items() if name not in written}
+    manifest["evaluation"] = evaluation
+    return save_bundle(bundle.path, manifest, {**bundle.files, **_card(manifest)})
+
+
+def make_bundle(
+    learner: Learner, training: dict[str, Any], commit: str, evaluation: dict[str, Any] | None = None
+) -> PolicyBundle:
     """A learner's bundle, in memory only; of a benchmark's body, it has no robot and can only be evaluated.
 
     Raises:
@@ -72,14 +83,14 @@ def make_bundle(learner: Learner, training: dict[str, Any], commit: str) -> Poli
     _check_reward(signature, family)
     example = _example(signature, family)
     files = {"step.onnx": to_onnx(step, example)}
-    foreseen = _forecast_example(signature, family)
     if forecast is not None:
-        files["predict.onnx"] = to_onnx(forecast, foreseen)
+        files["predict.onnx"] = to_onnx(forecast, _forecast_example(signature, family))
     manifest = _manifest(family, _adapter(signature, forecast is not None), training, commit)
-    bundle = PolicyBundle(Path(f"{family.name} in memory"), manifest, files)
-    _check(bundle, step, example)
+    bundle = PolicyBundle(Path(f"{family.name} in memory"), manifest | {"evaluation": evaluation}, files)
+    stretch = record(step, family)
+    check_step(bundle, stretch)
     if forecast is not None:
-        _check_forecast(bundle, forecast, foreseen)
+        check_forecast(bundle, forecast, stretch)
     return bundle
 
 
@@ -199,7 +210,15 @@ def _robot(family: TaskFamily) -> dict[str, Any]:
         "robot_digest": family.robot.digest,
         "observation": family.observation.manifest(),
         "action": ActionLayout(family.robot).manifest(),
+        "goal": _goal(family),
     }
+
+
+def _goal(family: TaskFamily) -> dict[str, Any] | None:
+    """What the manifest says of the goals that the policy hears; nothing where it hears none."""
+    if family.goal is None or family.observation.goal == 0:
+        return None
+    return family.goal.layout(family.episode_seconds).manifest()
 
 
 def _card(manifest: dict[str, Any]) -> dict[str, bytes]:
@@ -215,9 +234,22 @@ def _card(manifest: dict[str, Any]) -> dict[str, bytes]:
             f"Adapts by {_adapts(manifest['adapter'])}. Commands: {manifest['robot']['interface']}, every "
             f"{manifest['robot']['control_period']} s.\n\n"
             f"## Made for robots within\n\n| quantity | range | why |\n|---|---|---|\n{rows}\n\n"
-            f"## Training\n\n{facts}\n- commit: {manifest['git_commit']}\n"
+            f"## Training\n\n{facts}\n- commit: {manifest['git_commit']}\n\n"
+            f"## Evaluation\n\n{_scored(manifest['evaluation'])}\n"
         ).encode()
     }
+
+
+def _scored(evaluation: dict[str, Any] | None) -> str:
+    if evaluation is None:
+        return "Not evaluated before export."
+    lines = [
+        f"- {evaluation['tasks']} held-out tasks ({evaluation['split']}), {evaluation['episodes']} episode(s) each",
+        f"- return: {spread(evaluation['return'])}",
+    ]
+    if evaluation["score"] is not None:
+        lines.append(f"- score between DR (0) and oracle (1): {spread(evaluation['score'], 3)}")
+    return "\n".join(lines)
 
 
 def _adapts(adapter: dict[str, Any]) -> str:
@@ -225,68 +257,3 @@ def _adapts(adapter: dict[str, Any]) -> str:
         return "nothing: it does not adapt"
     what = {"belief": "a recurrent belief", "memory": "the memory of a recurrent policy"}[adapter["kind"]]
     return f"{what}, {'without' if adapter['reward_free'] else 'on the'} reward"
-
-
-@torch.no_grad()
-def _check(bundle: PolicyBundle, step: nn.Module, example: tuple[torch.Tensor, ...]) -> None:
-    """Runs graph and learner side by side over a random stretch, memory carried, and compares every step.
-
-    Raises:
-        AdaptError: they differ by more than `TOLERANCE`.
-    """
-    rng, adapter, signature = np.random.default_rng(0), make_adapter(bundle), Signature.of(step)
-    sizes = {name: tensor.shape[1] for name, tensor in zip(signature.inputs, example, strict=True)}
-    hidden, listen, worst = torch.zeros(1, signature.memory), np.ones(1, dtype=bool), 0.0
-    for t in range(CHECK_STEPS):
-        given = {name: rng.uniform(-1, 1, (1, size)).astype(np.float32) for name, size in sizes.items()} | {
-            "new_episode": np.array([[float(t == 0)]], np.float32)
-        }
-        nothing = np.zeros((1, 1), np.float32)
-        got = [
-            adapter.act(
-                given["observation"],
-                given["previous_action"],
-                given.get("previous_reward", nothing),
-                given["new_episode"],
-                listen,
-            )
-        ]
-        tensors = {name: torch.from_numpy(array) for name, array in given.items()} | {"hidden": hidden}
-        outputs = step(*(tensors[name] for name in signature.inputs))
-        wanted = dict(
-            zip(signature.outputs, outputs if isinstance(outputs, tuple) else (outputs,), strict=True)
-        )
-        hidden = wanted.get("next_hidden", hidden)
-        held = adapter.belief()
-        if held is not None:
-            got.append(np.concatenate([held.mean, held.log_std], axis=1))
-        for name, array in zip(("action", "belief"), got, strict=False):
-            worst = np.maximum(
-                worst, _difference(array, wanted[name].numpy())
-            )  # NaN stays, unlike with max()
-    _refuse_beyond_tolerance(worst)
-
-
-@torch.no_grad()
-def _check_forecast(bundle: PolicyBundle, forecast: Forecast, example: tuple[torch.Tensor, ...]) -> None:
-    """Compares the graph of the forecast with the learner's on random inputs.
-
-    Raises:
-        AdaptError: they differ by more than `TOLERANCE`.
-    """
-    rng = np.random.default_rng(1)
-    inputs = [rng.uniform(-1, 1, (CHECK_STEPS, each.shape[1])).astype(np.float32) for each in example]
-    wanted = forecast(*(torch.from_numpy(array) for array in inputs)).numpy()
-    got = MotionPredictor(bundle)(*inputs[:3], *np.split(inputs[3], 2, axis=1))
-    _refuse_beyond_tolerance(_difference(got, wanted))
-
-
-def _difference(got: np.ndarray, wanted: np.ndarray) -> float:
-    return float((np.abs(got - wanted) / np.maximum(1.0, np.abs(wanted))).max())
-
-
-def _refuse_beyond_tolerance(worst: float) -> None:
-    if not worst <= TOLERANCE:
-        raise AdaptError(
-            f"export: the graph differs from the learner by {worst:.2g}, allowed {TOLERANCE:.0e}"
-        )

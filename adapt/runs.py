@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from adapt import provenance
-from adapt.bundle import PolicyBundle
+from adapt.bundle import PolicyBundle, load_bundle
 from adapt.checkpoint import load_checkpoint
 from adapt.errors import AdaptError, RunError
 from adapt.evaluate import HeldOut, default_episodes, summary
-from adapt.export import export_learner, make_bundle
+from adapt.export import add_evaluation, export_learner, make_bundle
 from adapt.files import common_folder, write_json
 from adapt.learners.bounds import BoundLearner
 from adapt.online.adapters import make_adapter
@@ -55,15 +56,17 @@ class EvaluationRequest:
 
 
 def export_run(run: Path, out: Path | None = None) -> PolicyBundle:
-    """Exports a run's policy; the bundle is checked against the learner.
+    """Exports a run's policy; the bundle is checked against the learner, and says how it scored if it was evaluated.
 
     Raises:
         RunError: not a run, or its learner cannot be deployed; says why.
         TaskError: its family is about a benchmark's body.
     """
     config, learner = read_run(run), load_learner(run)
+    training = _training(run, config)
+    evaluation = _evaluation(run, training["steps"])
     try:
-        return export_learner(out or run / "bundle", learner, _training(run, config), config["commit"])
+        return export_learner(out or run / "bundle", learner, training, config["commit"], evaluation)
     except AdaptError as error:
         raise RunError(f"{run}: {error}") from error
 
@@ -79,6 +82,7 @@ def evaluate_runs(
     """Evaluates runs of one learner, which differ in their seeds, on held-out tasks beside their bounds.
 
     Each run gets its own evaluation.json; several get a common one besides, whose intervals are over tasks and seeds.
+    The bundles that have played say how they scored.
 
     Returns:
         The file of the result, and its content.
@@ -111,6 +115,8 @@ def evaluate_runs(
         path = request.out or common_folder(runs) / f"{name}_{learner}.json"
     result = _result(held_out, request, runs, configs, bounds, played)
     write_json(path, result)
+    for run in runs:
+        _tell_bundle(run)
     for line in () if quiet else evaluation_lines(result):
         say(line)
     return path, result
@@ -216,6 +222,33 @@ def _training_command(bound: str, run: Path, config: Mapping[str, Any]) -> str:
 def _training(run: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     """What a bundle's manifest says of the training."""
     return {name: config[name] for name in ("learner", "seed", "iterations")} | _spent(run)
+
+
+def _evaluation(run: Path, steps: int) -> dict[str, Any] | None:
+    """What a bundle's manifest says of a run's evaluation.
+
+    None if there is none, none of that form, or none of the policy as it is now, after `steps` steps of training.
+    """
+    try:
+        result = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))
+        evaluated, learner = result["runs"]["learner"], result["policies"]["learner"]
+        if [each["steps"] for each in evaluated] != [steps] or not learner["stages"]:
+            return None
+        return {
+            "split": result["split"],
+            "tasks": result["n_tasks"],
+            "episodes": result["episodes"],
+            "return": {name: learner[name] for name in ("mean", "interval")},
+            "score": result["score"] and {name: result["score"][name] for name in ("mean", "interval")},
+        }
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _tell_bundle(run: Path) -> None:
+    """Puts a run's evaluation into its bundle, which was exported before it could be evaluated."""
+    if (run / "bundle" / "manifest.json").is_file():
+        add_evaluation(load_bundle(run / "bundle"), _evaluation(run, _spent(run)["steps"]))
 
 
 def _spent(run: Path) -> dict[str, Any]:

@@ -179,13 +179,22 @@ class RobotSpec:
             "position_limits": self.position_limits.tolist(),
             "velocity_limit": self.velocity_limit.tolist(),
             "command_limits": self.command_limits.tolist(),
+            "effort_limit": self.effort_limit.tolist(),
             "command_rate": self.command_rate.tolist(),
+            "command_acceleration": [
+                most if np.isfinite(most) else None for most in self.command_acceleration
+            ],
             "default_position": self.default_position.tolist(),
             "action_range": self.action_range.tolist(),
             "passive": [joint.passive for joint in self.joints],
             "gains": gains,
             "imu": self.imu is not None,
             "tool": self.tool and self.tool.manifest(),
+            "soft_start": self.safety.soft_start,
+            "stale_after": self.safety.stale_after,
+            "damping": list(self.safety.damping),
+            "recovery": self.safety.recovery,
+            "tilt": self.safety.tilt,
         }
 
     @cached_property

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robots.goal import GoalLayout
 from sim_tasks.errors import TaskError
-from sim_tasks.row_random import Rows
+from sim_tasks.row_random import RowRandom, Rows
+
+_PLANS, _TIMES = 4096, 16
+"""So many plans, each looked at so many times, tell the range of a goal."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,19 @@ class Goal:
                 f"goal: shape {goals.shape}; expected {(len(plans), self.size)} for {', '.join(self.names)}"
             )
         return goals
+
+    def layout(self, episode_seconds: float) -> GoalLayout:
+        """What the numbers are and between which values training draws them, in episodes of that length in [s].
+
+        The range is that of `_PLANS` plans from a fixed seed, of plans that move over as long as they may last: a
+        little inside the true one, and the same at every call.
+        """
+        random = RowRandom([0, 17], _PLANS).all
+        plans, lasts = self.draw(random, _PLANS), self.every[1] if self.every else episode_seconds
+        times = np.linspace(0.0, lasts, _TIMES) if self.at is not None else np.zeros(1)
+        goals = np.concatenate([self.now(plans, np.full(_PLANS, time)) for time in times])
+        low, high = (tuple(ends.tolist()) for ends in (goals.min(axis=0), goals.max(axis=0)))
+        return GoalLayout(self.kind, self.names, self.units, low, high)
 
 
 class GoalState:

@@ -244,7 +244,7 @@ class Experts:
 
 @dataclass
 class Export:
-    """Write a run's policy as a bundle, checked against the learner over 1,000 steps."""
+    """Write a run's policy as a bundle, checked against the learner in simulation."""
 
     run_folder: Annotated[Positional[Path], tyro.conf.arg(name="run")]
     """Folder of a run whose learner can be deployed."""

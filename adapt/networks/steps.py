@@ -156,7 +156,12 @@ class PhysicalUnits(nn.Module):
         positive = torch.exp(torch.where(self.log_scaled, centre, torch.zeros_like(centre)) + variance / 2)
         return (
             torch.where(self.log_scaled, positive, centre),
-            torch.where(self.log_scaled, positive * torch.sqrt(torch.exp(variance) - 1), spread),
+            # sqrt(exp(v) - 1), written so that single precision does not cancel where v is small.
+            torch.where(
+                self.log_scaled,
+                positive * torch.sqrt(2 * torch.exp(variance / 2) * torch.sinh(variance / 2)),
+                spread,
+            ),
         )
 
 

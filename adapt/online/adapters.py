@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
-import onnxruntime
 
 from adapt.bundle import PolicyBundle
 from adapt.errors import AdaptError
+from adapt.online.graph import Graph
 from adapt.types import Belief, KeepsState
 
 
@@ -18,32 +18,36 @@ def make_adapter(bundle: PolicyBundle, robots: int = 1) -> KeepsState:
     return kinds[bundle.manifest["adapter"]["kind"]](bundle, robots)
 
 
-def open_session(graph: bytes) -> onnxruntime.InferenceSession:
-    """A single-threaded session: a step is microseconds of work, and a robot's other cores are not ours."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+def _sizes(bundle: PolicyBundle) -> dict[str, int | None]:
+    """Numbers per robot of everything that a bundle's graphs take and give, by its name there.
+
+    None of what only a robot has: a benchmark's body has neither observation nor action layout.
+    """
+    manifest, adapter = bundle.manifest, bundle.manifest["adapter"]
+    observation = bundle.observation.size if "observation" in manifest else None
+    action = len(manifest["action"]["centre"]) if "action" in manifest else None
+    sent = None if action is None else action * adapter.get("action_history", 0)
+    quantities = len(manifest["family"]["belief_names"])
+    return {
+        **dict.fromkeys(("observation", "before", "next_observation"), observation),
+        **dict.fromkeys(("action", "previous_action"), action),
+        **dict.fromkeys(("previous_reward", "new_episode"), 1),
+        **dict.fromkeys(("hidden", "next_hidden"), adapter.get("hidden", 0)),
+        **dict.fromkeys(("parameters", "parameter_std"), quantities),
+        "actions": sent,
+        "belief": 2 * adapter.get("latent", 0),
+    }
 
 
-def _run(
-    session: onnxruntime.InferenceSession, outputs: list[str], feed: dict[str, np.ndarray]
-) -> list[np.ndarray]:
-    return [np.asarray(output) for output in session.run(outputs, feed)]
-
-
-class _StepGraph:
-    """A bundle's control step; a graph need not have all inputs that there are."""
-
-    def __init__(self, bundle: PolicyBundle, outputs: list[str]):
-        self._session = open_session(bundle.graph("step.onnx"))
-        self._inputs = {each.name for each in self._session.get_inputs()}
-        self._outputs = outputs
-
-    def __call__(self, **given: np.ndarray) -> list[np.ndarray]:
-        feed = {name: array for name, array in given.items() if name in self._inputs}
-        return _run(self._session, self._outputs, feed)
+def _graph(
+    bundle: PolicyBundle,
+    file: str,
+    inputs: Collection[str],
+    outputs: Collection[str],
+    needed: Collection[str],
+) -> Graph:
+    sizes = _sizes(bundle)
+    return Graph(bundle, file, {n: sizes[n] for n in inputs}, {n: sizes[n] for n in outputs}, needed)
 
 
 _UNKNOWN_AT_FIRST = ("parameters", "parameter_std")
@@ -82,7 +86,9 @@ class FixedAdapter:
     """A policy without memory: no adaptation."""
 
     def __init__(self, bundle: PolicyBundle, robots: int = 1):
-        self._step = _StepGraph(bundle, ["action"])
+        self._step = _graph(
+            bundle, "step.onnx", ("observation", "previous_action"), ("action",), ("observation",)
+        )
 
     def reset(self, ids: np.ndarray | slice = slice(None)) -> None:
         """Nothing to forget."""
@@ -113,8 +119,11 @@ class MemoryAdapter:
     outputs = ("action", "next_hidden")
 
     def __init__(self, bundle: PolicyBundle, robots: int = 1):
-        self._step = _StepGraph(bundle, list(self.outputs))
-        self._hidden = np.zeros((robots, bundle.manifest["adapter"]["hidden"]), np.float32)
+        adapter = bundle.manifest["adapter"]
+        heard = () if adapter["reward_free"] else ("previous_reward",)
+        inputs = ("observation", "previous_action", *heard, "new_episode", "hidden")
+        self._step = _graph(bundle, "step.onnx", inputs, self.outputs, ("observation", *heard, "hidden"))
+        self._hidden = np.zeros((robots, adapter["hidden"]), np.float32)
 
     def reset(self, ids: np.ndarray | slice = slice(None)) -> None:
         self._hidden[ids] = 0.0
@@ -195,8 +204,10 @@ class BeliefAdapter(MemoryAdapter):
 class MotionPredictor:
     """The belief's own forecast of the next observation: how well the robot is understood, on any recording."""
 
+    inputs = ("observation", "before", "actions", "belief")
+
     def __init__(self, bundle: PolicyBundle):
-        self._session = open_session(bundle.graph("predict.onnx"))
+        self._graph = _graph(bundle, "predict.onnx", self.inputs, ("next_observation",), self.inputs)
 
     def __call__(
         self,
@@ -216,5 +227,4 @@ class MotionPredictor:
             log_std: of the belief, shape (N, L).
         """
         belief = np.concatenate([mean, log_std], axis=1).astype(np.float32)
-        feed = {"observation": observation, "before": before, "actions": actions, "belief": belief}
-        return _run(self._session, ["next_observation"], feed)[0]
+        return self._graph(observation=observation, before=before, actions=actions, belief=belief)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,12 @@ def robot() -> RobotSpec:
 def belief_bundle(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
     """Not to be changed: copy its folder for that."""
     return untrained_bundle(tmp_path_factory.mktemp("belief") / "bundle")
+
+
+@pytest.fixture
+def folder(belief_bundle: PolicyBundle, tmp_path: Path) -> Path:
+    """A copy of a bundle, to be damaged."""
+    return Path(shutil.copytree(belief_bundle.path, tmp_path / "bundle"))
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -14,7 +17,7 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from adapt import export
+from adapt import export, export_check
 from adapt.bundle import SCHEMA
 from adapt.errors import AdaptError, RunError
 from adapt.export import export_learner
@@ -24,6 +27,10 @@ from adapt.networks.policy import GaussianPolicy
 from adapt.networks.steps import BeliefStep
 from adapt.online.adapters import MotionPredictor, make_adapter
 from adapt.runs import export_run
+from sim_tasks.families import load_family
+from sim_tasks.trial_env import TrialVecEnv
+from tests.adapt.damaged import unsealed
+from tests.adapt.scripted import Counter, Scripted
 from tests.adapt.small import ROOT, build
 from tests.small_bundle import small_belief
 
@@ -169,6 +176,9 @@ def test_the_manifest_says_what_the_bundle_is(belief_bundle, family, robot):
         "reward_free": True,
     }  # fmt: skip
     assert manifest["training"] == {"learner": "rma", "seed": 0, "iterations": 0}
+    assert manifest["evaluation"] is None
+    assert manifest["goal"] is None
+    assert belief_bundle.goal is None
     assert manifest["git_commit"] == "untrained"
 
 
@@ -206,6 +216,20 @@ def test_a_bundle_without_adaptation(dr_bundle, family):
     assert adapter.belief() is None
 
 
+@pytest.mark.parametrize("name", ["ur5e_track", "go2_velocity"])
+def test_a_bundle_says_what_goals_its_policy_hears(tmp_path, name):
+    family = load_family(name)
+    env = TrialVecEnv(family, 2, seed=0, threads=1)
+    step = Counter(family.observation_size, family.action_size, reward=False)
+    bundle = export_learner(tmp_path / "bundle", Scripted(env, step), {}, "untrained")
+    assert family.goal is not None
+    expected = family.goal.layout(family.episode_seconds)
+    assert bundle.goal == expected
+    assert bundle.manifest["goal"] == expected.manifest()
+    assert bundle.observation.goal == expected.size
+    assert bundle.manifest["robot"] == family.robot.identity()
+
+
 def altered(graph: bytes, size: float) -> bytes:
     """The graph with a bit added to its largest weight matrix."""
     model = onnx.load_from_string(graph)
@@ -216,7 +240,7 @@ def altered(graph: bytes, size: float) -> bytes:
     return model.SerializeToString()
 
 
-@pytest.mark.parametrize("size", [0.1, np.nan])
+@pytest.mark.parametrize("size", [0.1, 1e-3, np.nan])
 def test_a_graph_that_is_not_the_learner_is_refused(belief_bundle, learner, tmp_path, monkeypatch, size):
     graphs = iter([altered(belief_bundle.files["step.onnx"], size), belief_bundle.files["predict.onnx"]])
     monkeypatch.setattr(export, "to_onnx", lambda module, example: next(graphs))
@@ -230,6 +254,53 @@ def test_a_graph_of_another_policy_is_refused(dr_bundle, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "to_onnx", lambda module, example: dr_bundle.files["step.onnx"])
     with pytest.raises(AdaptError, match="the graph differs from the learner by"):
         export_learner(tmp_path / "b", build("dr", seed=1), {}, "broken")
+
+
+@pytest.mark.parametrize("name", ["belief", "parameters", "parameter_std"])
+def test_all_that_is_said_of_the_belief_is_compared(belief_bundle, learner, tmp_path, monkeypatch, name):
+    """The graph's own output, made a ten-thousandth larger on its way out."""
+    model = onnx.load_from_string(belief_bundle.files["step.onnx"])
+    for node in model.graph.node:
+        node.output[:] = [f"{each}_before" if each == name else each for each in node.output]
+        node.input[:] = [f"{each}_before" if each == name else each for each in node.input]
+    model.graph.initializer.append(numpy_helper.from_array(np.array(1.0001, np.float32), "more"))
+    model.graph.node.append(onnx.helper.make_node("Mul", [f"{name}_before", "more"], [name]))
+    graphs = iter([model.SerializeToString(), belief_bundle.files["predict.onnx"]])
+    monkeypatch.setattr(export, "to_onnx", lambda module, example: next(graphs))
+    with pytest.raises(
+        AdaptError, match=f"the graph differs from the learner by .* in {name}, allowed 1e-05"
+    ):
+        export_learner(tmp_path / "b", learner, {}, "broken")
+
+
+def test_a_forecast_that_is_not_the_learners_is_refused(belief_bundle, learner, tmp_path, monkeypatch):
+    graphs = iter([belief_bundle.files["step.onnx"], altered(belief_bundle.files["predict.onnx"], 0.1)])
+    monkeypatch.setattr(export, "to_onnx", lambda module, example: next(graphs))
+    with pytest.raises(AdaptError, match=r"differs from the learner by .* in next_observation"):
+        export_learner(tmp_path / "b", learner, {}, "broken")
+
+
+def test_the_check_meets_new_episodes_new_trials_and_rewards():
+    """On a body whose reward can be heard. A trial has two episodes: where the first ends, the memory is kept."""
+    family = load_family("half_cheetah_vel")
+    step = Counter(family.observation_size, family.action_size)
+    stretch = export_check.record(step, family)
+    fresh, forgot = stretch.given["new_episode"][..., 0], stretch.forgot
+    assert forgot.shape == (export_check.CHECK_STEPS, export_check.SIMULATIONS)
+    assert (fresh[1:][forgot[1:]] == 1.0).all(), "who forgets begins an episode"
+    assert forgot[1:].sum() > 1
+    assert ((fresh == 1.0) & ~forgot).any(axis=0).all(), (
+        "each simulation begins an episode with what it knows"
+    )
+    rewards = stretch.given["previous_reward"]
+    assert (rewards[forgot] == 0.0).all()
+    assert (rewards[~forgot] != 0.0).mean() > 0.9
+    assert stretch.given["observation"].std(axis=(0, 1)).min() > 0.01
+    # The scripted action is 0.01 x steps since the trial began + 0.1 x sum of rewards, cut off at 1.
+    began = np.flatnonzero(forgot[:, 0])[-1]
+    heard = rewards[began : began + 4, 0, 0].cumsum()
+    expected = np.clip(0.01 * np.arange(4) + 0.1 * heard, -1, 1)
+    np.testing.assert_allclose(stretch.gave["action"][began : began + 4, 0, 0], expected, atol=1e-5)
 
 
 def test_a_sound_graph_passes_the_same_check(belief_bundle, learner, tmp_path, monkeypatch):
@@ -257,3 +328,48 @@ def test_an_exported_run_says_how_it_was_trained(runs, tmp_path):
     }  # fmt: skip
     assert bundle.manifest["git_commit"] == config["commit"]
     assert bundle.path == tmp_path / "bundle"
+
+
+EVALUATION = {
+    "split": "test",
+    "tasks": 512,
+    "episodes": 1,
+    "return": {"mean": 200.25, "interval": [190.0, 210.0]},
+    "score": {"mean": 0.5, "interval": [0.25, 0.75]},
+}
+
+
+def evaluated(run: Path, steps: int, **changes: Any) -> None:
+    """Puts an evaluation into a run, as `adapt evaluate` writes it; the policy had so many steps of training."""
+    stage = {"name": "episode 1"} | EVALUATION["return"]
+    learner = EVALUATION["return"] | {"cvar5": 100.0, "returns": [1.0] * 512, "stages": [stage]}
+    result = {
+        "split": "test", "n_tasks": 512, "episodes": 1, "score": EVALUATION["score"],
+        "policies": {"learner": learner, "dr": learner}, "runs": {"learner": [{"run": str(run), "steps": steps}]},
+    }  # fmt: skip
+    (run / "evaluation.json").write_text(json.dumps(result | changes))
+
+
+@pytest.mark.usefixtures("small")
+def test_an_exported_run_says_how_it_scored(runs, tmp_path, dr_bundle, monkeypatch):
+    monkeypatch.setattr(export, "make_bundle", lambda learner, training, commit, evaluation: replace(
+        dr_bundle, manifest=unsealed(dr_bundle) | {"training": training, "evaluation": evaluation}
+    ))  # fmt: skip
+    run = shutil.copytree(runs / "dr", tmp_path / "dr")
+    bundle = export_run(run)
+    assert bundle.manifest["evaluation"] is None
+    assert "Not evaluated before export." in bundle.files["MODEL_CARD.md"].decode()
+    steps = bundle.manifest["training"]["steps"]
+    evaluated(run, steps)
+    bundle = export_run(run)
+    assert bundle.manifest["evaluation"] == EVALUATION
+    card = bundle.files["MODEL_CARD.md"].decode()
+    assert "- 512 held-out tasks (test), 1 episode(s) each\n- return: 200.2 [190.0, 210.0]\n" in card
+    assert "- score between DR (0) and oracle (1): 0.500 [0.250, 0.750]" in card
+    evaluated(run, steps, score=None)
+    bundle = export_run(run)
+    assert bundle.manifest["evaluation"] == EVALUATION | {"score": None}
+    assert "score" not in bundle.files["MODEL_CARD.md"].decode()
+    for trained, changes in ((steps - 1, {}), (steps, {"policies": {}}), (steps, {"runs": []})):
+        evaluated(run, trained, **changes)
+        assert export_run(run).manifest["evaluation"] is None, "of another policy, or of another form"

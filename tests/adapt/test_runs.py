@@ -12,7 +12,7 @@ import pytest
 
 from adapt import evaluate as evaluate_module
 from adapt import runs as runs_module
-from adapt.bundle import PolicyBundle
+from adapt.bundle import PolicyBundle, load_bundle
 from adapt.errors import RunError
 from adapt.export import make_bundle
 from adapt.learners import LEARNERS, Learner
@@ -114,6 +114,21 @@ def test_perfect_knowledge_of_a_robot_scores_1(runs, tmp_path):
     assert result["score"] == {"mean": 1.0, "interval": [1.0, 1.0]}
     assert (result["family"], result["episodes"]) == (FAMILY, 1)
     assert (tmp_path / "dr" / "bundle" / "manifest.json").is_file(), "robots are driven by bundles"
+
+
+def test_a_bundle_that_was_evaluated_says_how_it_scored(runs, tmp_path):
+    """It is exported first, and evaluated then; the graph that was evaluated is the one that stays."""
+    shutil.copytree(runs / "dr", tmp_path / "dr")
+    before = export_run(tmp_path / "dr")
+    result = evaluate_run(tmp_path / "dr", FEW)
+    bundle = load_bundle(tmp_path / "dr" / "bundle")
+    learner = result["policies"]["learner"]
+    assert bundle.manifest["evaluation"] == {
+        "split": "test", "tasks": TASKS, "episodes": 1, "score": None,
+        "return": {"mean": learner["mean"], "interval": learner["interval"]},
+    }  # fmt: skip
+    assert f"- {TASKS} held-out tasks (test), 1 episode(s) each" in bundle.files["MODEL_CARD.md"].decode()
+    assert bundle.files["step.onnx"] == before.files["step.onnx"]
 
 
 def test_without_bounds_it_is_said_which_training_is_missing(body_runs, tmp_path):

@@ -20,9 +20,9 @@ from ros_bridge.conversions import Reading
 from sim_tasks.errors import TaskError
 from sim_tasks.families import load_family
 from sim_tasks.trial_env import TrialVecEnv
+from tests.adapt.damaged import change
 from tests.adapt.scripted import Counter, Scripted
 from tests.adapt.small import build
-from tests.adapt.test_bundle import change
 from tests.small_bundle import FAMILY
 
 
@@ -209,9 +209,9 @@ def reading(stamp: float) -> Reading:
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("hidden", 0, "adapter.hidden: expected a size"),
+        ("hidden", 0, "adapter.hidden: expected a whole number from 1 to 4096, got 0"),
         ("reward_free", "yes", "adapter.reward_free: expected true or false, got 'yes'"),
-        ("action_history", 3, "files: predict.onnx is missing"),
+        ("action_history", 3, "adapter: unknown field 'action_history'; valid: kind, hidden, reward_free"),
     ],
 )
 def test_malformed_memory_bundles_are_refused(tmp_path, field, value, words):

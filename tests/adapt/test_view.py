@@ -29,6 +29,7 @@ from adapt.view.view import view
 from sim_tasks.errors import TaskError
 from sim_tasks.families import family_names, load_family
 from sim_tasks.family import TaskFamily
+from tests.adapt.damaged import change
 from tests.small_bundle import FAMILY
 
 TASKS, SECONDS = 3, 0.6
@@ -119,9 +120,7 @@ def test_a_bundle_for_another_family_is_refused(
     belief_bundle: PolicyBundle, tmp_path: Path, family: TaskFamily
 ) -> None:
     folder = shutil.copytree(belief_bundle.path, tmp_path / "bundle")
-    manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["family"]["name"] = "pendulum_juggling"
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    change(folder, "family", "name", to="pendulum_juggling")
     with pytest.raises(AdaptError, match=f"made for the family pendulum_juggling, not for {FAMILY}"):
         play(family, tasks=1, policy=tmp_path)
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
+from robots.goal import GoalLayout
 from sim_tasks.errors import TaskError
+from sim_tasks.families import load_family
 from sim_tasks.goal import Goal, GoalState
 from sim_tasks.row_random import RowRandom, Rows
+from sim_tasks.trial_env import TrialVecEnv
 
 PERIOD = 0.1
 """[s]."""
 NAMES, UNITS = ("x", "y"), ("m", "m")
+ON_ROBOTS = ("go2_velocity", "ur5e_reach", "ur5e_track")
+"""Families with goals."""
 
 
 def pair(rng: Rows, count: int) -> np.ndarray:
@@ -100,3 +107,35 @@ def test_the_goal_is_live_and_goes_on_from_a_saved_state():
 def test_goals_of_another_shape_are_refused(goal, shape):
     with pytest.raises(TaskError, match=rf"goal: shape {shape}; expected \(3, 2\) for x, y"):
         state_of(goal)
+
+
+def test_the_range_of_goals_is_that_of_what_is_drawn():
+    """Of 4096 uniform numbers, the least is within 1/300 of the end but with probability (1 - 1/300)^4096 = 1e-6."""
+    layout = Goal(NAMES, UNITS, pair, kind="numbers").layout(5.0)
+    assert (layout.kind, layout.names, layout.units) == ("numbers", NAMES, UNITS)
+    np.testing.assert_allclose(layout.low, 0.0, atol=1 / 300)
+    np.testing.assert_allclose(layout.high, 1.0, atol=1 / 300)
+    assert min(layout.low) >= 0.0
+    assert layout == Goal(NAMES, UNITS, pair).layout(1.0), "the same at every call"
+
+
+@pytest.mark.parametrize(("every", "seconds"), [(None, 5.0), ((1.0, 2.0), 2.0)])
+def test_the_range_of_a_goal_that_moves_is_over_as_long_as_it_lasts(every, seconds):
+    """x + v t with x and v in [0, 1] is up to 1 + t: both above 0.98 in one of 2500 draws."""
+    layout = Goal(NAMES, UNITS, pair, at=line, every=every).layout(5.0)
+    assert 0.97 * (1 + seconds) < layout.high[0] < 1 + seconds
+    assert (layout.low[1], layout.high[1]) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("name", ON_ROBOTS)
+def test_the_goals_of_every_family_on_a_robot_can_be_recorded(name):
+    family = load_family(name)
+    assert family.goal is not None
+    layout = family.goal.layout(family.episode_seconds)
+    assert GoalLayout.from_manifest(json.loads(json.dumps(layout.manifest()))) == layout
+    assert layout.kind != "numbers"
+    assert layout.size == family.observation.goal
+    env = TrialVecEnv(family, 64, seed=5, threads=1)
+    assert env.goal is not None
+    reach = np.subtract(layout.high, layout.low)
+    assert (np.abs(layout.within(env.goal) - env.goal) <= 0.05 * reach).all()

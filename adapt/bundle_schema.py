@@ -1,0 +1,190 @@
+"""What a bundle's manifest may hold, field by field; `docs/bundle.md` says what each means.
+
+J joints, A of them not passive, G numbers of a goal, Q quantities of a belief.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapt.schema import (
+    Check,
+    SchemaError,
+    choice,
+    flag,
+    items,
+    nullable,
+    number,
+    pattern,
+    record,
+    shown,
+    table,
+    text,
+    variants,
+    whole,
+)
+from robots.goal import SIZES
+from robots.observation import MAX_HISTORY, TERMS
+from robots.spec import INTERFACES
+
+SCHEMA = 3
+KINDS = ("belief", "memory", "none")
+MAX_FILES = 16
+MAX_JOINTS = 64
+MAX_TERMS = 64
+MAX_QUANTITIES = 1000
+"""Of parameters, of goals, of what a belief speaks of."""
+
+_NAME, _UNIT, _FINITE, _POSITIVE = text(100), text(50), number(), number(above=0.0)
+_SIZE = whole(1, 4096)
+_SHA256 = pattern(r"[0-9a-f]{64}", "a sha256 of 64 hexadecimal digits")
+_FILE_NAME = pattern(r"(?!manifest\.json$)\w[\w.-]{0,63}", "a plain file name")
+
+
+def _identity(joints: int) -> Check:
+    """`RobotSpec.identity()` of a robot with so many joints."""
+    each, limits = items(_FINITE, joints), items(items(_FINITE, joints), 2)
+    positive, vector = items(_POSITIVE, joints), items(_FINITE, 3)
+    step = record({"joint": _NAME, "translation": vector, "rpy": vector, "axis": vector})
+    return record(
+        {
+            "robot": _NAME,
+            "joint_names": items(_NAME, 1, MAX_JOINTS),
+            "control_period": _POSITIVE,
+            "interface": choice(*INTERFACES),
+            "position_limits": limits,
+            "velocity_limit": positive,
+            "command_limits": limits,
+            "effort_limit": positive,
+            "command_rate": positive,
+            "command_acceleration": items(nullable(_POSITIVE), joints),
+            "default_position": each,
+            "action_range": limits,
+            "passive": items(flag, joints),
+            "gains": items(nullable(items(number(0.0), 2)), joints),
+            "imu": flag,
+            "tool": nullable(record({"steps": items(step, 1, MAX_JOINTS), "offset": vector})),
+            "soft_start": _POSITIVE,
+            "stale_after": _POSITIVE,
+            "damping": positive,
+            "recovery": number(0.0),
+            "tilt": _POSITIVE,
+        }
+    )
+
+
+def _robot(value: Any, where: str) -> None:
+    names = value.get("joint_names") if isinstance(value, dict) else None
+    _identity(len(names) if isinstance(names, list) else 0)(value, where)
+
+
+_TERM = record(
+    {
+        "name": choice(*TERMS),
+        "unit": _UNIT,
+        "scale": _POSITIVE,
+        "clip": _POSITIVE,
+        "history": whole(1, MAX_HISTORY),
+        "size": whole(1, MAX_QUANTITIES),
+        "goal": whole(0, MAX_QUANTITIES),
+    }
+)
+_ACTION = record({"centre": items(_FINITE, 1, MAX_JOINTS), "half_range": items(_POSITIVE, 1, MAX_JOINTS)})
+_GOAL = record(
+    {
+        "kind": choice(*SIZES),
+        "names": items(_NAME, 1, MAX_QUANTITIES),
+        "units": items(_UNIT, 1, MAX_QUANTITIES),
+        "low": items(_FINITE, 1, MAX_QUANTITIES),
+        "high": items(_FINITE, 1, MAX_QUANTITIES),
+    }
+)
+_KIND = {"kind": choice(*KINDS)}
+_MEMORY = {**_KIND, "hidden": _SIZE, "reward_free": flag}
+_ADAPTER = variants(
+    "kind",
+    {
+        "belief": record({**_MEMORY, "latent": _SIZE}, {"action_history": whole(1, MAX_HISTORY)}),
+        "memory": record(_MEMORY),
+        "none": record(_KIND),
+    },
+)
+_PARAMETER = record(
+    {"name": _NAME, "unit": _UNIT, "low": _FINITE, "high": _FINITE, "source": text(1000, least=0)}
+)
+_FAMILY = record(
+    {
+        "name": text(),
+        "parameters": items(_PARAMETER, 0, MAX_QUANTITIES),
+        "belief_names": items(_NAME, 0, MAX_QUANTITIES),
+        "belief_units": items(_UNIT, 0, MAX_QUANTITIES),
+    }
+)
+_COUNT = whole(0, 10**15)
+_TRAINING = record(
+    {}, {"learner": _NAME, "seed": _COUNT, "iterations": _COUNT, "steps": _COUNT, "seconds": number(0.0)}
+)
+_INTERVAL = items(number(-1e15, 1e15), 2)
+_ESTIMATE = record({"mean": number(-1e15, 1e15), "interval": _INTERVAL})
+_EVALUATION = record(
+    {
+        "split": _NAME,
+        "tasks": _COUNT,
+        "episodes": _COUNT,
+        "return": _ESTIMATE,
+        "score": nullable(_ESTIMATE),
+    }
+)
+_MANIFEST = record(
+    {
+        "schema": whole(SCHEMA, SCHEMA),
+        "files": table(_FILE_NAME, _SHA256, MAX_FILES),
+        "robot": _robot,
+        "robot_digest": _SHA256,
+        "observation": items(_TERM, 1, MAX_TERMS),
+        "action": _ACTION,
+        "goal": nullable(_GOAL),
+        "adapter": _ADAPTER,
+        "family": _FAMILY,
+        "training": _TRAINING,
+        "evaluation": nullable(_EVALUATION),
+        "git_commit": text(least=0),
+        "manifest_digest": _SHA256,
+    }
+)
+
+
+def check_manifest(manifest: Any) -> None:
+    """Refuses what is no manifest of this schema.
+
+    Raises:
+        SchemaError: names the field, its value and what is valid.
+    """
+    version = manifest.get("schema") if isinstance(manifest, dict) else SCHEMA
+    if isinstance(version, int) and not isinstance(version, bool) and version != SCHEMA:
+        raise SchemaError(
+            f"schema: version {shown(version)}, this release reads {SCHEMA}: export the run again"
+        )
+    _MANIFEST(manifest, "")
+    _check_lengths(manifest)
+
+
+def _check_lengths(manifest: dict[str, Any]) -> None:
+    """Lists that must be as long as others, each name once."""
+    robot, action, family = manifest["robot"], manifest["action"], manifest["family"]
+    driven, quantities = robot["passive"].count(False), len(family["belief_names"])
+    for where, value, count, of in (
+        ("action.centre", action["centre"], driven, "joint that is not passive"),
+        ("action.half_range", action["half_range"], driven, "joint that is not passive"),
+        ("family.belief_units", family["belief_units"], quantities, "name in belief_names"),
+    ):
+        if len(value) != count:
+            raise SchemaError(f"{where}: {len(value)} values; expected {count}, one per {of}")
+    for where, names in (
+        ("robot.joint_names", robot["joint_names"]),
+        ("family.belief_names", family["belief_names"]),
+    ):
+        if len(set(names)) < len(names):
+            raise SchemaError(f"{where}: a name stands there twice: {', '.join(names):.80}")
+    if manifest["adapter"]["kind"] == "belief" and not quantities:
+        raise SchemaError("family.belief_names: expected a list of 1 or more, got []")
