@@ -20,6 +20,7 @@ from typing import Any
 from adapt.errors import BundleError
 from robots import RobotError, RobotSpec, load_robot
 from robots.body import Body
+from robots.goal import GoalLayout
 from robots.observation import ObservationLayout
 
 SCHEMA = 2
@@ -39,6 +40,7 @@ _FIELDS: dict[str, type] = {
     "training": dict,
     "git_commit": str,
 }
+_OPTIONAL = ("goal",)
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,19 @@ class PolicyBundle:
             return ObservationLayout.from_manifest(terms, Body.from_identity(self.manifest["robot"]))
         except (RobotError, KeyError, TypeError) as error:
             raise BundleError(f"{self.path}: manifest.json: observation: {error}") from error
+
+    @cached_property
+    def goal(self) -> GoalLayout | None:
+        """What the policy is told to do, number by number; None where it is told nothing."""
+        recorded = self.manifest.get("goal")
+        if recorded is None:
+            return None
+        try:
+            if not isinstance(recorded, dict):
+                raise RobotError(f"expected an object or null, got {recorded!r:.80}")
+            return GoalLayout.from_manifest(recorded)
+        except RobotError as error:
+            raise BundleError(f"{self.path}: manifest.json: goal: {error}") from error
 
     def graph(self, name: str) -> bytes:
         """The ONNX graph in one of the bundle's files.
@@ -102,6 +117,7 @@ def load_bundle(path: str | Path, robot: RobotSpec | None = None) -> PolicyBundl
     bundle = PolicyBundle(folder, manifest, files)
     if bundle.observation.size < 1:
         raise BundleError(f"{folder}: manifest.json: observation: no terms")
+    bundle.goal  # noqa: B018 - raises
     if robot is not None:
         bundle.check_robot(robot)
     return bundle
@@ -153,8 +169,9 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         if not isinstance(manifest.get(field), kind) or isinstance(manifest.get(field), bool):
             raise BundleError(f"{path}: {field}: expected {kind.__name__}, got {manifest.get(field)!r:.80}")
     for field in manifest:
-        if field not in _FIELDS:
-            raise BundleError(f"{path}: unknown field {field!r}; valid: {', '.join(_FIELDS)}")
+        if field not in (*_FIELDS, *_OPTIONAL):
+            valid = ", ".join((*_FIELDS, *_OPTIONAL))
+            raise BundleError(f"{path}: unknown field {field!r}; valid: {valid}")
     if manifest["schema"] != SCHEMA:
         raise BundleError(f"{path}: schema: version {manifest['schema']}, this release reads {SCHEMA}")
     _check_adapter(path, manifest)

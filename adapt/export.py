@@ -22,12 +22,16 @@ from adapt.networks.belief import MotionModel
 from adapt.networks.steps import Signature
 from adapt.online.adapters import MotionPredictor, make_adapter
 from robots.action import ActionLayout
+from robots.goal import GoalLayout
 from sim_tasks.family import TaskFamily
+from sim_tasks.row_random import RowRandom
 
 TOLERANCE = 1e-5
 """Largest difference between graph and learner that may leave training, in action and belief units; of beliefs beyond
 1, relative to them."""
 CHECK_STEPS = 1000
+_GOALS = 4096
+"""So many goals are drawn to say in which range they lie."""
 
 
 class Forecast(nn.Module):
@@ -194,12 +198,25 @@ def _robot(family: TaskFamily) -> dict[str, Any]:
     """What the manifest says of the robot; nothing of a benchmark's body."""
     if not family.on_robot:
         return {}
+    goal = goal_layout(family)
     return {
         "robot": family.robot.identity(),
         "robot_digest": family.robot.digest,
         "observation": family.observation.manifest(),
         "action": ActionLayout(family.robot).manifest(),
+        "goal": goal and goal.manifest(),
     }
+
+
+def goal_layout(family: TaskFamily) -> GoalLayout | None:
+    """What a family's goals are, and between which numbers they were drawn; None where it has none."""
+    goal = family.goal
+    if goal is None:
+        return None
+    rows = RowRandom([0, 41], _GOALS).all
+    drawn = goal.now(goal.draw(rows, _GOALS), rows.uniform(0.0, family.episode_seconds, _GOALS))
+    low, high = (tuple(map(float, edge)) for edge in (drawn.min(axis=0), drawn.max(axis=0)))
+    return GoalLayout(goal.kind, goal.names, goal.units, low, high)
 
 
 def _card(manifest: dict[str, Any]) -> dict[str, bytes]:
