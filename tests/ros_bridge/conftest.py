@@ -48,6 +48,18 @@ def pendulum() -> RobotSpec:
 
 
 @pytest.fixture(scope="session")
+def go2() -> RobotSpec:
+    """Twelve joints and an IMU."""
+    return load_robot("go2")
+
+
+@pytest.fixture(scope="session")
+def ur5e() -> RobotSpec:
+    """Six joints and a tool."""
+    return load_robot("ur5e")
+
+
+@pytest.fixture(scope="session")
 def arm(pendulum: RobotSpec) -> RobotSpec:
     """A robot with two joints, 2.5 and 1.5 N m."""
     shoulder = dataclasses.replace(pendulum.joints[0], name="shoulder")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from sensor_msgs.msg import JointState
+from geometry_msgs.msg import Quaternion, Vector3
+from sensor_msgs.msg import Imu, JointState
 
 from adapt.online.controller import AdaptiveController
 from adapt.types import Belief
@@ -62,5 +63,18 @@ def joint_state(
 ) -> JointState:
     """Any message at all, also one that no robot should send."""
     message = JointState(name=list(names), position=list(position), velocity=list(velocity))
+    message.header.stamp = conversions.to_stamp(stamp)
+    return message
+
+
+def imu_state(
+    stamp: float,
+    rate: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    orientation: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0),
+) -> Imu:
+    """Any message at all; the orientation is x y z w."""
+    x, y, z, w = orientation
+    turn, speed = Quaternion(x=x, y=y, z=z, w=w), Vector3(x=rate[0], y=rate[1], z=rate[2])
+    message = Imu(orientation=turn, angular_velocity=speed)
     message.header.stamp = conversions.to_stamp(stamp)
     return message
