@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import rclpy
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
 
 from ros_bridge.errors import BridgeError
 from ros_bridge.node import AdaptationNode
@@ -25,7 +27,8 @@ def make() -> Iterator[Make]:
 
     def node(**parameters: Any) -> AdaptationNode:
         rules = [rule for name, value in parameters.items() for rule in ("-p", f"{name}:={value}")]
-        rclpy.init(args=["", "--ros-args", *rules] if rules else [])
+        arguments = ["", "--ros-args", *rules] if rules else []
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
         made.append(AdaptationNode())
         return made[-1]
 
@@ -103,7 +106,7 @@ def test_they_may_be_set_while_the_node_is_unconfigured_within_their_ranges(make
 def test_diagnostics_come_in_their_period(make):
     node = make(diagnostics_period="0.1")
     reports: list[float] = []
-    executor = rclpy.executors.SingleThreadedExecutor()
+    executor = SingleThreadedExecutor()
     executor.add_node(node)
     node._diagnostics.publish = lambda message: reports.append(time.monotonic())
     end = time.monotonic() + 1.05
