@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from geometry_msgs.msg import Twist, Vector3
 
 from adapt.online.controller import AdaptiveController
 from robots.goal import GoalLayout
@@ -11,8 +12,9 @@ from robots.observation import ObservationLayout, ObservationTerm
 from robots.safety import Reason
 from ros_bridge.control_loop import ControlLoop, Output
 from ros_bridge.goal_keeper import GoalKeeper
-from ros_bridge.goals import GoalReading
-from tests.ros_bridge.stand_ins import Steadfast, controller, imu_reading, reading
+from ros_bridge.goals import GoalReading, to_goal
+from ros_bridge.imu import to_imu_reading
+from tests.ros_bridge.stand_ins import Steadfast, controller, imu_reading, imu_state, reading
 
 PERIOD = 0.02
 VELOCITY = GoalLayout("velocity", ("a", "b", "c"), ("m/s", "m/s", "rad/s"), (-1.0,) * 3, (1.0,) * 3)
@@ -163,3 +165,36 @@ def test_a_rehearsal_needs_no_goal_and_teaches_nothing(pendulum, layout):
     assert (len(adapter.seen), adapter.heard) == (1, 0)
     assert loop.goals is not None
     assert loop.goals.goal is None
+
+
+def test_whatever_imu_and_planner_say_every_command_is_finite_and_within_limits(go2):
+    rng, values = np.random.default_rng(9), (0.0, 0.5, -2.0, 1e300, np.nan, np.inf, -np.inf)
+    adapter = Steadfast(joints=12)
+    terms = [ObservationTerm(name) for name in ("gyro", "gravity", "goal", "velocity")]
+    layout = ObservationLayout(terms, go2, VELOCITY.size)
+    loop = ControlLoop(go2, AdaptiveController(go2, layout, adapter), GoalKeeper(VELOCITY))
+    into_control(loop)
+    now, sent, asked = 3.0, 0, loop.steps
+    for _ in range(1000):
+        now += rng.choice([0.002, 0.02, 0.02, 0.2])
+        sound = rng.random() < 0.5
+        turn = (0.0, 0.0, 0.0, 1.0) if sound else tuple(rng.choice(values, 4))
+        message = imu_state(
+            max(now - rng.choice([0.0, 0.0, 0.1, -1.0]), 0.0), tuple(rng.choice(values, 3)), turn
+        )
+        loop.hear_imu(to_imu_reading(message, go2), now, now)
+        linear, angular = (
+            Vector3(**dict(zip("xyz", rng.choice(values, 3).tolist(), strict=True))) for _ in "la"
+        )
+        told = to_goal(Twist(linear=linear, angular=angular), VELOCITY, "base")
+        loop.hear_goal(told, "cmd_vel", now, now)
+        output = loop.hear(reading(now, joints=12, position=-0.9), now, now)
+        if output is not None:
+            sent += 1
+            low, high = go2.command_limits
+            assert np.isfinite(output.command).all()
+            assert (output.command >= low).all()
+            assert (output.command <= high).all()
+    assert sent > 500
+    assert loop.steps > asked + 500
+    assert np.isfinite(adapter.seen).all()  # nothing broken reaches the policy
