@@ -59,16 +59,16 @@ class Ports:
             Float64MultiArray, "~/requested", topics.COMMAND_QOS
         )
         self._belief = node.create_lifecycle_publisher(Float64MultiArray, "~/belief", topics.COMMAND_QOS)
-        heard: list[tuple[type, str, Callable[[Any], None], QoSProfile]] = [
-            (JointState, spec.ros.joint_states, on_joint_states, topics.SENSOR_QOS)
-        ]
+        # Of what has come by the same moment, the executor serves the first of these first: the joints, which are
+        # answered, come last, so that the answer is to all of it.
+        heard: list[tuple[type, str, Callable[[Any], None], QoSProfile]] = []
         if spec.imu is not None:
             heard.append((Imu, spec.imu.topic, on_imu, topics.SENSOR_QOS))
         if goal_kind is not None:
             qos = topics.SENSOR_QOS if goal_kind in goals.TIMEOUTS else topics.COMMAND_QOS
-            heard += [
-                (kind, name, partial(on_goal, name), qos) for name, kind in goals.SOURCES[goal_kind].items()
-            ]
+            told = goals.SOURCES[goal_kind]
+            heard += [(kind, name, partial(on_goal, name), qos) for name, kind in told.items()]
+        heard.append((JointState, spec.ros.joint_states, on_joint_states, topics.SENSOR_QOS))
         # rclpy writes overrides into the profile: each has its own.
         self._heard = [
             node.create_subscription(kind, name, callback, copy(qos), qos_overriding_options=overridable)

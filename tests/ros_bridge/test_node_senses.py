@@ -117,6 +117,24 @@ def test_an_imu_that_falls_silent_stops_the_robot_and_one_that_comes_back_starts
     assert np.isfinite(walker.commands).all()
 
 
+def test_what_came_together_with_the_joints_is_acted_upon_with_them(walker, monkeypatch):
+    """A gyro that comes a step late makes a walker that turns badly."""
+    start(walker)
+    senses, apart = walker.loop.senses, []
+    frame = senses.frame
+
+    def spied(now: float, arrival: float):
+        assert senses.imu is not None
+        assert senses.imu.newest is not None
+        assert senses.joints.newest is not None
+        apart.append(float(senses.joints.newest.stamp[0] - senses.imu.newest.stamp[0]))
+        return frame(now, arrival)
+
+    monkeypatch.setattr(senses, "frame", spied)
+    walker.good_readings_until(lambda: len(apart) > 50)
+    assert np.mean(np.abs(apart) < 1e-9) > 0.8  # on a slow machine the two may be apart
+
+
 def test_imu_readings_are_counted_in_the_diagnostics(walker):
     start(walker)
     old = imu_state(walker.robot.now() - 5.0)
