@@ -123,7 +123,10 @@ def test_a_walker_stops_for_want_of_goals_and_of_its_imu(begin, listen, go2_bund
         heard.tell("cmd_vel", walk)
         heard.turn()
 
-    until(lambda: heard.says("goal source") == "cmd_vel", walking, 2 * PATIENCE)
+    def told() -> bool:  # what it was told before it was active is forgotten
+        return (heard.says("state"), heard.says("goal source")) == ("active", "cmd_vel")
+
+    until(told, walking, 2 * PATIENCE)
     assert heard.says("goal").startswith("forward 0.5 m/s, left 0 m/s")
     until(lambda: heard.says("goal source") == "rest", heard.turn)
     assert heard.says("goal").startswith("forward 0 m/s, left 0 m/s")
