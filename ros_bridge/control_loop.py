@@ -12,7 +12,10 @@ from adapt.types import Belief
 from robots import RobotSpec, SensorFrame
 from robots.safety import Reason, reason_names
 from ros_bridge.conversions import Reading
-from ros_bridge.intake import Intake, Verdict
+from ros_bridge.goal_keeper import GoalKeeper
+from ros_bridge.goals import GoalReading
+from ros_bridge.intake import Verdict
+from ros_bridge.senses import Senses
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,17 @@ class Output:
 
 
 class ControlLoop:
-    """One robot's controller behind its readings. Driven by them; `watch` covers the time without any."""
+    """One robot's controller behind its readings. Driven by those of its joints; `watch` covers the time without any.
 
-    def __init__(self, spec: RobotSpec, controller: AdaptiveController):
+    `now` is ROS time in [s], `arrival` monotonic time in [s].
+    """
+
+    def __init__(self, spec: RobotSpec, controller: AdaptiveController, goals: GoalKeeper | None = None):
         self.spec = spec
         self.controller = controller
-        self.intake = Intake(spec.period, spec.safety.stale_after)
+        self.senses = Senses(spec)
+        self.goals = goals
+        """None where the policy is told nothing."""
         self.counts: Counter[str] = Counter()
         """Published commands by reason, since the start."""
         self.seen = 0
@@ -43,64 +51,60 @@ class ControlLoop:
         self.steps = 0
         """How often the policy was asked."""
         self.running = False
-        self.problem: str | None = None
-        """What is wrong with the newest reading."""
         self.latest = 0
         """Reasons of the newest command: a bit mask."""
         self.belief: Belief | None = None
         """The newest belief."""
         self._stopped = False
-        self._usable: SensorFrame | None = None
 
     def rehearse(self) -> None:
         """Runs the policy on no reading at all: a graph that does not fit the robot fails here, not in motion."""
-        self.controller.step(SensorFrame.unheard(len(self.spec.joints), self.spec.imu is not None))
+        frame = SensorFrame.unheard(len(self.spec.joints), self.spec.imu is not None)
+        still = self.goals and self.goals.layout.rest(self._tool(self.spec.default_position[None]))
+        self.controller.step(frame, goal=self._row(still))
 
     def refusal(self, arrival: float) -> str | None:
-        """Why commands may not begin now (monotonic [s]), or None: all joints' sensors are fresh and finite."""
-        topic = self.spec.ros.joint_states
-        if self.problem:
-            return f"{topic}: {self.problem}"
-        if self._usable is None or self.intake.silent(arrival):
-            return f"{topic}: no reading younger than {self.spec.safety.stale_after} s"
-        return None
+        """Why commands may not begin now, or None: all sensors are fresh and finite."""
+        return self.senses.refusal(arrival)
+
+    def trouble(self, arrival: float) -> str | None:
+        """What keeps the policy from driving, in words: a sensor, or that it is not told what to do."""
+        return self.senses.refusal(arrival) or (self.goals and self.goals.missing())
 
     def start(self) -> None:
         """A new trial, from where the robot is."""
-        position = None if self._usable is None else self._usable.position
-        self.controller.reset(position=position)
-        self.intake.restart()
+        newest = self.senses.joints.newest
+        self.controller.reset(position=None if newest is None else newest.position)
+        self.senses.joints.intake.restart()
+        if self.goals is not None:
+            self.goals.restart()
         self._stopped = False
         self.running = True
 
     def hear(self, reading: Reading, now: float, arrival: float) -> Output | None:
-        """A reading came: the step that follows from it, or None if none is due.
-
-        Args:
-            reading: what came.
-            now: ROS time in [s].
-            arrival: monotonic time in [s].
-        """
-        judgement = self.intake.judge(float(reading.frame.stamp[0]), now, arrival)
-        verdict = judgement.verdict
-        if verdict in (Verdict.ACT, Verdict.EARLY):
-            self.problem = reading.problem
-            self._usable = None if reading.problem else reading.frame
-        elif verdict is Verdict.STALE:
-            self.problem = (
-                reading.problem or f"the newest reading is {now - reading.frame.stamp[0]:.3g} s old"
-            )
+        """A reading of the joints came: the step that follows from it, or None if none is due."""
+        verdict = self.senses.joints.hear(reading, now, arrival)
         if not self.running:
             return None
         if verdict is Verdict.STALE:
             return self._safe(Reason.SENSOR_STALE)
         if verdict is not Verdict.ACT:
             return None
-        return self._safe(Reason.OK) if self._stopped else self._step(reading.frame, judgement.age)
+        return self._safe(Reason.OK) if self._stopped else self._step(now, arrival)
+
+    def hear_imu(self, reading: Reading, now: float, arrival: float) -> None:
+        """A reading of the IMU came: the next reading of the joints acts on it."""
+        assert self.senses.imu is not None
+        self.senses.imu.hear(reading, now, arrival)
+
+    def hear_goal(self, reading: GoalReading, topic: str, now: float, arrival: float) -> None:
+        """Somebody told the robot what to do: the next reading of the joints acts on it."""
+        assert self.goals is not None
+        self.goals.hear(reading, topic, now, arrival)
 
     def watch(self, arrival: float) -> Output | None:
         """To be called every so often: the safe command while the sensors are silent, else None."""
-        if self.running and self.intake.silent(arrival):
+        if self.running and self.senses.joints.intake.silent(arrival):
             return self._safe(Reason.SENSOR_STALE)
         return None
 
@@ -118,10 +122,29 @@ class ControlLoop:
         """Drops what is believed of the robot; control goes on."""
         self.controller.forget()
 
-    def _step(self, frame: SensorFrame, age: float) -> Output:
-        step = self.controller.step(frame, age)
+    def _step(self, now: float, arrival: float) -> Output:
+        frame, age = self.senses.frame(now, arrival)
+        goal = self._goal(frame, arrival)
+        if goal is not None and frame.finite[0] and not np.isfinite(goal).all():
+            return self._safe(Reason.OK)  # nobody has said what to do
+        step = self.controller.step(frame, age, goal=goal)
         self.steps += 1
         return self._count(Output(step.command[0], step.requested[0], int(step.reasons[0]), step.belief))
+
+    def _goal(self, frame: SensorFrame, arrival: float) -> np.ndarray | None:
+        """What holds now, as `_row` has it."""
+        return self._row(self.goals and self.goals.current(arrival, lambda: self._tool(frame.position)))
+
+    def _row(self, goal: np.ndarray | None) -> np.ndarray | None:
+        """A goal, shape (G,), for one robot, shape (1, G): NaN where nobody knows it; None where there are no goals."""
+        if self.goals is None:
+            return None
+        return np.full((1, self.goals.layout.size), np.nan) if goal is None else goal[None]
+
+    def _tool(self, position: np.ndarray) -> np.ndarray | None:
+        """Where the tool is, in the base frame in [m], shape (3,), at joint positions, shape (1, J), in [rad]."""
+        observation = self.controller.observation
+        return None if observation.body.tool is None else observation.tool_position(position)[0]
 
     def _safe(self, why: Reason) -> Output:
         command = self.controller.stop()[0]

@@ -68,7 +68,9 @@ def to_reading(message: JointState, spec: RobotSpec) -> Reading:
             ("position", message.position, position),
             ("velocity", message.velocity, velocity),
         ):
-            if len(values) != len(names):
+            if not len(values):
+                problems.append(f"`{field}` is empty; the policy needs it of every joint")
+            elif len(values) != len(names):
                 problems.append(f"`{field}` has {len(values)} numbers for {len(names)} names")
             elif not math.isfinite(values[place]):
                 problems.append(f"{field} of {joint!r} is {values[place]}")

@@ -11,6 +11,8 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from adapt.types import Belief
 from robots.safety import SAFE_MODE, reason_names
 from ros_bridge.control_loop import ControlLoop
+from ros_bridge.goal_keeper import REFUSED
+from ros_bridge.intake import FRESH
 from ros_bridge.latency import LatencyMeter
 
 SLOW_SHARE = 0.5
@@ -34,7 +36,9 @@ class Health:
     seen: int = 0
     """The same of all commands since the last report."""
     problem: str | None = None
-    """What is wrong with the newest reading."""
+    """What keeps the policy from driving, in words."""
+    refused: str | None = None
+    """What is wrong with a goal that was refused since the last report."""
 
 
 def judge(health: Health) -> tuple[bytes, str]:
@@ -44,6 +48,8 @@ def judge(health: Health) -> tuple[bytes, str]:
         return DiagnosticStatus.ERROR, f"safe mode: {_words(health.latest)}{detail}"
     if health.seen & SAFE_MODE:
         return DiagnosticStatus.WARN, f"was in safe mode: {_words(health.seen)}"
+    if health.refused:
+        return DiagnosticStatus.WARN, f"goal refused: {health.refused}"
     if health.p99 > SLOW_SHARE * 1e3 * health.period:
         return DiagnosticStatus.WARN, f"slow: a step takes {health.p99:.1f} ms (p99)"
     if abs(health.rate * health.period - 1) > RATE_TOLERANCE:
@@ -75,7 +81,7 @@ class Reporter:
         self._loop, self._family = loop, family
         self.latency = LatencyMeter()
         """From a reading's arrival to its command's publication."""
-        self._since, self._steps = float("nan"), 0
+        self._since, self._steps, self._refused = float("nan"), 0, 0
 
     def report(self, state: str, fault: str | None, now: float) -> list[DiagnosticStatus]:
         """The node's condition, with all counts, and its belief. `now` is monotonic, in [s]."""
@@ -90,7 +96,9 @@ class Reporter:
         values = {"state": state, "control rate": f"{health.rate:.1f} Hz"}
         values |= {f"latency {name}": f"{ms:.3f} ms" for name, ms in self.latency.summary().items()}
         values |= {f"commands {name}": str(count) for name, count in loop.counts.items()}
-        values |= {f"readings {name.value}": str(count) for name, count in loop.intake.counts.items()}
+        values |= _readings(loop, now)
+        if loop.goals is not None:
+            values |= loop.goals.report(now)
         reports = [_status(f"{self.name}: control", loop.spec.name, level, message, values)]
         if loop.belief is not None:
             words = belief_in_words(self._family, loop.belief)
@@ -101,7 +109,33 @@ class Reporter:
         rate = (loop.steps - self._steps) / max(now - self._since, 1e-3)
         self._since, self._steps = now, loop.steps
         seen, loop.seen = loop.seen, 0
-        return Health(loop.spec.period, rate, self.latency.summary()["p99"], loop.latest, seen, loop.problem)
+        return Health(
+            period=loop.spec.period,
+            rate=rate,
+            p99=self.latency.summary()["p99"],
+            latest=loop.latest,
+            seen=seen,
+            problem=loop.trouble(now),
+            refused=self._newly_refused(loop),
+        )
+
+    def _newly_refused(self, loop: ControlLoop) -> str | None:
+        before, goals = self._refused, loop.goals
+        self._refused = 0 if goals is None else goals.counts[REFUSED]
+        return goals.problem if goals is not None and self._refused > before else None
+
+
+def _readings(loop: ControlLoop, now: float) -> dict[str, str]:
+    """Counts of readings by verdict, and why they may not be acted upon, if so."""
+    senses = loop.senses
+    values = {
+        f"readings {verdict.value}": str(count) for verdict, count in senses.joints.intake.counts.items()
+    }
+    if senses.imu is not None:
+        counts = senses.imu.intake.counts
+        values["imu readings fresh"] = str(sum(counts[verdict] for verdict in FRESH))
+        values |= {f"imu readings {v.value}": str(n) for v, n in counts.items() if v not in FRESH}
+    return values | {"senses": loop.refusal(now) or "ready"}
 
 
 def _words(reasons: int) -> str:

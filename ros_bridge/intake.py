@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass
 
 
 class Verdict(enum.Enum):
@@ -22,12 +21,8 @@ class Verdict(enum.Enum):
     """Is too old by its stamp, or from the future: the clocks disagree, or the stamp was never set."""
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """A verdict and the reading's age by its stamp, never below zero, in [s]."""
-
-    verdict: Verdict
-    age: float
+FRESH = (Verdict.ACT, Verdict.EARLY)
+"""Verdicts on readings that are new and not too old."""
 
 
 class Intake:
@@ -51,19 +46,19 @@ class Intake:
         """Whether no new and fresh reading has come for longer than readings may be old."""
         return arrival - self.heard > self.stale_after
 
-    def judge(self, stamp: float, now: float, arrival: float) -> Judgement:
+    def judge(self, stamp: float, now: float, arrival: float) -> Verdict:
         """Sorts one reading that has just arrived."""
         if self.silent(arrival):
             self._stamp = -math.inf  # a robot that comes back may have set its clock anew
         age = now - stamp
         verdict = self._verdict(stamp, age)
         self.counts[verdict] += 1
-        if verdict in (Verdict.ACT, Verdict.EARLY):
+        if verdict in FRESH:
             self._stamp = stamp
             self.heard = arrival
         if verdict is Verdict.ACT:
             self._step = stamp
-        return Judgement(verdict, max(age, 0.0))
+        return verdict
 
     def _verdict(self, stamp: float, age: float) -> Verdict:
         if stamp == self._stamp:

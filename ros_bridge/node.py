@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import Imu, JointState
 from std_srvs.srv import Trigger
 
-from adapt.bundle import open_bundle
-from adapt.errors import AdaptError
+from adapt.bundle import PolicyBundle, open_bundle
 from adapt.online.adapters import make_adapter
 from adapt.online.controller import AdaptiveController
-from robots import RobotError
-from ros_bridge import conversions, topics
+from robots import RobotSpec
+from robots.errors import UserError
+from ros_bridge import conversions, settings, topics
 from ros_bridge.control_loop import ControlLoop
 from ros_bridge.diagnostics import Reporter
+from ros_bridge.errors import BridgeError
+from ros_bridge.goal_keeper import GoalKeeper
+from ros_bridge.goals import to_goal
+from ros_bridge.imu import to_imu_reading
 from ros_bridge.ports import STEADY, Ports
-
-_SETTINGS = {
-    "bundle": "Folder of the policy bundle. May be set while the node is unconfigured.",
-    "robot": "Registered name of the robot or path of its robot.yaml; empty: the robot that the bundle names. "
-    "May be set while the node is unconfigured.",
-}
 
 
 class AdaptationNode(LifecycleNode):
@@ -34,17 +35,18 @@ class AdaptationNode(LifecycleNode):
 
     def __init__(self, bundle: str = "", robot: str = "", namespace: str = ""):
         super().__init__(topics.NODE_NAME, namespace=namespace)
-        for name, default in (("bundle", bundle), ("robot", robot)):
-            self.declare_parameter(name, default, ParameterDescriptor(description=_SETTINGS[name]))
-        descriptor = ParameterDescriptor(description="Time between diagnostics in [s].", read_only=True)
-        period = self.declare_parameter("diagnostics_period", 1.0, descriptor)
+        try:
+            settings.declare(self, bundle=bundle, robot=robot)
+        except BridgeError:
+            self.destroy_node()
+            raise
         self.add_on_set_parameters_callback(self._check_parameters)
         self.loop: ControlLoop | None = None
         self.fault: str | None = None
         """Why the node could not be configured, or gave up."""
         self._reporter = Reporter(self.get_fully_qualified_name().lstrip("/"))
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(float(period.value), self._report, clock=STEADY)
+        self.create_timer(settings.number(self, settings.DIAGNOSTICS_PERIOD), self._report, clock=STEADY)
 
     @property
     def state(self) -> str:
@@ -66,17 +68,12 @@ class AdaptationNode(LifecycleNode):
         path = self.get_parameter("bundle").value
         try:
             bundle, spec = open_bundle(path, self.get_parameter("robot").value)
-            loop = ControlLoop(spec, AdaptiveController(spec, bundle.observation, make_adapter(bundle)))
+            goals = bundle.goal and GoalKeeper(bundle.goal, settings.number(self, settings.GOAL_TIMEOUT))
+            controller = AdaptiveController(spec, bundle.observation, make_adapter(bundle))
+            loop = ControlLoop(spec, controller, goals)
             loop.rehearse()
-            self._ports = Ports(
-                self,
-                spec,
-                bundle.manifest["family"],
-                on_joint_states=self._on_joint_states,
-                on_watch=self._on_watch,
-                services={"stop": self._on_stop, "reset_belief": self._on_reset_belief},
-            )
-        except (AdaptError, RobotError) as error:
+            self._ports = self._open(spec, bundle)
+        except UserError as error:
             self.fault = f"not configured: {error}"
             self.get_logger().error(self.fault)
             return TransitionCallbackReturn.FAILURE
@@ -114,22 +111,57 @@ class AdaptationNode(LifecycleNode):
         self._close()
         return super().on_error(state)
 
+    def _open(self, spec: RobotSpec, bundle: PolicyBundle) -> Ports:
+        """The topics of this robot and this bundle."""
+        return Ports(
+            self,
+            spec,
+            bundle.manifest["family"],
+            bundle.goal and bundle.goal.kind,
+            on_joint_states=self._on_joint_states,
+            on_imu=self._on_imu,
+            on_goal=self._on_goal,
+            on_watch=self._on_watch,
+            services={"stop": self._on_stop, "reset_belief": self._on_reset_belief},
+        )
+
     def _on_joint_states(self, message: JointState) -> None:
         began = time.monotonic()
-        if self.loop is None:
-            return
-        try:
+        with self._giving_up():
+            if self.loop is None:
+                return
             reading = conversions.to_reading(message, self.loop.spec)
-            output = self.loop.hear(reading, self.get_clock().now().nanoseconds * 1e-9, began)
+            output = self.loop.hear(reading, self._now(), began)
             if output is not None:
                 self._ports.command(output)
                 self._reporter.latency.add(time.monotonic() - began)
                 self._ports.tell(output)
+
+    def _on_imu(self, message: Imu) -> None:
+        with self._giving_up():
+            if self.loop is not None:
+                self.loop.hear_imu(to_imu_reading(message, self.loop.spec), self._now(), time.monotonic())
+
+    def _on_goal(self, topic: str, message: Any) -> None:
+        with self._giving_up():
+            if self.loop is not None and self.loop.goals is not None:
+                reading = to_goal(message, self.loop.goals.layout, self.loop.spec.ros.frame)
+                self.loop.hear_goal(reading, topic, self._now(), time.monotonic())
+
+    @contextmanager
+    def _giving_up(self) -> Iterator[None]:
+        """What goes wrong in answering a message ends control, not the process: it has a last word to send."""
+        try:
+            yield
         except Exception as error:
             self.fault = f"gave up: {type(error).__name__}: {error}"
             self.get_logger().error(f"{self.fault}\n{traceback.format_exc()}")
             if self.state == "active":
                 self.trigger_deactivate()
+
+    def _now(self) -> float:
+        """ROS time in [s]."""
+        return self.get_clock().now().nanoseconds * 1e-9
 
     def _on_watch(self) -> None:
         output = None if self.loop is None else self.loop.watch(time.monotonic())
@@ -154,11 +186,8 @@ class AdaptationNode(LifecycleNode):
         return response
 
     def _check_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
-        fixed = [parameter.name for parameter in parameters if parameter.name in _SETTINGS]
-        if fixed and self.loop is not None:
-            reason = f"{fixed[0]}: clean the node up first (it is {self.state})"
-            return SetParametersResult(successful=False, reason=reason)
-        return SetParametersResult(successful=True)
+        problem = settings.change_problem(parameters, self.loop is not None, self.state)
+        return SetParametersResult(successful=problem is None, reason=problem or "")
 
     def _end(self) -> None:
         """Before silence: the safe command, delivered."""

@@ -88,7 +88,7 @@ def _due(spec: RobotSpec, recording: Recording) -> np.ndarray:
     """Rows on which the node would act, by the node's own rule. Shape (t,)."""
     intake = Intake(spec.period, spec.safety.stale_after)
     stamps = recording.time.tolist()
-    return np.array([row for row, t in enumerate(stamps) if intake.judge(t, t, t).verdict is Verdict.ACT])
+    return np.array([row for row, t in enumerate(stamps) if intake.judge(t, t, t) is Verdict.ACT])
 
 
 def _sent(recording: Recording, rows: np.ndarray) -> np.ndarray:

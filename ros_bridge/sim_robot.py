@@ -9,28 +9,28 @@ from typing import Any
 import numpy as np
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float64MultiArray
 
 from adapt.files import write_json
 from ros_bridge import conversions, topics
 from ros_bridge.drive import Drive
+from ros_bridge.goals import SOURCES, goal_message
+from ros_bridge.imu import imu_message
 from ros_bridge.lifetime import StopFlag, ros
 from ros_bridge.pace import Pace
 from ros_bridge.run_record import RunRecord
+from ros_bridge.sim_judge import JUDGED, SimJudge
 from sim_tasks.batch_sim import BatchSim
 from sim_tasks.errors import TaskError
 from sim_tasks.families import load_family
 from sim_tasks.family import TaskFamily
 from sim_tasks.hidden_task import HiddenTask, hidden_task
-from sim_tasks.motion import Motion
 from sim_tasks.row_random import RowRandom
 from sim_tasks.sensors import SensorModel
 
 SILENCE = 2.0
 """Time without commands after which the node counts as gone, in [s]."""
-JUDGED = 1.0
-"""The robot must have been where the task wants it for so long, in [s]."""
 OK, NO_COMMAND, NODE_GONE = 0, 2, 3
 """Exit codes."""
 
@@ -39,17 +39,24 @@ class SimRobot(Node):
     """Physics, sensors and drives of one robot. It rests in its start pose until the first command."""
 
     def __init__(
-        self, family: TaskFamily, task: HiddenTask, seconds: float, stop: StopFlag, namespace: str = ""
+        self,
+        family: TaskFamily,
+        task: HiddenTask,
+        seconds: float,
+        stop: StopFlag,
+        namespace: str = "",
+        goals: bool = True,
     ):
         super().__init__("sim_robot", namespace=namespace, start_parameter_services=False)
         self.family, self.task, self.spec = family, task, family.robot
         self.sim = BatchSim(family.plant, family.parameters, 1, threads=1)
         self.sensors = SensorModel(self.spec, self.sim)
         self.drive = Drive(self.spec)
-        self.record = RunRecord(self.spec, round(seconds / self.spec.period))
+        steps = round(seconds / self.spec.period)
+        self.record = RunRecord(self.spec, steps)
         self._random = RowRandom([task.seed, 23], 1)
-        self._successful_at = np.zeros(len(self.record.time), dtype=bool)
-        self._effort = np.zeros(len(self.spec.joints))
+        self._command = np.zeros(len(self.spec.joints))
+        self._torque = self.sim.bind("qfrc_actuator")
         self._published = float("nan")
         self._answered = True
         self._changed = False
@@ -60,9 +67,21 @@ class SimRobot(Node):
         self._ids = np.zeros(1, dtype=int)
         self.sim.set_parameters(self._ids, task.values[None])
         self.sim.reset(self._ids, task.start[None], task.start_velocity[None])
-        self._sensors = self.create_publisher(JointState, self.spec.ros.joint_states, topics.COMMAND_QOS)
+        self.sensors.restart(self._ids, self._random.all)
+        self.judge = SimJudge(family, self.sim, steps, task.seed, goals)
+        self._open()
+
+    def _open(self) -> None:
+        """The robot's topics, and the one that its planner tells its goals on."""
+        spec = self.spec
+        self._joints = self.create_publisher(JointState, spec.ros.joint_states, topics.COMMAND_QOS)
+        self._imu = spec.imu and self.create_publisher(Imu, spec.imu.topic, topics.COMMAND_QOS)
+        self._planner = None
+        if self.judge.goal is not None and self.family.goal is not None:
+            topic, kind = next(iter(SOURCES[self.family.goal.kind].items()))
+            self._planner = self.create_publisher(kind, topic, topics.COMMAND_QOS)
         for topic, callback in (
-            (self.spec.ros.commands, self._on_command),
+            (spec.ros.commands, self._on_command),
             (topics.REQUESTED, self._on_requested),
             (topics.BELIEF, self._on_belief),
         ):
@@ -90,7 +109,7 @@ class SimRobot(Node):
                 self._act()
             if self._stop.raised:
                 break
-            self.record.applied(self._effort)
+            self.record.applied(self._command)
             if self._pace.now() - self.drive.heard > SILENCE:
                 self.get_logger().error(f"no command for {SILENCE} s: is the node gone?")
                 return NODE_GONE
@@ -105,8 +124,12 @@ class SimRobot(Node):
             "name": self.task.name,
             "change_time": self.task.change.time if self.task.change else None,
             "truth": [{"time": when, "values": self._named(values)} for when, values in truth],
-            "upright_first": self._successful(planned),
-            "recovered": self._successful(len(self.record.time) * self.spec.period) if change else None,
+            "upright_first": self.judge.successful_until(planned),
+            "recovered": self.judge.successful_until(len(self.record.time) * self.spec.period)
+            if change
+            else None,
+            "on_target": self.judge.on_target,
+            "fell_at": self.judge.fell_at,
             **self.record.to_json(),
             "rejected_commands": self.drive.rejected,
             "command_timeouts": self.drive.timeouts,
@@ -133,23 +156,29 @@ class SimRobot(Node):
         return not self._stop.raised
 
     def _sense(self, now: float, record: bool = False) -> None:
+        """Reads and publishes all sensors, the joints last: the node answers them."""
         frame = self.sensors.sense(self._random.all)
         frame.stamp[:] = self.get_clock().now().nanoseconds * 1e-9
         if record:
-            self._judge()
+            if self.judge.step(now):
+                self.get_logger().error(f"fell at {now:.2f} s")
             self.record.sensed(now, self.sim.position[0], frame.position[0], self.sim.velocity[0])
+        self._tell(float(frame.stamp[0]))
+        if self._imu is not None:
+            self._imu.publish(imu_message(frame, self.spec))
+        torque = self._torque[0, self.family.plant.qvel]
         self._published, self._answered = time.monotonic(), False
-        self._sensors.publish(conversions.joint_state_message(frame, self._effort, self.spec))
+        self._joints.publish(conversions.joint_state_message(frame, torque, self.spec))
 
-    def _judge(self) -> None:
-        """Notes whether the robot is where its task wants it, at the present step of the record."""
-        if self.family.success is not None:
-            motion = Motion.of(self.sim, self._effort[None], None)
-            self._successful_at[self.record.steps] = self.family.success(motion)[0]
+    def _tell(self, now: float) -> None:
+        """Tells the node what the robot is asked to do, again and again, as planners and joysticks do."""
+        goal, about = self.judge.goal, self.family.goal
+        if self._planner is not None and goal is not None and about is not None:
+            self._planner.publish(goal_message(goal, about.kind, self.spec.ros.frame, now))
 
     def _act(self) -> None:
-        self._effort = self.drive.applied(self._pace.now(), self.sim.position[0]).copy()
-        if self.sim.step(self._effort[None], substeps=1).any():
+        self._command = self.drive.applied(self._pace.now(), self.sim.position[0]).copy()
+        if self.sim.step(self._command[None], substeps=1).any():
             self.get_logger().error("the simulation diverged and was reset")
 
     def _change(self, now: float) -> None:
@@ -176,21 +205,19 @@ class SimRobot(Node):
     def _named(self, values: np.ndarray) -> dict[str, float]:
         return {name: float(value[0]) for name, value in self.family.named(values[None]).items()}
 
-    def _successful(self, end: float) -> bool:
-        """Whether the robot was where the task wants it for the whole last second before `end` [s]."""
-        time = self.record.time[: self.record.steps]
-        judged = (time >= end - JUDGED) & (time < end)
-        whole = judged.sum() >= round(JUDGED / self.spec.period) - 1
-        return bool(whole and self._successful_at[: self.record.steps][judged].all())
-
 
 def verdict(summary: dict[str, Any]) -> str:
     """How a run went, in words."""
     words = {True: "yes", False: "no", None: "no change"}
-    return (
-        f"where it should be, for a second: {words[summary['upright_first']]}; "
-        f"after the change: {words[summary['recovered']]}"
-    )
+    share, fell_at = summary["on_target"], summary["fell_at"]
+    if share is None:
+        judged = "nobody here can judge what it did"
+    else:
+        judged = (
+            f"where it should be, for a second: {words[summary['upright_first']]}; "
+            f"after the change: {words[summary['recovered']]}; on target {100 * share:.0f} % of the time"
+        )
+    return judged if fell_at is None else f"{judged}; fell at {fell_at:.2f} s"
 
 
 def run_sim_robot(
@@ -203,6 +230,7 @@ def run_sim_robot(
     namespace: str = "",
     record: Path | None = None,
     wait: float = 30.0,
+    goals: bool = True,
 ) -> int:
     """Runs held-out task `task` of `seed` in real time; ends `seconds` after the first command, or when told to.
 
@@ -215,6 +243,7 @@ def run_sim_robot(
         namespace: of the robot's topics.
         record: where to keep what happened, as JSON; written also when the run ends early.
         wait: how long to wait for the first command, in [s].
+        goals: draw the family's goals and tell the node; otherwise that is left to somebody else.
 
     Returns:
         Exit code: `OK`, `NO_COMMAND` or `NODE_GONE`.
@@ -229,7 +258,7 @@ def run_sim_robot(
         raise TaskError(f"change time {change_time}: expected less than the run's {seconds} s")
     hidden = hidden_task(built, task, seed, change_time)
     with ros() as stop:
-        robot = SimRobot(built, hidden, seconds, stop, namespace)
+        robot = SimRobot(built, hidden, seconds, stop, namespace, goals)
         try:
             return robot.run(wait)
         finally:

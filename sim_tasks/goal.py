@@ -51,14 +51,16 @@ class Goal:
     def layout(self, episode_seconds: float) -> GoalLayout:
         """What the numbers are and between which values training draws them, in episodes of that length in [s].
 
-        The range is that of `_PLANS` plans from a fixed seed, of plans that move over as long as they may last: a
-        little inside the true one, and the same at every call.
+        The range is that of `_PLANS` plans from a fixed seed, of plans that move as long as they may last, and half
+        a percent more on either side: nobody who asks for the true edge asks for too much. The same at every call.
         """
         random = RowRandom([0, 17], _PLANS).all
         plans, lasts = self.draw(random, _PLANS), self.every[1] if self.every else episode_seconds
         times = np.linspace(0.0, lasts, _TIMES) if self.at is not None else np.zeros(1)
         goals = np.concatenate([self.now(plans, np.full(_PLANS, time)) for time in times])
-        low, high = (tuple(ends.tolist()) for ends in (goals.min(axis=0), goals.max(axis=0)))
+        low, high = goals.min(axis=0), goals.max(axis=0)
+        margin = 0.005 * (high - low)
+        low, high = (tuple(ends.tolist()) for ends in (low - margin, high + margin))
         return GoalLayout(self.kind, self.names, self.units, low, high)
 
 

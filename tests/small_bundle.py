@@ -46,3 +46,11 @@ def untrained_bundle(path: Path, seed: int = 0) -> PolicyBundle:
     learner = small_belief(seed=seed)
     training = {"learner": "rma", "seed": seed, "iterations": 0}
     return export_learner(path, learner, training, "untrained")
+
+
+def untrained_policy(path: Path, family: str, seed: int = 0) -> PolicyBundle:
+    """A bundle of a policy that does not adapt, untrained, of any family on a robot."""
+    env = TrialVecEnv(load_family(family), 2, seed, threads=1)
+    learner = BoundLearner(env, seed, told_task=False, config=BoundConfig(robots=2, hidden=(16,)))
+    perturb(learner.policy, seed, size=0.1)
+    return export_learner(path, learner, {"learner": "dr", "seed": seed, "iterations": 0}, "untrained")

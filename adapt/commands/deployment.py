@@ -41,6 +41,8 @@ class SimRobot:
     """Length of the run from the first command on, in s."""
     change_time: float | None = None
     """When the payload changes and the robot is knocked, in s."""
+    goals: bool = True
+    """Draw the family's goals and tell them to the node; otherwise that is left to somebody else."""
     namespace: str = ""
     record: Path | None = None
     """Where to keep what happened, as JSON."""
@@ -56,6 +58,7 @@ class SimRobot:
             change_time=self.change_time,
             namespace=self.namespace,
             record=self.record,
+            goals=self.goals,
         )
 
 

@@ -65,6 +65,11 @@ class Bench:
     def message(self) -> str:
         return self.robot.health[f"{self.namespace}/{topics.NODE_NAME}: control"].message
 
+    def told(self) -> dict[str, str]:
+        """The values of the node's newest diagnostics; empty before the first."""
+        name = f"{self.namespace}/{topics.NODE_NAME}: control"
+        return self.robot.told(name) if name in self.robot.health else {}
+
     def turn(self) -> None:
         self.executor.spin_once(timeout_sec=0.002)
         self.robot.turn(timeout=0.0)
@@ -77,15 +82,19 @@ class Bench:
     def until(self, condition: Callable[[], object]) -> None:
         until(condition, self.turn)
 
-    def good_readings_until(self, condition: Callable[[], object]) -> None:
-        """A good reading every control period."""
+    def good_readings_until(
+        self, condition: Callable[[], object], imu: bool = True, tell: Callable[[], object] | None = None
+    ) -> None:
+        """A good reading every control period, with or without that of the IMU, and after `tell` was called."""
         due = 0.0
 
         def turn() -> None:
             nonlocal due
             if time.monotonic() >= due:
                 due = time.monotonic() + PERIOD
-                self.robot.say_fine()
+                if tell is not None:
+                    tell()
+                self.robot.say_fine(imu=imu)
             self.turn()
 
         until(condition, turn)

@@ -31,6 +31,22 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
     return untrained_bundle(tmp_path_factory.mktemp("bundle") / "untrained")
 
 
+@pytest.fixture(scope="session")
+def go2_bundle(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
+    """An untrained policy that is told velocities and has an IMU."""
+    from tests.small_bundle import untrained_policy
+
+    return untrained_policy(tmp_path_factory.mktemp("go2") / "untrained", "go2_velocity")
+
+
+@pytest.fixture(scope="session")
+def ur5e_bundle(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
+    """An untrained policy that is told where to bring its tool."""
+    from tests.small_bundle import untrained_policy
+
+    return untrained_policy(tmp_path_factory.mktemp("ur5e") / "untrained", "ur5e_reach")
+
+
 @pytest.fixture(scope="module")
 def ros() -> Iterator[None]:
     """ROS in this process, for nodes under test; their listeners bring a context of their own."""
@@ -45,6 +61,18 @@ def ros() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def pendulum() -> RobotSpec:
     return load_robot("pendulum")
+
+
+@pytest.fixture(scope="session")
+def go2() -> RobotSpec:
+    """Twelve joints and an IMU."""
+    return load_robot("go2")
+
+
+@pytest.fixture(scope="session")
+def ur5e() -> RobotSpec:
+    """Six joints and a tool."""
+    return load_robot("ur5e")
 
 
 @pytest.fixture(scope="session")

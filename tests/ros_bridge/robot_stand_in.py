@@ -10,13 +10,14 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float64MultiArray
 
 from robots import RobotSpec
 from ros_bridge import conversions, topics
-from tests.ros_bridge.stand_ins import joint_state
+from tests.ros_bridge.stand_ins import imu_state, joint_state
 
 _DEPTH = QoSProfile(depth=1000)
 
@@ -30,7 +31,10 @@ class RobotStandIn:
         self.node = Node("stand_in", namespace=namespaces[0], context=self.context)
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
-        self._sensors = self.node.create_publisher(JointState, spec.ros.joint_states, 10)
+        self._spec = spec
+        self._joints = self.node.create_publisher(JointState, spec.ros.joint_states, 10)
+        self._imu = spec.imu and self.node.create_publisher(Imu, spec.imu.topic, 10)
+        self._told: dict[str, Publisher] = {}
         self.said = -np.inf
         """When it last said something: monotonic, in [s]."""
         self.commands: dict[str, list[np.ndarray]] = {name: [] for name in namespaces}
@@ -44,11 +48,25 @@ class RobotStandIn:
 
     def say(self, message: JointState) -> None:
         self.said = time.monotonic()
-        self._sensors.publish(message)
+        self._joints.publish(message)
 
-    def say_fine(self, age: float = 0.0) -> None:
-        """A good reading, measured `age` [s] ago."""
-        self.say(joint_state(self.now() - age, position=(0.1,), velocity=(0.2,)))
+    def say_imu(self, message: Imu) -> None:
+        assert self._imu is not None
+        self._imu.publish(message)
+
+    def say_fine(self, age: float = 0.0, imu: bool = True) -> None:
+        """A good reading of all joints, measured `age` [s] ago, and of a level IMU where there is one."""
+        stamp, names = self.now() - age, self._spec.joint_names
+        if self._imu is not None and imu:
+            self.say_imu(imu_state(stamp))
+        position = tuple((self._spec.default_position + 0.1).tolist())
+        self.say(joint_state(stamp, names, position, (0.2,) * len(names)))
+
+    def tell(self, topic: str, message: Any) -> None:
+        """A goal."""
+        if topic not in self._told:
+            self._told[topic] = self.node.create_publisher(type(message), topic, 1)
+        self._told[topic].publish(message)
 
     def now(self) -> float:
         """ROS time in [s]."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from sensor_msgs.msg import JointState
+from geometry_msgs.msg import Quaternion, Vector3
+from sensor_msgs.msg import Imu, JointState
 
 from adapt.online.controller import AdaptiveController
 from adapt.types import Belief
@@ -24,6 +25,8 @@ class Steadfast:
         self.resets = 0
         self.sent: list[np.ndarray] = []
         """The previous actions that it was told of."""
+        self.seen: list[np.ndarray] = []
+        """The observations that it was given."""
 
     def reset(self, ids: np.ndarray | slice = slice(None)) -> None:
         self.heard = 0
@@ -32,6 +35,7 @@ class Steadfast:
     def act(self, observation, previous_action, previous_reward, new_episode, listen) -> np.ndarray:
         self.heard += int(listen[0])
         self.sent.append(previous_action.copy())
+        self.seen.append(observation.copy())
         return self.action
 
     def belief(self) -> Belief:
@@ -39,9 +43,10 @@ class Steadfast:
         return Belief(count, count, count, np.full_like(count, 0.5))
 
 
-def controller(spec: RobotSpec, adapter) -> AdaptiveController:
-    layout = ObservationLayout([ObservationTerm("velocity")], spec)
-    return AdaptiveController(spec, layout, adapter)
+def controller(spec: RobotSpec, adapter, goal: int = 0) -> AdaptiveController:
+    """Observes velocities, and goals of `goal` numbers where there are any."""
+    terms = [ObservationTerm("velocity"), *([ObservationTerm("goal")] if goal else [])]
+    return AdaptiveController(spec, ObservationLayout(terms, spec, goal), adapter)
 
 
 def frame(stamp: float, position: float = 0.0, velocity: float = 0.0, joints: int = 1) -> SensorFrame:
@@ -49,9 +54,26 @@ def frame(stamp: float, position: float = 0.0, velocity: float = 0.0, joints: in
     return SensorFrame(np.array([stamp]), np.full((1, joints), position), np.full((1, joints), velocity))
 
 
-def reading(stamp: float, position: float = 0.0, velocity: float = 0.0) -> conversions.Reading:
-    made = frame(stamp, position, velocity)
+def reading(
+    stamp: float, position: float = 0.0, velocity: float = 0.0, joints: int = 1
+) -> conversions.Reading:
+    """Of joints, all the same."""
+    made = frame(stamp, position, velocity, joints)
     return conversions.Reading(made, None if made.finite[0] else "not finite")
+
+
+def imu_reading(
+    stamp: float,
+    gyro: float = 0.0,
+    gravity: float = -1.0,
+    joints: int = 12,
+    problem: str | None = None,
+) -> conversions.Reading:
+    """Of the IMU of a robot with so many joints: gravity along z, the same gyro about all axes."""
+    nothing = np.full((1, joints), np.nan)
+    down = np.array([[0.0, 0.0, gravity]])
+    made = SensorFrame(np.array([stamp]), nothing, nothing, np.full((1, 3), gyro), down)
+    return conversions.Reading(made, problem)
 
 
 def joint_state(
@@ -62,5 +84,18 @@ def joint_state(
 ) -> JointState:
     """Any message at all, also one that no robot should send."""
     message = JointState(name=list(names), position=list(position), velocity=list(velocity))
+    message.header.stamp = conversions.to_stamp(stamp)
+    return message
+
+
+def imu_state(
+    stamp: float,
+    rate: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    orientation: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0),
+) -> Imu:
+    """Any message at all; the orientation is x y z w."""
+    x, y, z, w = orientation
+    turn, speed = Quaternion(x=x, y=y, z=z, w=w), Vector3(x=rate[0], y=rate[1], z=rate[2])
+    message = Imu(orientation=turn, angular_velocity=speed)
     message.header.stamp = conversions.to_stamp(stamp)
     return message

@@ -30,6 +30,8 @@ def health(**changes: Any) -> Health:
         ({"latest": STALE, "seen": STALE}, ERROR, "safe mode: sensor_stale, stopped"),
         ({"latest": STALE, "problem": "old"}, ERROR, "safe mode: sensor_stale, stopped (old)"),
         ({"seen": Reason.SENSOR_NOT_FINITE}, WARN, "was in safe mode: sensor_not_finite"),
+        ({"refused": "cmd_vel: forward is nan"}, WARN, "goal refused: cmd_vel: forward is nan"),
+        ({"latest": STALE, "seen": STALE, "refused": "x"}, ERROR, "safe mode: sensor_stale, stopped"),
         ({"p99": 10.5}, WARN, "slow: a step takes 10.5 ms (p99)"),  # more than half of 20 ms
         ({"p99": 9.5}, OK, "in control"),
         ({"rate": 44.0}, WARN, "44.0 steps/s instead of 50.0"),
@@ -92,11 +94,13 @@ def test_safe_mode_is_an_error_while_it_lasts_and_a_warning_once(loop):
     reporter.report("active", None, 1.0)
     hear(loop, 1, 5)
     loop.watch(1.9)
-    assert reporter.report("active", None, 1.9)[0].message == "safe mode: sensor_stale, stopped"
+    said = reporter.report("active", None, 1.9)[0].message
+    silent = "joint_states: no reading younger than 0.06 s"
+    assert said == f"safe mode: sensor_stale, stopped ({silent})"
     loop.watch(2.0)
     hear(loop, 51, 60)
     report = reporter.report("active", None, 2.2)[0]
-    assert (report.level, report.message) == (WARN, "was in safe mode: sensor_stale, stopped")
+    assert (report.level, report.message) == (WARN, "was in safe mode: sensor_stale, stopped, recovering")
     hear(loop, 61, 70)
     assert reporter.report("active", None, 2.4)[0].level == OK
 

@@ -144,7 +144,7 @@ def test_joints_in_another_order_beside_others_are_no_problem(running):
 
 
 def verdicts(bench: Bench) -> dict[str, int]:
-    return {verdict.value: count for verdict, count in bench.loop.intake.counts.items()}
+    return {verdict.value: count for verdict, count in bench.loop.senses.joints.intake.counts.items()}
 
 
 def refused(counts: dict[str, int]) -> int:

@@ -22,7 +22,7 @@ def intake() -> Intake:
 
 def heard(intake: Intake, stamps) -> list[Verdict]:
     """Readings that arrive the moment they are measured."""
-    return [intake.judge(stamp, stamp, stamp).verdict for stamp in stamps]
+    return [intake.judge(stamp, stamp, stamp) for stamp in stamps]
 
 
 @pytest.mark.parametrize("faster", [1, 4, 10])
@@ -60,26 +60,24 @@ def test_the_same_stamp_again_is_a_duplicate(intake):
 
 def test_an_older_stamp_is_out_of_order(intake):
     intake.judge(1.0, 1.0, 1.0)
-    assert intake.judge(1.0 - PERIOD, 1.0, 1.0).verdict is OUT_OF_ORDER
-    assert intake.judge(1.0 + PERIOD, 1.0 + PERIOD, 1.0 + PERIOD).verdict is ACT
+    assert intake.judge(1.0 - PERIOD, 1.0, 1.0) is OUT_OF_ORDER
+    assert intake.judge(1.0 + PERIOD, 1.0 + PERIOD, 1.0 + PERIOD) is ACT
 
 
 @pytest.mark.parametrize(
-    ("age", "verdict", "counted"),
+    ("age", "verdict"),
     [
-        (STALE, ACT, STALE),
-        (STALE + PERIOD / 64, STALE_READING, STALE + PERIOD / 64),
-        (-PERIOD, ACT, 0.0),  # clocks of two computers are never quite the same
-        (-PERIOD * 65 / 64, STALE_READING, 0.0),
-        (1e9, STALE_READING, 1e9),  # never stamped
-        (math.nan, STALE_READING, math.nan),
-        (math.inf, STALE_READING, math.inf),
+        (STALE, ACT),
+        (STALE + PERIOD / 64, STALE_READING),
+        (-PERIOD, ACT),  # clocks of two computers are never quite the same
+        (-PERIOD * 65 / 64, STALE_READING),
+        (1e9, STALE_READING),  # never stamped
+        (math.nan, STALE_READING),
+        (math.inf, STALE_READING),
     ],
 )
-def test_ages_at_the_edge(intake, age, verdict, counted):
-    judged = intake.judge(0.0, age, 5.0)
-    assert judged.verdict is verdict
-    assert judged.age == pytest.approx(counted, nan_ok=True)
+def test_ages_at_the_edge(intake, age, verdict):
+    assert intake.judge(0.0, age, 5.0) is verdict
 
 
 def test_a_stale_reading_does_not_break_the_silence(intake):
@@ -100,23 +98,21 @@ def test_a_duplicate_does_not_break_the_silence(intake):
 
 def test_clocks_set_back_are_followed_once_the_old_readings_are_forgotten(intake):
     intake.judge(100.0, 100.0, 1.0)
-    verdicts = [
-        intake.judge(90.0 + k * PERIOD, 90.0 + k * PERIOD, 1.0 + k * PERIOD).verdict for k in range(1, 7)
-    ]
+    verdicts = [intake.judge(90.0 + k * PERIOD, 90.0 + k * PERIOD, 1.0 + k * PERIOD) for k in range(1, 7)]
     # Silent is more than 3 periods after the last good reading: from the fourth on.
     assert verdicts == [OUT_OF_ORDER] * 3 + [ACT] * 3
 
 
 def test_clocks_set_forward_together_are_followed_at_once(intake):
     intake.judge(100.0, 100.0, 1.0)
-    assert intake.judge(110.0, 110.0, 1.0 + PERIOD).verdict is ACT
+    assert intake.judge(110.0, 110.0, 1.0 + PERIOD) is ACT
 
 
 def test_a_robot_whose_clock_is_wrong_is_never_acted_upon(intake):
     for k in range(20):
         now = 1000.0 + k * PERIOD
-        assert intake.judge(now - 3600.0, now, now).verdict is STALE_READING
-        assert intake.judge(now + 3600.0, now, now).verdict is STALE_READING
+        assert intake.judge(now - 3600.0, now, now) is STALE_READING
+        assert intake.judge(now + 3600.0, now, now) is STALE_READING
         assert intake.silent(now)
 
 
@@ -140,5 +136,5 @@ def test_no_order_of_stamps_gives_steps_closer_than_the_slack_allows(intake):
     for _ in range(5000):
         now += PERIOD / 10
         stamp = now + rng.uniform(-2 * STALE, 2 * STALE)
-        acted += intake.judge(stamp, now, now).verdict is ACT
+        acted += intake.judge(stamp, now, now) is ACT
     assert 100 < acted <= 1 + 5000 / 10 * 2  # at least half a period between two steps

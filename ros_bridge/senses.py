@@ -1,0 +1,81 @@
+"""`Senses`: the newest readings of a robot's joints and IMU as one frame, and whether they may be acted upon."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from robots import RobotSpec, SensorFrame
+from ros_bridge.conversions import Reading
+from ros_bridge.intake import FRESH, Intake, Verdict
+
+
+class Sense:
+    """What one topic has said."""
+
+    def __init__(self, topic: str, spec: RobotSpec):
+        self.topic = topic
+        self.intake = Intake(spec.period, spec.safety.stale_after)
+        self.problem: str | None = None
+        """What is wrong with the newest reading."""
+        self.newest: SensorFrame | None = None
+        """Of the readings that were new and fresh; NaN where they were broken."""
+
+    def hear(self, reading: Reading, now: float, arrival: float) -> Verdict:
+        """Keeps a reading that is new and fresh; of one that is stale, only that it was."""
+        stamp = float(reading.frame.stamp[0])
+        verdict = self.intake.judge(stamp, now, arrival)
+        if verdict in FRESH:
+            self.newest, self.problem = reading.frame, reading.problem
+        elif verdict is Verdict.STALE:
+            self.problem = reading.problem or _out_of_time(now - stamp)
+        return verdict
+
+    def age(self, now: float, arrival: float) -> float:
+        """Of the newest reading in [s], by its stamp and by its arrival, whichever is more; infinite without any."""
+        if self.newest is None:
+            return np.inf
+        return max(now - float(self.newest.stamp[0]), arrival - self.intake.heard)
+
+    def refusal(self, arrival: float) -> str | None:
+        """Why it may not be acted upon, with the topic's name; None if it may."""
+        if self.problem:
+            return f"{self.topic}: {self.problem}"
+        if self.newest is None or self.intake.silent(arrival):
+            return f"{self.topic}: no reading younger than {self.intake.stale_after} s"
+        return None
+
+
+class Senses:
+    """One robot's senses. `now` is in [s] of ROS time, as stamps are, `arrival` in [s] of a monotonic clock."""
+
+    def __init__(self, spec: RobotSpec):
+        self.joints = Sense(spec.ros.joint_states, spec)
+        self.imu = None if spec.imu is None else Sense(spec.imu.topic, spec)
+        """None where the robot has none."""
+        self._unheard = SensorFrame.unheard(len(spec.joints), spec.imu is not None)
+
+    def refusal(self, arrival: float) -> str | None:
+        """Which topic is missing, stale or broken, and how; None if all of them may be acted upon."""
+        refusals = (sense.refusal(arrival) for sense in (self.joints, self.imu) if sense is not None)
+        return "; ".join(refusal for refusal in refusals if refusal) or None
+
+    def frame(self, now: float, arrival: float) -> tuple[SensorFrame, float]:
+        """The newest readings side by side, and the age of the oldest of them in [s].
+
+        Whatever was never heard, or came broken, is NaN.
+        """
+        joints, age = self.joints.newest or self._unheard, self.joints.age(now, arrival)
+        if self.imu is None:
+            return joints, max(age, 0.0)
+        inertial = self.imu.newest or self._unheard
+        stamp = np.minimum(joints.stamp, inertial.stamp)
+        merged = replace(joints, stamp=stamp, gyro=inertial.gyro, gravity=inertial.gravity)
+        return merged, max(age, self.imu.age(now, arrival), 0.0)
+
+
+def _out_of_time(age: float) -> str:
+    if age < 0:
+        return f"the newest reading is from {-age:.3g} s in the future"
+    return f"the newest reading is {age:.3g} s old"
