@@ -12,7 +12,10 @@ from robots.spec import RobotSpec
 
 
 class Reason(enum.IntFlag):
-    """Why a command is not what the policy asked for; those in `SAFE_MODE` put the robot into its safe mode."""
+    """Why a command is not what the policy asked for; those in `SAFE_MODE` put the robot into its safe mode.
+
+    An overrun changes nothing by itself: the step took longer than a control period.
+    """
 
     OK = 0
     SOFT_START = 1
@@ -27,6 +30,7 @@ class Reason(enum.IntFlag):
     TILT_LIMIT = 512
     RECOVERING = 1024
     ACCELERATION_LIMIT = 2048
+    OVERRUN = 4096
 
 
 DISTRUST = Reason.SENSOR_STALE | Reason.SENSOR_NOT_FINITE | Reason.POLICY_NOT_FINITE
@@ -183,6 +187,11 @@ class SafetyFilter:
         """Whether the last command was the whole way to the safe one."""
         return bool((self._last == self._safe_command().clip(self.low, self.high)).all())
 
+    @property
+    def still(self) -> np.ndarray:
+        """What may be sent at any moment without a thought: the last position, or nothing. Shape (N, J)."""
+        return self._last.copy() if self.spec.interface == "position" else np.zeros_like(self._last)
+
     def state(self) -> dict[str, np.ndarray]:
         """Everything that a later `restore` needs to go on exactly from here."""
         return {name: getattr(self, f"_{name}").copy() for name in _STATE}
@@ -248,7 +257,7 @@ class SafetyFilter:
         return np.zeros_like(self._last)
 
     def _count(self, reasons: np.ndarray) -> None:
-        self._tally += np.bincount(reasons, minlength=len(self._tally))
+        np.add.at(self._tally, reasons, 1)
 
 
 def stoppable(way: np.ndarray, change: np.ndarray) -> np.ndarray:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +32,8 @@ class Output:
     """Bit mask of `robots.safety.Reason`."""
     belief: Belief | None
     """None where the policy was not asked, or holds none."""
+    took: float = 0.0
+    """How long the policy took to answer, in [s]."""
 
 
 class ControlLoop:
@@ -38,8 +42,16 @@ class ControlLoop:
     `now` is ROS time in [s], `arrival` monotonic time in [s].
     """
 
-    def __init__(self, spec: RobotSpec, controller: AdaptiveController, goals: GoalKeeper | None = None):
+    def __init__(
+        self,
+        spec: RobotSpec,
+        controller: AdaptiveController,
+        goals: GoalKeeper | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        """`clock`: monotonic, in [s]; it measures how long the policy takes."""
         self.spec = spec
+        self.clock = clock
         self.controller = controller
         self.senses = Senses(spec)
         self.goals = goals
@@ -56,6 +68,7 @@ class ControlLoop:
         self.belief: Belief | None = None
         """The newest belief."""
         self._stopped = False
+        self._sent_at = -np.inf
 
     def rehearse(self) -> None:
         """Runs the policy on no reading at all: a graph that does not fit the robot fails here, not in motion."""
@@ -64,8 +77,8 @@ class ControlLoop:
         self.controller.step(frame, goal=self._row(still))
 
     def refusal(self, arrival: float) -> str | None:
-        """Why commands may not begin now, or None: all sensors are fresh and finite."""
-        return self.senses.refusal(arrival)
+        """Why commands may not begin now, or None: all sensors are fresh and finite, all joints within their limits."""
+        return self.senses.refusal(arrival) or self._out_of_limits()
 
     def trouble(self, arrival: float) -> str | None:
         """What keeps the policy from driving, in words: a sensor, or that it is not told what to do."""
@@ -86,11 +99,12 @@ class ControlLoop:
         verdict = self.senses.joints.hear(reading, now, arrival)
         if not self.running:
             return None
-        if verdict is Verdict.STALE:
-            return self._safe(Reason.SENSOR_STALE)
+        if verdict is Verdict.STALE:  # whoever sends those may send many
+            due = arrival - self._sent_at >= self.spec.period / 2
+            return self._safe(Reason.SENSOR_STALE, arrival) if due else None
         if verdict is not Verdict.ACT:
             return None
-        return self._safe(Reason.OK) if self._stopped else self._step(now, arrival)
+        return self._safe(Reason.OK, arrival) if self._stopped else self._step(now, arrival)
 
     def hear_imu(self, reading: Reading, now: float, arrival: float) -> None:
         """A reading of the IMU came: the next reading of the joints acts on it."""
@@ -105,7 +119,7 @@ class ControlLoop:
     def watch(self, arrival: float) -> Output | None:
         """To be called every so often: the safe command while the sensors are silent, else None."""
         if self.running and self.senses.joints.intake.silent(arrival):
-            return self._safe(Reason.SENSOR_STALE)
+            return self._safe(Reason.SENSOR_STALE, arrival)
         return None
 
     def halt(self) -> Output:
@@ -114,9 +128,14 @@ class ControlLoop:
         return self._safe(Reason.OK)
 
     def end(self) -> Output:
-        """The last, safe command before silence."""
+        """A safe command before silence: to be called again, a control period later, until `settled`."""
         self.running = False
         return self._safe(Reason.OK)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the last command was the whole way to the safe one."""
+        return self.controller.safety.settled
 
     def forget(self) -> None:
         """Drops what is believed of the robot; control goes on."""
@@ -126,10 +145,31 @@ class ControlLoop:
         frame, age = self.senses.frame(now, arrival)
         goal = self._goal(frame, arrival)
         if goal is not None and frame.finite[0] and not np.isfinite(goal).all():
-            return self._safe(Reason.OK)  # nobody has said what to do
-        step = self.controller.step(frame, age, goal=goal)
+            return self._safe(Reason.OK, arrival)  # nobody has said what to do
+        began, took = self.clock(), 0.0
+
+        def age_now() -> float:
+            nonlocal took
+            took = self.clock() - began
+            return age + took
+
+        step = self.controller.step(frame, age_now, goal=goal)
         self.steps += 1
-        return self._count(Output(step.command[0], step.requested[0], int(step.reasons[0]), step.belief))
+        self._sent_at = arrival
+        reasons = int(step.reasons[0]) | (Reason.OVERRUN if took > self.spec.period else 0)
+        return self._count(Output(step.command[0], step.requested[0], int(reasons), step.belief, took))
+
+    def _out_of_limits(self) -> str | None:
+        """Which joint stands where it may not be, in words; None if none does."""
+        newest, (low, high) = self.senses.joints.newest, self.spec.position_limits
+        assert newest is not None
+        for name, at, least, most in zip(
+            self.spec.joint_names, newest.position[0].tolist(), low.tolist(), high.tolist(), strict=True
+        ):
+            if not least <= at <= most:
+                topic = self.senses.joints.topic
+                return f"{topic}: joint {name!r} is at {at:.4g} rad; valid: {least:.4g} to {most:.4g} rad"
+        return None
 
     def _goal(self, frame: SensorFrame, arrival: float) -> np.ndarray | None:
         """What holds now, as `_row` has it."""
@@ -146,7 +186,8 @@ class ControlLoop:
         observation = self.controller.observation
         return None if observation.body.tool is None else observation.tool_position(position)[0]
 
-    def _safe(self, why: Reason) -> Output:
+    def _safe(self, why: Reason, arrival: float | None = None) -> Output:
+        self._sent_at = self._sent_at if arrival is None else arrival
         command = self.controller.stop()[0]
         nothing = np.full(len(self.spec.joints), np.nan)
         return self._count(Output(command, nothing, int(Reason.STOPPED | why), None))

@@ -92,11 +92,6 @@ def joint_state_message(frame: SensorFrame, effort: np.ndarray, spec: RobotSpec)
     return message
 
 
-def command_message(command: np.ndarray) -> Float64MultiArray:
-    """A command in [command unit] in the robot's joint order, shape (J,), as ros2_control takes it."""
-    return Float64MultiArray(data=_doubles(command))
-
-
 def requested_message(requested: np.ndarray, reasons: int, joint_names: Sequence[str]) -> Float64MultiArray:
     """What the policy asked for in [command unit], shape (J,), then the bit mask of `robots.safety.Reason`."""
     labels = ",".join((*joint_names, "reasons"))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 
 from ros_bridge.lifetime import POLL, StopFlag, ros
 from ros_bridge.node import AdaptationNode
 
-NOT_CONFIGURED = 2
-"""Exit code: the bundle or the robot cannot be used."""
+NOT_CONFIGURED, CONTEXT_LOST = 2, 3
+"""Exit codes: the bundle or the robot cannot be used; somebody shut ROS down under the node."""
 
 
 class AutoStart:
@@ -39,7 +39,12 @@ class AutoStart:
 
 
 def deploy(
-    bundle: str | Path, robot: str | None = None, *, namespace: str = "", auto_start: bool = True
+    bundle: str | Path,
+    robot: str | None = None,
+    *,
+    namespace: str = "",
+    auto_start: bool = True,
+    belief_file: Path | None = None,
 ) -> int:
     """Runs the node until SIGINT or SIGTERM; the safe command is the last one it sends.
 
@@ -48,16 +53,20 @@ def deploy(
         robot: registered name or robot.yaml; None for the robot that the bundle names.
         namespace: of the node and all its topics but `/diagnostics`.
         auto_start: configure and activate without being told; otherwise a lifecycle manager does.
+        belief_file: keeps what was understood of the robot over restarts; None: every start is a new one.
 
     Returns:
-        Exit code: 0, or `NOT_CONFIGURED` where `auto_start` meets a bundle or robot that cannot be used.
+        Exit code: 0; `NOT_CONFIGURED` where `auto_start` meets a bundle or robot that cannot be used; `CONTEXT_LOST`.
     """
     with ros() as stop:
-        node = AdaptationNode(str(bundle), robot or "", namespace)
+        node = AdaptationNode(str(bundle), robot or "", namespace, str(belief_file or ""))
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         try:
             return _run(node, executor, stop, auto_start)
+        except ExternalShutdownException:
+            node.lost_context()
+            return CONTEXT_LOST
         finally:
             node.close()
             executor.shutdown()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from adapt.types import Belief
-from robots.safety import SAFE_MODE, reason_names
+from robots.safety import SAFE_MODE, Reason, reason_names
 from ros_bridge.control_loop import ControlLoop
 from ros_bridge.goal_keeper import REFUSED
+from ros_bridge.guard import Guard
 from ros_bridge.intake import FRESH
 from ros_bridge.latency import LatencyMeter
 
@@ -50,6 +52,8 @@ def judge(health: Health) -> tuple[bytes, str]:
         return DiagnosticStatus.WARN, f"was in safe mode: {_words(health.seen)}"
     if health.refused:
         return DiagnosticStatus.WARN, f"goal refused: {health.refused}"
+    if health.seen & Reason.OVERRUN:
+        return DiagnosticStatus.WARN, f"a step took longer than {1e3 * health.period:g} ms"
     if health.p99 > SLOW_SHARE * 1e3 * health.period:
         return DiagnosticStatus.WARN, f"slow: a step takes {health.p99:.1f} ms (p99)"
     if abs(health.rate * health.period - 1) > RATE_TOLERANCE:
@@ -76,9 +80,9 @@ class Reporter:
         self.name = name
         self.begin(None, {})
 
-    def begin(self, loop: ControlLoop | None, family: Mapping[str, Any]) -> None:
+    def begin(self, loop: ControlLoop | None, family: Mapping[str, Any], guard: Guard | None = None) -> None:
         """From now on about this control loop, of the bundle with this `family`; None while there is none."""
-        self._loop, self._family = loop, family
+        self._loop, self._family, self._guard = loop, family, guard
         self.latency = LatencyMeter()
         """From a reading's arrival to its command's publication."""
         self._since, self._steps, self._refused = float("nan"), 0, 0
@@ -93,7 +97,11 @@ class Reporter:
         level, message = judge(health) if state == "active" else (DiagnosticStatus.OK, state)
         if fault:
             level, message = DiagnosticStatus.ERROR, fault
-        values = {"state": state, "control rate": f"{health.rate:.1f} Hz"}
+        rate = "not known yet" if math.isnan(health.rate) else f"{health.rate:.1f} Hz"
+        learns = "frozen" if loop.controller.frozen else "learning"
+        values = {"state": state, "control rate": rate, "adaptation": learns}
+        if self._guard is not None:
+            values["guard interventions"] = str(self._guard.interventions)
         values |= {f"latency {name}": f"{ms:.3f} ms" for name, ms in self.latency.summary().items()}
         values |= {f"commands {name}": str(count) for name, count in loop.counts.items()}
         values |= _readings(loop, now)

@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -26,17 +27,23 @@ from ros_bridge.diagnostics import Reporter
 from ros_bridge.errors import BridgeError
 from ros_bridge.goal_keeper import GoalKeeper
 from ros_bridge.goals import to_goal
+from ros_bridge.guard import Guard
 from ros_bridge.imu import to_imu_reading
+from ros_bridge.last_word import say_last_word
 from ros_bridge.ports import STEADY, Ports
+from ros_bridge.understood import Understood
+
+LAST_WAY = 1.0
+"""Longest way to the safe command before silence, in [s]."""
 
 
 class AdaptationNode(LifecycleNode):
     """Configured, it listens; active, it answers every due reading with a certified command."""
 
-    def __init__(self, bundle: str = "", robot: str = "", namespace: str = ""):
+    def __init__(self, bundle: str = "", robot: str = "", namespace: str = "", belief_file: str = ""):
         super().__init__(topics.NODE_NAME, namespace=namespace)
         try:
-            settings.declare(self, bundle=bundle, robot=robot)
+            settings.declare(self, bundle=bundle, robot=robot, belief_file=belief_file)
         except BridgeError:
             self.destroy_node()
             raise
@@ -57,6 +64,14 @@ class AdaptationNode(LifecycleNode):
         """Why the node cannot be activated now, or None."""
         return "not configured" if self.loop is None else self.loop.refusal(time.monotonic())
 
+    def lost_context(self) -> None:
+        """Ends control although ROS is gone under the node, with the safe command all the same."""
+        if self.loop is not None and self.loop.running:
+            heard = say_last_word(self.loop, self._ports.commands_topic)
+            self.get_logger().error(
+                f"ROS was shut down; safe command {'sent' if heard else 'heard by nobody'}"
+            )
+
     def close(self) -> None:
         """Ends control, if it runs, with the safe command, and shuts the node down."""
         if self.state in ("unconfigured", "inactive", "active"):
@@ -69,8 +84,8 @@ class AdaptationNode(LifecycleNode):
         try:
             bundle, spec = open_bundle(path, self.get_parameter("robot").value)
             goals = bundle.goal and GoalKeeper(bundle.goal, settings.number(self, settings.GOAL_TIMEOUT))
-            controller = AdaptiveController(spec, bundle.observation, make_adapter(bundle))
-            loop = ControlLoop(spec, controller, goals)
+            adapter = make_adapter(bundle)
+            loop = ControlLoop(spec, AdaptiveController(spec, bundle.observation, adapter), goals)
             loop.rehearse()
             self._ports = self._open(spec, bundle)
         except UserError as error:
@@ -83,7 +98,9 @@ class AdaptationNode(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         self.fault = None
         self.loop = loop
-        self._reporter.begin(loop, bundle.manifest["family"])
+        self._understood = Understood(str(self.get_parameter("belief_file").value), adapter, bundle)
+        self._guard = Guard(spec.period, spec.safety.stale_after, self._ports.command)
+        self._reporter.begin(loop, bundle.manifest["family"], self._guard)
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -93,6 +110,8 @@ class AdaptationNode(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         self.fault = None
         self.loop.start()
+        if problem := self._understood.restore():
+            self.get_logger().warning(f"begins without what was understood before: {problem}")
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -122,7 +141,12 @@ class AdaptationNode(LifecycleNode):
             on_imu=self._on_imu,
             on_goal=self._on_goal,
             on_watch=self._on_watch,
-            services={"stop": self._on_stop, "reset_belief": self._on_reset_belief},
+            services={
+                "stop": self._on_stop,
+                "reset_belief": self._on_reset_belief,
+                "freeze": partial(self._on_freeze, True),
+                "unfreeze": partial(self._on_freeze, False),
+            },
         )
 
     def _on_joint_states(self, message: JointState) -> None:
@@ -131,9 +155,13 @@ class AdaptationNode(LifecycleNode):
             if self.loop is None:
                 return
             reading = conversions.to_reading(message, self.loop.spec)
-            output = self.loop.hear(reading, self._now(), began)
+            if self.loop.running:
+                with self._guard.watching(self.loop.controller.safety.still[0]):
+                    output = self.loop.hear(reading, self._now(), began)
+            else:
+                output = self.loop.hear(reading, self._now(), began)
             if output is not None:
-                self._ports.command(output)
+                self._ports.command(output.command)
                 self._reporter.latency.add(time.monotonic() - began)
                 self._ports.tell(output)
 
@@ -164,18 +192,20 @@ class AdaptationNode(LifecycleNode):
         return self.get_clock().now().nanoseconds * 1e-9
 
     def _on_watch(self) -> None:
-        output = None if self.loop is None else self.loop.watch(time.monotonic())
-        if output is not None:
-            self._ports.command(output)
-            self._ports.tell(output)
+        with self._giving_up():
+            output = None if self.loop is None else self.loop.watch(time.monotonic())
+            if output is not None:
+                self._ports.command(output.command)
+                self._ports.tell(output)
 
     def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.success = self.loop is not None and self.loop.running
         response.message = "safe command until the next activation" if response.success else self.state
-        if self.loop is not None and self.loop.running:
-            output = self.loop.halt()
-            self._ports.command(output)
-            self._ports.tell(output)
+        with self._giving_up():
+            if self.loop is not None and self.loop.running:
+                output = self.loop.halt()
+                self._ports.command(output.command)
+                self._ports.tell(output)
         self.get_logger().warning(f"stop: {response.message}")
         return response
 
@@ -185,21 +215,38 @@ class AdaptationNode(LifecycleNode):
         response.success, response.message = True, "belief reset"
         return response
 
+    def _on_freeze(
+        self, frozen: bool, request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        if self.loop is not None:
+            self.loop.controller.frozen = frozen
+        response.success = True
+        response.message = "what is understood stays as it is" if frozen else "learns from the robot again"
+        return response
+
     def _check_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         problem = settings.change_problem(parameters, self.loop is not None, self.state)
         return SetParametersResult(successful=problem is None, reason=problem or "")
 
     def _end(self) -> None:
-        """Before silence: the safe command, delivered."""
-        if self.loop is not None and self.loop.running:
-            self._ports.command(self.loop.end())
-            self._ports.flush()
+        """Before silence: the safe command, delivered, as fast as limits allow. Then what was understood is kept."""
+        if self.loop is None or not self.loop.running:
+            return
+        self._ports.command(self.loop.end().command)
+        patience = time.monotonic() + LAST_WAY
+        while not self.loop.settled and time.monotonic() < patience:
+            time.sleep(self.loop.spec.period)
+            self._ports.command(self.loop.end().command)
+        self._ports.flush()
+        if problem := self._understood.save():
+            self.get_logger().error(f"what was understood is lost: {problem}")
 
     def _close(self) -> None:
         self._end()
         if self.loop is not None:
             self.loop = None
             self._reporter.begin(None, {})
+            self._guard.close()
             self._ports.close()
 
     def _report(self) -> None:

@@ -7,6 +7,7 @@ from copy import copy
 from functools import partial
 from typing import Any
 
+import numpy as np
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.duration import Duration
@@ -19,6 +20,7 @@ from std_srvs.srv import Trigger
 
 from robots import RobotSpec
 from ros_bridge import conversions, goals, topics
+from ros_bridge.commands import command_codec
 from ros_bridge.control_loop import Output
 
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
@@ -52,9 +54,12 @@ class Ports:
         self._node = node
         self._joints = spec.joint_names
         self._labels = family.get("belief_names", []), family.get("belief_units", [])
+        self._codec = command_codec(spec)
         self._commands = node.create_lifecycle_publisher(
-            Float64MultiArray, spec.ros.commands, copy(topics.COMMAND_QOS), qos_overriding_options=overridable
+            self._codec.kind, spec.ros.commands, copy(topics.COMMAND_QOS), qos_overriding_options=overridable
         )
+        self.commands_topic: str = self._commands.topic_name
+        """Absolute name."""
         self._requested = node.create_lifecycle_publisher(
             Float64MultiArray, "~/requested", topics.COMMAND_QOS
         )
@@ -79,9 +84,10 @@ class Ports:
             node.create_service(Trigger, f"~/{name}", serve) for name, serve in services.items()
         ]
 
-    def command(self, output: Output) -> None:
-        """Sends the command; nothing comes before it."""
-        self._commands.publish(conversions.command_message(output.command))
+    def command(self, command: np.ndarray) -> None:
+        """Sends a certified command, shape (J,); nothing comes before it. From any thread."""
+        now = self._node.get_clock().now().nanoseconds * 1e-9
+        self._commands.publish(self._codec.message(command, now))
 
     def tell(self, output: Output) -> None:
         """Publishes what the policy asked for and believes."""

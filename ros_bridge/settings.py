@@ -17,6 +17,8 @@ TEXTS = {
     "bundle": f"Folder of the policy bundle. {UNCONFIGURED}",
     "robot": "Registered name of the robot or path of its robot.yaml; empty: the robot that the bundle names. "
     + UNCONFIGURED,
+    "belief_file": "File that keeps what was understood of the robot over restarts: read on activation, written on "
+    f"deactivation; empty: none. {UNCONFIGURED}",
 }
 GOAL_TIMEOUT, DIAGNOSTICS_PERIOD = "goal_timeout", "diagnostics_period"
 _NUMBERS = {

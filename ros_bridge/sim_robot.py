@@ -14,7 +14,9 @@ from std_msgs.msg import Float64MultiArray
 
 from adapt.files import write_json
 from ros_bridge import conversions, topics
+from ros_bridge.commands import command_codec
 from ros_bridge.drive import Drive
+from ros_bridge.errors import BridgeError
 from ros_bridge.goals import SOURCES, goal_message
 from ros_bridge.imu import imu_message
 from ros_bridge.lifetime import StopFlag, ros
@@ -80,12 +82,13 @@ class SimRobot(Node):
         if self.judge.goal is not None and self.family.goal is not None:
             topic, kind = next(iter(SOURCES[self.family.goal.kind].items()))
             self._planner = self.create_publisher(kind, topic, topics.COMMAND_QOS)
-        for topic, callback in (
-            (spec.ros.commands, self._on_command),
-            (topics.REQUESTED, self._on_requested),
-            (topics.BELIEF, self._on_belief),
+        self._codec = command_codec(spec)
+        for kind, topic, callback in (
+            (self._codec.kind, spec.ros.commands, self._on_command),
+            (Float64MultiArray, topics.REQUESTED, self._on_requested),
+            (Float64MultiArray, topics.BELIEF, self._on_belief),
         ):
-            self.create_subscription(Float64MultiArray, topic, callback, topics.COMMAND_QOS)
+            self.create_subscription(kind, topic, callback, topics.COMMAND_QOS)
 
     def run(self, wait: float) -> int:
         """Waits for the first command for at most `wait` [s], then lives for as long as the record is.
@@ -189,12 +192,17 @@ class SimRobot(Node):
         self.sim.set_parameters(self._ids, change.values[None])
         self.sim.push(self._ids, change.knock[None])
 
-    def _on_command(self, message: Float64MultiArray) -> None:
+    def _on_command(self, message: Any) -> None:
         if not self._answered:
             self._answered = True
             self.record.answered(time.monotonic() - self._published)
-        if not self.drive.accept(np.array(message.data), self._pace.now()):
-            self.get_logger().error(f"rejected command {list(message.data)}")
+        try:
+            command = self._codec.read(message)
+        except BridgeError as error:
+            command = np.full(len(self.spec.joints), np.nan)  # the drive rejects and counts it
+            self.get_logger().error(f"command: {error}")
+        if not self.drive.accept(command, self._pace.now()):
+            self.get_logger().error(f"rejected command {command.tolist()}")
 
     def _on_requested(self, message: Float64MultiArray) -> None:
         self.record.requested(*conversions.read_requested(message))

@@ -21,11 +21,19 @@ class Deploy:
     """ROS namespace."""
     manual: bool = False
     """Leave configure and activate to a lifecycle manager."""
+    belief_file: Path | None = None
+    """File that keeps what was understood of the robot over restarts. Default: every start is a new one."""
 
     def run(self) -> int:
         from ros_bridge.deploy import deploy
 
-        return deploy(self.bundle, self.robot, namespace=self.namespace, auto_start=not self.manual)
+        return deploy(
+            self.bundle,
+            self.robot,
+            namespace=self.namespace,
+            auto_start=not self.manual,
+            belief_file=self.belief_file,
+        )
 
 
 @dataclass

@@ -233,3 +233,26 @@ def test_whatever_comes_every_command_is_finite_and_within_limits(loop):
                 assert np.isfinite(output.command).all()
                 assert np.abs(output.command).max() <= 2.5
     assert sent > 500
+
+
+def test_many_stale_readings_bring_no_more_commands_than_there_are_control_periods(loop):
+    """A second publisher whose clock is wrong sends a thousand times a second."""
+    time = run(loop)
+    sent = sum(
+        loop.hear(reading(time - 5.0 + k * 1e-3), time + k * 1e-3, time + k * 1e-3) is not None
+        for k in range(1, 1001)
+    )
+    assert 50 <= sent <= 100  # one second at 50 Hz; half a period apart at the least
+
+
+def test_a_step_that_took_longer_than_a_period_is_an_overrun_and_is_judged_when_it_is_sent(pendulum, adapter):
+    # Each step asks three times: as it begins, before the policy, after it.
+    ticks = iter([0.0, 0.0, 0.019, 1.0, 1.0, 1.021, 2.0, 2.0, 2.061])
+    loop = ControlLoop(pendulum, controller(pendulum, adapter), clock=lambda: next(ticks))
+    hear(loop, 1.0)
+    loop.start()
+    quick, slow, too_slow = (asserted(hear(loop, 1.0 + k * PERIOD)) for k in (1, 2, 3))
+    assert (quick.took, quick.reasons) == (0.019, Reason.SOFT_START)
+    assert slow.reasons == Reason.SOFT_START | Reason.OVERRUN
+    assert too_slow.reasons == Reason.OVERRUN | Reason.SENSOR_STALE
+    assert too_slow.command.tolist() == [0.0]

@@ -201,3 +201,17 @@ def test_whatever_imu_and_planner_say_every_command_is_finite_and_within_limits(
     assert sent > 500
     assert loop.steps > asked + 500
     assert np.isfinite(adapter.seen).all()  # nothing broken reaches the policy
+
+
+def test_before_silence_a_position_robot_goes_where_it_is_within_its_rate_limit(walker):
+    into_control(walker)
+    step = walker.spec.command_rate * PERIOD
+    last, commands = asserted(hear_walker(walker, 2.22)).command, []
+    assert np.abs(last - walker.spec.default_position).max() > step.max()
+    while not commands or not walker.settled:
+        commands.append(walker.end().command)
+        assert (np.abs(commands[-1] - last) <= step + 1e-12).all()
+        last = commands[-1]
+    assert 1 < len(commands) < 10
+    np.testing.assert_allclose(last, walker.spec.default_position)
+    assert hear_walker(walker, 2.24) is None

@@ -118,10 +118,6 @@ def test_whatever_comes_only_finite_numbers_under_the_right_name_are_usable(arm)
     assert usable > 10  # the draw is not all rubbish
 
 
-def test_a_command_keeps_its_order():
-    assert list(conversions.command_message(np.array([0.5, -0.25])).data) == [0.5, -0.25]
-
-
 def test_a_request_survives_with_its_reasons_and_labels():
     message = conversions.requested_message(np.array([np.nan, 2.0]), 264, ("shoulder", "elbow"))
     assert list(message.layout.dim)[1].label == "shoulder,elbow,reasons"
