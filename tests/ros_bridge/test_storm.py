@@ -1,0 +1,170 @@
+"""More than 100,000 random and adversarial messages and actions at the control loops of three robots, in ROS's types.
+
+Never an exception, never a command that is not finite, out of limits, or further from the last one than a control
+period allows; but that torque may be let go of at once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import Point, Pose, PoseStamped, Twist, Vector3
+from std_msgs.msg import Header
+
+from adapt.online.controller import AdaptiveController
+from adapt.types import Belief
+from robots import load_robot
+from robots.goal import GoalLayout
+from robots.observation import ObservationLayout, ObservationTerm
+from robots.safety import Reason
+from ros_bridge import conversions
+from ros_bridge.control_loop import ControlLoop, Output
+from ros_bridge.goal_keeper import GoalKeeper
+from ros_bridge.goals import to_goal
+from ros_bridge.imu import to_imu_reading
+from tests.ros_bridge.stand_ins import imu_state, joint_state
+
+MESSAGES = 36_000
+"""To each of three robots."""
+BAD = np.array([np.nan, np.inf, -np.inf, 1e300, -1e300, 1e9, 5e-324, -0.0])
+UNITS = {"velocity": ("m/s", "m/s", "rad/s"), "tool_position": ("m", "m", "m")}
+LAYOUTS = {
+    kind: GoalLayout(kind, ("a", "b", "c"), units, (-1.0,) * 3, (1.0,) * 3) for kind, units in UNITS.items()
+}
+
+
+class Mad:
+    """An adapter whose actions are anything, and mostly numbers."""
+
+    def __init__(self, rng: np.random.Generator, actions: int):
+        self._rng, self._actions = rng, actions
+
+    def reset(self, ids: np.ndarray | slice = slice(None)) -> None:
+        """Nothing is remembered."""
+
+    def act(self, observation, previous_action, previous_reward, new_episode, listen) -> np.ndarray:
+        assert np.isfinite(observation).all(), "nothing broken reaches the policy"
+        assert np.isfinite(previous_action).all()
+        with np.errstate(over="ignore"):
+            return spoilt(self._rng, self._rng.normal(0, 2, (1, self._actions)), 0.02).astype(np.float32)
+
+    def belief(self) -> Belief | None:
+        return None
+
+
+def spoilt(rng: np.random.Generator, values: np.ndarray, share: float) -> np.ndarray:
+    return np.where(rng.random(values.shape) < share, rng.choice(BAD, values.shape), values)
+
+
+class Storm:
+    """Drives one control loop, and looks at all that it sends."""
+
+    def __init__(self, name: str, terms: tuple[str, ...], goal: str | None, seed: int):
+        self.spec = spec = load_robot(name)
+        self.rng = rng = np.random.default_rng(seed)
+        layout = ObservationLayout([ObservationTerm(term) for term in terms], spec, 3 if goal else 0)
+        goals = GoalKeeper(LAYOUTS[goal]) if goal else None
+        self.loop = ControlLoop(
+            spec, AdaptiveController(spec, layout, Mad(rng, len(spec.active))), goals, clock=self.clock
+        )
+        self.now, self.messages, self.sent, self.seen = 100.0, 0, 0, 0
+        self.last: np.ndarray | None = None
+        self.step = spec.command_rate * spec.period
+
+    def clock(self) -> float:
+        """A policy that mostly answers at once."""
+        return float(self.rng.choice([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.03, 0.5]))
+
+    def turn(self) -> None:
+        self.now += self.rng.choice([0.0, 0.002, 0.02, 0.02, 0.02, 0.02, 0.1])
+        event = self.rng.random()
+        if not self.loop.running or event < 0.002:
+            self.begin()
+        elif event < 0.006:
+            self.look(self.loop.halt() if event < 0.004 else self.loop.end())
+        elif event < 0.15:
+            self.look(self.loop.watch(self.now + self.rng.choice([0.0, 0.1])))
+        if self.spec.imu is not None:
+            self.tell_imu()
+        if self.loop.goals is not None:
+            self.tell_goal()
+        self.tell_joints()
+
+    def begin(self) -> None:
+        """The node would wait until it is not refused; here it begins with whatever was heard last."""
+        newest = self.loop.senses.joints.newest
+        if newest is not None:
+            self.loop.refusal(self.now)
+        self.loop.start()
+        self.last = self.loop.controller.safety.state()["last"][0]
+
+    def stamp(self) -> float:
+        return max(0.0, self.now + self.rng.choice([0.0] * 12 + [-0.01, -1.0, 1.0, -99.9]))
+
+    def tell_joints(self) -> None:
+        rng, spec = self.rng, self.spec
+        low, high = spec.position_limits
+        position = spoilt(rng, low + (high - low) * rng.uniform(-0.002, 1.002, low.shape), 0.003)
+        velocity = spoilt(rng, spec.velocity_limit * rng.uniform(-1.003, 1.003, low.shape), 0.003)
+        names = list(spec.joint_names)
+        if rng.random() < 0.02:
+            names[rng.integers(len(names))] = str(rng.choice(["", "ghost", names[0]]))
+        cut = len(names) if rng.random() < 0.99 else rng.integers(len(names) + 1)
+        message = joint_state(self.stamp(), tuple(names), tuple(position[:cut]), tuple(velocity))
+        self.messages += 1
+        self.look(self.loop.hear(conversions.to_reading(message, spec), self.now, self.now))
+
+    def tell_imu(self) -> None:
+        rng = self.rng
+        turn = rng.normal(size=4) * [0.1, 0.1, 1.0, 1.0]
+        turn = spoilt(rng, turn / np.linalg.norm(turn) * rng.choice([1.0] * 30 + [0.0, 2.0]), 0.005)
+        message = imu_state(self.stamp(), tuple(spoilt(rng, rng.normal(size=3), 0.005)), tuple(turn))
+        self.messages += 1
+        self.loop.hear_imu(to_imu_reading(message, self.spec), self.now, self.now)
+
+    def tell_goal(self) -> None:
+        goals = self.loop.goals
+        assert goals is not None
+        x, y, z = spoilt(self.rng, self.rng.normal(size=3), 0.05).tolist()
+        if goals.layout.kind == "velocity":
+            message, topic = Twist(linear=Vector3(x=x, y=y), angular=Vector3(z=z)), "cmd_vel"
+        else:
+            frame = str(self.rng.choice([self.spec.ros.frame, "moon"]))
+            stamp = conversions.to_stamp(self.stamp())
+            point = Pose(position=Point(x=x, y=y, z=z))
+            message, topic = PoseStamped(header=Header(stamp=stamp, frame_id=frame), pose=point), "goal_pose"
+        self.messages += 1
+        self.loop.hear_goal(to_goal(message, goals.layout, self.spec.ros.frame), topic, self.now, self.now)
+
+    def look(self, output: Output | None) -> None:
+        if output is None:
+            return
+        self.sent += 1
+        self.seen |= output.reasons
+        low, high = self.spec.command_limits
+        assert output.command.shape == low.shape
+        assert ((output.command >= low) & (output.command <= high)).all()  # NaN is neither
+        let_go = self.spec.interface == "effort" and output.reasons & Reason.STOPPED
+        if self.last is not None and not let_go:
+            assert (np.abs(output.command - self.last) <= self.step + 1e-9).all()
+        self.last = output.command
+
+
+ROBOTS = {
+    "pendulum": (("position", "velocity"), None),
+    "go2": (("relative_position", "velocity", "gyro", "gravity", "goal"), "velocity"),
+    "ur5e": (("position", "velocity", "tool_error"), "tool_position"),
+}
+UNMET = {Reason.COMMAND_LIMIT, Reason.ACCELERATION_LIMIT}
+"""No robot has such a limit of acceleration, and actions end where commands may."""
+
+
+@pytest.mark.parametrize("name", ROBOTS)
+def test_nothing_gets_through_the_control_loop(name):
+    storm = Storm(name, *ROBOTS[name], seed=len(name))
+    while storm.messages < MESSAGES:
+        storm.turn()
+    assert storm.sent > MESSAGES / 10
+    unmet = {reason for reason in Reason if not storm.seen & reason}
+    assert unmet == UNMET | (set() if storm.spec.imu else {Reason.TILT_LIMIT})
+    assert storm.loop.steps > MESSAGES / 20
