@@ -36,6 +36,24 @@ class Output:
     """How long the policy took to answer, in [s]."""
 
 
+class _Stopwatch:
+    """The age of a reading before the policy is asked, and after it has answered."""
+
+    def __init__(self, clock: Callable[[], float], age: float):
+        self.took = 0.0
+        """From the first question on, in [s]."""
+        self._clock, self._age = clock, age
+        self._began: float | None = None
+
+    def age(self) -> float:
+        """In [s]. The first answer is the age that was given."""
+        if self._began is None:
+            self._began = self._clock()
+        else:
+            self.took = self._clock() - self._began
+        return self._age + self.took
+
+
 class ControlLoop:
     """One robot's controller behind its readings. Driven by those of its joints; `watch` covers the time without any.
 
@@ -141,21 +159,19 @@ class ControlLoop:
         """Drops what is believed of the robot; control goes on."""
         self.controller.forget()
 
+    def freeze(self, frozen: bool) -> None:
+        """Whether what is understood of the robot stays as it is; control goes on."""
+        self.controller.frozen = frozen
+
     def _step(self, now: float, arrival: float) -> Output:
         frame, age = self.senses.frame(now, arrival)
         goal = self._goal(frame, arrival)
         if goal is not None and frame.finite[0] and not np.isfinite(goal).all():
             return self._safe(Reason.OK, arrival)  # nobody has said what to do
-        began, took = self.clock(), 0.0
-
-        def age_now() -> float:
-            nonlocal took
-            took = self.clock() - began
-            return age + took
-
-        step = self.controller.step(frame, age_now, goal=goal)
+        stopwatch = _Stopwatch(self.clock, age)
+        step = self.controller.step(frame, stopwatch.age, goal=goal)
         self.steps += 1
-        self._sent_at = arrival
+        self._sent_at, took = arrival, stopwatch.took
         reasons = int(step.reasons[0]) | (Reason.OVERRUN if took > self.spec.period else 0)
         return self._count(Output(step.command[0], step.requested[0], int(reasons), step.belief, took))
 

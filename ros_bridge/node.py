@@ -219,7 +219,7 @@ class AdaptationNode(LifecycleNode):
         self, frozen: bool, request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
         if self.loop is not None:
-            self.loop.controller.frozen = frozen
+            self.loop.freeze(frozen)
         response.success = True
         response.message = "what is understood stays as it is" if frozen else "learns from the robot again"
         return response
