@@ -19,7 +19,7 @@ from typing import Any
 from adapt.bundle_schema import SCHEMA, check_manifest
 from adapt.errors import BundleError
 from adapt.schema import SchemaError, shown
-from robots import RobotError, RobotSpec, load_robot, robot_names
+from robots import RobotError, RobotSpec, load_robot, robot_names, with_passive
 from robots.action import ActionLayout
 from robots.body import Body
 from robots.goal import GoalLayout
@@ -137,7 +137,8 @@ def open_bundle(bundle: str | Path, robot: str = "") -> tuple[PolicyBundle, Robo
     """Reads a bundle and the robot it is to drive, which must be the one it was made for.
 
     `robot` is a registered name or the path of a robot.yaml; empty: the registered robot that the bundle names. A
-    bundle cannot name a file, which might lie in the bundle and have other limits than the robot.
+    bundle cannot name a file, which might lie in the bundle and have other limits than the robot. Joints that nobody
+    drove in training nobody drives here: a registered robot's joints are as passive as the bundle says.
 
     Raises:
         BundleError, RobotError: names the field and what is wrong with it.
@@ -150,12 +151,22 @@ def open_bundle(bundle: str | Path, robot: str = "") -> tuple[PolicyBundle, Robo
             f"{', '.join(robot_names())}; of any other robot, give the path of its robot.yaml"
         )
     spec = load_robot(robot or name)
+    if spec.name in robot_names():
+        spec = _as_passive(spec, opened.manifest["robot"])
     opened.check_robot(spec)
     if not opened.manifest["adapter"].get("reward_free", True):
         raise BundleError(
             f"{bundle}: adapter.reward_free: the policy adapts on a reward, and no robot tells it any"
         )
     return opened, spec
+
+
+def _as_passive(spec: RobotSpec, recorded: Mapping[str, Any]) -> RobotSpec:
+    """The robot with those joints passive, too, that are so in what a bundle recorded of it."""
+    active = [joint.name for joint in spec.joints if not joint.passive]
+    joints = zip(recorded["joint_names"], recorded["passive"], strict=True)
+    passive = [name for name, is_passive in joints if is_passive and name in active]
+    return with_passive(spec, *passive) if passive else spec
 
 
 def save_bundle(path: Path, manifest: dict[str, Any], files: Mapping[str, bytes]) -> PolicyBundle:

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from adapt.bundle import load_bundle
+from adapt.bundle import load_bundle, open_bundle
 from robots.goal import GoalLayout
 from sim_tasks.families import load_family
 from tests.small_bundle import untrained_policy
@@ -47,3 +47,12 @@ def test_a_bundle_is_written_with_its_goals_and_read_back(tmp_path):
 def test_a_family_without_goals_says_so(belief_bundle):
     assert json.loads((belief_bundle.path / "manifest.json").read_text())["goal"] is None
     assert belief_bundle.goal is None
+
+
+def test_a_robot_s_joints_are_as_passive_as_its_bundle_says(tmp_path):
+    """Nobody drove the acrobot's shoulder in training."""
+    path = untrained_policy(tmp_path / "bundle", "double_pendulum_swingup").path
+    for robot in ("", "double_pendulum"):
+        _, spec = open_bundle(path, robot)
+        assert [joint.passive for joint in spec.joints] == [True, False]
+        assert spec.command_limits[:, 0].tolist() == [0.0, 0.0]
