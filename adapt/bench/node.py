@@ -1,4 +1,4 @@
-"""How soon a robot with 12 joints and an IMU is answered: round trips over DDS beside a bare echo, and one control step.
+"""How soon a robot with 12 joints and an IMU is answered: over DDS, beside a bare echo, and by the control step alone.
 
 The bundle is what `adapt export` makes of RMA with a belief of 128 units on `go2_velocity`, but untrained: what a step
 costs does not depend on what the weights say. Its robot differs from the Go2 in its control period alone.
