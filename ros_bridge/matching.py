@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+KEEPS_UP = 0.9
+"""Commands per reading of somebody who does not need to leave any out."""
+
 
 def latencies(published: Sequence[float], arrivals: Sequence[float]) -> np.ndarray:
     """From each reading's publication to the arrival of the command that answers it. Shape (M,); NaN: no answer.
 
     Who answers takes one reading at a time and hears only the newest (depth 1): done with one, it takes the newest that
-    came meanwhile, or waits for the next. Where both could be meant, because one got lost on the way, the answer is to
-    the one that took nearer to what answers usually take.
+    came meanwhile, or waits for the next. Where both could be meant, because one may have got lost on the way, it is the
+    one that took nearer to what answers usually take.
     """
     usual = _usual(np.asarray(published), np.asarray(arrivals))
     found = np.full(len(published), np.nan)
@@ -25,8 +28,8 @@ def latencies(published: Sequence[float], arrivals: Sequence[float]) -> np.ndarr
         choices = [waiting - 1] if waiting > first else []
         choices += [max(waiting, first)] if max(waiting, first) < end else []
         if choices:
-            spent = [arrival - max(published[index], before) for index in choices]
-            index = choices[int(np.argmin(np.abs(np.array(spent) - usual)))]
+            spent = np.array([arrival - max(published[index], before) for index in choices])
+            index = choices[int(np.argmin(np.abs(spent - usual)))]  # if it is infinite, the first
             found[index] = arrival - published[index]
             first = index + 1
         before = arrival
@@ -34,10 +37,9 @@ def latencies(published: Sequence[float], arrivals: Sequence[float]) -> np.ndarr
 
 
 def _usual(published: np.ndarray, arrivals: np.ndarray) -> float:
-    """Median time from a reading to the next command, of readings that no other reading followed before it."""
+    """Median time from a reading to the next command; infinite where so many are missing that somebody is too slow."""
     after = np.searchsorted(arrivals, published)
     answered = after < len(arrivals)
-    following = np.append(published[1:], np.inf)
-    clear = answered.copy()
-    clear[answered] = arrivals[after[answered]] <= following[answered]
-    return float(np.median(arrivals[after[clear]] - published[clear])) if clear.any() else 0.0
+    if len(arrivals) < KEEPS_UP * len(published) or not answered.any():
+        return np.inf
+    return float(np.median(arrivals[after[answered]] - published[answered]))
