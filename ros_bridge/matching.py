@@ -14,8 +14,8 @@ def latencies(published: Sequence[float], arrivals: Sequence[float]) -> np.ndarr
     """From each reading's publication to the arrival of the command that answers it. Shape (M,); NaN: no answer.
 
     Who answers takes one reading at a time and hears only the newest (depth 1): done with one, it takes the newest that
-    came meanwhile, or waits for the next. Where both could be meant, because one may have got lost on the way, it is the
-    one that took nearer to what answers usually take.
+    came meanwhile, or waits for the next. Where both could be meant, because one may have got lost on the way, it is
+    the one that took nearer to what answers usually take.
     """
     usual = _usual(np.asarray(published), np.asarray(arrivals))
     found = np.full(len(published), np.nan)
