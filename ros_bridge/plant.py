@@ -15,6 +15,7 @@ import numpy as np
 import tyro
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float64MultiArray
 
@@ -34,6 +35,8 @@ LAST_ANSWERS = 0.2
 """How long answers are waited for after the last reading, in [s]."""
 OK, NO_COMMAND = 0, 2
 """Exit codes."""
+_ALL_COMMANDS = QoSProfile(depth=1000, reliability=topics.COMMAND_QOS.reliability)
+"""A robot needs the newest command alone; here one that is not counted would be blamed on who sent it."""
 _READINGS = 64
 """Different ones, one after the other."""
 
@@ -61,7 +64,7 @@ class Subject:
             Imu, f"{namespace}/{spec.imu.topic}", topics.COMMAND_QOS
         )
         self._commands = node.create_subscription(
-            Float64MultiArray, f"{namespace}/{spec.ros.commands}", lambda _: None, topics.COMMAND_QOS
+            Float64MultiArray, f"{namespace}/{spec.ros.commands}", lambda _: None, _ALL_COMMANDS
         )
         assert node.context.handle is not None
         self._wait_set = rclpy_implementation.WaitSet(1, 0, 0, 0, 0, 0, node.context.handle)
