@@ -30,7 +30,9 @@ class ActionLayout:
 
         NaN where the action is not finite: the safety filter answers that, and an infinite one is no large one.
         """
-        within = np.where(np.isfinite(action), np.clip(action, -1.0, 1.0), np.nan)
+        within, finite = action.clip(-1.0, 1.0), np.isfinite(action)
+        if not finite.all():
+            within = np.where(finite, within, np.nan)
         driven = self.centre + within * self.half_range
         if self._active is None:
             return driven

@@ -25,15 +25,9 @@ class SensorFrame:
     @property
     def finite(self) -> np.ndarray:
         """Whether every reading of a robot is a finite number. Shape (N,)."""
-        finite = (
-            np.isfinite(self.position).all(axis=1)
-            & np.isfinite(self.velocity).all(axis=1)
-            & np.isfinite(self.stamp)
-        )
-        for reading in (self.gyro, self.gravity):
-            if reading is not None:
-                finite &= np.isfinite(reading).all(axis=1)
-        return finite
+        readings = [self.stamp[:, None], self.position, self.velocity]
+        readings += [reading for reading in (self.gyro, self.gravity) if reading is not None]
+        return np.logical_and.reduce(np.isfinite(np.concatenate(readings, axis=1)), axis=1)
 
     @classmethod
     def unheard(cls, joints: int, imu: bool, robots: int = 1) -> SensorFrame:

@@ -110,6 +110,7 @@ class ObservationLayout:
         self.step_size = sum(self.sizes)
         self._scale = np.repeat([term.scale for term in self.terms], self.sizes)
         self._clip = np.repeat([term.clip for term in self.terms], self.sizes)
+        self._lowest = -self._clip
         self.size = sum(size * term.history for size, term in zip(self.sizes, self.terms, strict=True))
 
     @property
@@ -138,7 +139,7 @@ class ObservationLayout:
             step[:, begin : begin + size] = value
             begin += size
         step *= self._scale
-        step.clip(-self._clip, self._clip, out=step)
+        step.clip(self._lowest, self._clip, out=step)
         if out is None:
             return step.astype(np.float32)
         out[:] = step

@@ -6,6 +6,7 @@ import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -55,18 +56,53 @@ def to_reading(message: JointState, spec: RobotSpec) -> Reading:
 
     Whatever is missing or not finite stays NaN in the frame, which puts the safety filter into safe mode.
     """
-    frame = SensorFrame.unheard(len(spec.joints), spec.imu is not None)
-    position, velocity = frame.position[0], frame.velocity[0]
-    problems = [] if message.header.stamp.sec or message.header.stamp.nanosec else ["header.stamp is not set"]
-    names = list(message.name)
+    places = _places(tuple(message.name), spec.joint_names)
+    position, velocity = (
+        _in_order(values, message, places) for values in (message.position, message.velocity)
+    )
+    stamp, stamped = (
+        to_seconds(message.header.stamp),
+        message.header.stamp.sec or message.header.stamp.nanosec,
+    )
+    problems = [] if stamped else ["header.stamp is not set"]
+    inertial = () if spec.imu is None else (np.full((1, 3), np.nan), np.full((1, 3), np.nan))
+    if position is None or velocity is None:
+        position, velocity, unsound = _sort_out(message, spec)
+        problems += unsound
+    return Reading(SensorFrame(np.array([stamp]), position, velocity, *inertial), "; ".join(problems) or None)
+
+
+@lru_cache(maxsize=64)
+def _places(names: tuple[str, ...], joints: tuple[str, ...]) -> np.ndarray | None:
+    """Where each joint stands in a message, shape (J,); None unless each stands there once.
+
+    A robot's messages all have the same names in the same order.
+    """
+    if any(names.count(joint) != 1 for joint in joints):
+        return None
+    return np.array([names.index(joint) for joint in joints])
+
+
+def _in_order(values: Sequence[float], message: JointState, places: np.ndarray | None) -> np.ndarray | None:
+    """A sound message's numbers in the robot's joint order, shape (1, J); None where anything is wrong with them."""
+    if places is None or len(values) != len(message.name):
+        return None
+    numbers = np.array(values)[places]
+    return numbers[None] if np.isfinite(numbers).all() else None
+
+
+def _sort_out(message: JointState, spec: RobotSpec) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """What of an unsound message can be used, shape (1, J) each, the rest NaN, and what is wrong with it, in words."""
+    position, velocity = np.full((2, 1, len(spec.joints)), np.nan)
+    problems, names = list[str](), list(message.name)
     for index, joint in enumerate(spec.joint_names):
         if names.count(joint) != 1:
             problems.append(f"joint {joint!r} stands in `name` {names.count(joint)} times")
             continue
         place = names.index(joint)
         for field, values, target in (
-            ("position", message.position, position),
-            ("velocity", message.velocity, velocity),
+            ("position", message.position, position[0]),
+            ("velocity", message.velocity, velocity[0]),
         ):
             if not len(values):
                 problems.append(f"`{field}` is empty; the policy needs it of every joint")
@@ -76,8 +112,7 @@ def to_reading(message: JointState, spec: RobotSpec) -> Reading:
                 problems.append(f"{field} of {joint!r} is {values[place]}")
             else:
                 target[index] = values[place]
-    frame.stamp[:] = to_seconds(message.header.stamp)
-    return Reading(frame, "; ".join(dict.fromkeys(problems)) or None)
+    return position, velocity, list(dict.fromkeys(problems))
 
 
 def joint_state_message(frame: SensorFrame, effort: np.ndarray, spec: RobotSpec) -> JointState:

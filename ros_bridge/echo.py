@@ -1,4 +1,4 @@
-"""A bare node that answers every reading with a zero command: what the middleware costs, without a policy."""
+"""A bare node that answers every reading at once: what the middleware costs, without a policy."""
 
 from __future__ import annotations
 
@@ -6,39 +6,43 @@ from array import array
 
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float64MultiArray
 
 from robots import RobotSpec, load_robot
 from ros_bridge import topics
-from ros_bridge.errors import BridgeError
 from ros_bridge.lifetime import POLL, ros
 
 
 class Echo(Node):
-    """On the same topics and QoS as the adaptation node."""
+    """On the same topics and QoS as the adaptation node.
+
+    It asks for nothing: zero, or of a robot that takes positions those that it has.
+    """
 
     def __init__(self, spec: RobotSpec, namespace: str = ""):
         super().__init__("echo", namespace=namespace, start_parameter_services=False)
-        self._zero = Float64MultiArray(data=array("d", [0.0] * len(spec.joints)))
+        self._names = list(spec.joint_names)
+        self._answer = Float64MultiArray(data=array("d", [0.0] * len(self._names)))
         self._commands = self.create_publisher(Float64MultiArray, spec.ros.commands, topics.COMMAND_QOS)
-        self.create_subscription(JointState, spec.ros.joint_states, self._on_sensors, topics.SENSOR_QOS)
+        answer = self._on_place if spec.interface == "position" else self._on_reading
+        if spec.imu is not None:
+            self.create_subscription(Imu, spec.imu.topic, lambda _: None, topics.SENSOR_QOS)
+        self.create_subscription(JointState, spec.ros.joint_states, answer, topics.SENSOR_QOS)
 
-    def _on_sensors(self, message: JointState) -> None:
-        self._commands.publish(self._zero)
+    def _on_reading(self, message: JointState) -> None:
+        self._commands.publish(self._answer)
+
+    def _on_place(self, message: JointState) -> None:
+        """Silent where the joints come in another order than commands go: nothing is sorted here."""
+        if message.name == self._names and len(message.position) == len(self._names):
+            self._answer.data = message.position
+            self._commands.publish(self._answer)
 
 
 def echo(robot: str, namespace: str = "") -> int:
-    """Runs the echo node for a robot until SIGINT or SIGTERM; returns the exit code.
-
-    Raises:
-        BridgeError: zero is no harmless command for this robot.
-    """
+    """Runs the echo node for a robot until SIGINT or SIGTERM; returns the exit code."""
     spec = load_robot(robot)
-    if spec.interface == "position":
-        raise BridgeError(
-            f"echo: robot {spec.name!r} takes positions: a zero would move it; valid: effort, velocity"
-        )
     with ros() as stop:
         node = Echo(spec, namespace)
         executor = SingleThreadedExecutor()

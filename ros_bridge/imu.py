@@ -26,11 +26,11 @@ _UPSIDE_DOWN = 1e-12
 
 def to_imu_reading(message: Imu, spec: RobotSpec) -> Reading:
     """Angular velocity and the direction of gravity; joints are NaN, and so is whatever is missing or unusable."""
-    unheard = SensorFrame.unheard(len(spec.joints), imu=False)
     gyro, gyro_problem = _gyro(message)
     gravity, gravity_problem = _gravity(message)
     stamp = np.array([to_seconds(message.header.stamp)])
-    frame = SensorFrame(stamp, unheard.position, unheard.velocity, gyro[None], gravity[None])
+    position, velocity = np.full((2, 1, len(spec.joints)), np.nan)
+    frame = SensorFrame(stamp, position, velocity, gyro[None], gravity[None])
     stamped = message.header.stamp.sec or message.header.stamp.nanosec
     problems = (None if stamped else "header.stamp is not set", gyro_problem, gravity_problem)
     return Reading(frame, "; ".join(problem for problem in problems if problem) or None)
@@ -59,7 +59,7 @@ def imu_message(frame: SensorFrame, spec: RobotSpec) -> Imu:
 
 def gravity_of(orientation: np.ndarray) -> np.ndarray:
     """Where gravity points, a unit vector in the IMU's frame, shape (3,), under a unit quaternion x y z w."""
-    x, y, z, w = orientation
+    x, y, z, w = orientation.tolist()  # plain numbers are several times faster than numpy's
     # R^T (0, 0, -1): the third row of the rotation matrix, turned round.
     return np.array([2 * (w * y - x * z), -2 * (y * z + w * x), 2 * (x * x + y * y) - 1])
 
@@ -75,22 +75,22 @@ def orientation_of(gravity: np.ndarray) -> np.ndarray:
 
 def _gyro(message: Imu) -> tuple[np.ndarray, str | None]:
     rate = message.angular_velocity
-    value = np.array([rate.x, rate.y, rate.z])
+    value = [rate.x, rate.y, rate.z]
     if message.angular_velocity_covariance[0] == ABSENT:
         return np.full(3, np.nan), "`angular_velocity` is marked as absent (its covariance begins with -1)"
-    if not np.isfinite(value).all():
-        return np.full(3, np.nan), f"angular_velocity is {value.tolist()}"
-    return value, None
+    if not all(map(math.isfinite, value)):
+        return np.full(3, np.nan), f"angular_velocity is {value}"
+    return np.array(value), None
 
 
 def _gravity(message: Imu) -> tuple[np.ndarray, str | None]:
     turn, unknown = message.orientation, np.full(3, np.nan)
-    value = np.array([turn.x, turn.y, turn.z, turn.w])
+    value = [turn.x, turn.y, turn.z, turn.w]
     if message.orientation_covariance[0] == ABSENT:
         return unknown, "`orientation` is marked as absent (its covariance begins with -1)"
-    if not np.isfinite(value).all():
-        return unknown, f"orientation is {value.tolist()} (x y z w)"
+    if not all(map(math.isfinite, value)):
+        return unknown, f"orientation is {value} (x y z w)"
     length = math.hypot(*value)
     if abs(length - 1.0) > UNIT_TOLERANCE:
         return unknown, f"orientation has length {length:.3g}; expected a unit quaternion (x y z w)"
-    return gravity_of(value / length), None
+    return gravity_of(np.array(value) / length), None

@@ -19,11 +19,15 @@ class LatencyMeter:
 
     def summary(self) -> dict[str, float]:
         """`p50`, `p99` and `max` of the ring in [ms]; NaN while it is empty."""
-        held = 1e3 * self._ring[: self.count]
-        if not len(held):
-            return {"p50": np.nan, "p99": np.nan, "max": np.nan}
-        return {
-            "p50": float(np.quantile(held, 0.5)),
-            "p99": float(np.quantile(held, 0.99)),
-            "max": float(held.max()),
-        }
+        return quantiles(1e3 * self._ring[: self.count])
+
+
+def quantiles(values: np.ndarray) -> dict[str, float]:
+    """`p50`, `p99` and `max` of some values, in their unit; NaN where there are none."""
+    if not len(values):
+        return {"p50": np.nan, "p99": np.nan, "max": np.nan}
+    return {
+        "p50": float(np.quantile(values, 0.5)),
+        "p99": float(np.quantile(values, 0.99)),
+        "max": float(values.max()),
+    }

@@ -28,18 +28,24 @@ def own_domain() -> dict[str, str]:
 
 
 class Process:
-    """An `adapt` command in a process of its own, its output in a log.
+    """An `adapt` command, or another module, in a process of its own, its output in a log.
 
     It is sent SIGTERM when the thread that started it ends, however it ends: start processes from the main thread.
     """
 
-    def __init__(self, arguments: list[str], log: Path, environment: dict[str, str] | None = None):
-        self.name = " ".join(arguments[:2])
+    def __init__(
+        self,
+        arguments: list[str],
+        log: Path,
+        environment: dict[str, str] | None = None,
+        module: str = "adapt.cli",
+    ):
+        self.name = " ".join(arguments[:2]) if module == "adapt.cli" else module
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "adapt.cli", *arguments],
+                [sys.executable, "-m", module, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

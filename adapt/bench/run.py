@@ -21,6 +21,8 @@ def bench(
     num_envs: int = NUM_ENVS,
     peers: bool = True,
     learner: str = LEARNER,
+    rate_hz: float = 500.0,
+    rounds: int = 3,
 ) -> dict[str, Any]:
     """Measures `sim`, `train`, `node` or `all` of them.
 
@@ -31,10 +33,12 @@ def bench(
         num_envs: of `sim`, simulations side by side.
         peers: whether `sim` on a HalfCheetah also measures other simulators of it.
         learner: of `train`.
+        rate_hz: of the readings that `node` sends, in [Hz].
+        rounds: of `node`, how often node and echo have their turn.
 
     Returns:
         Plain data with versions, commit and machine. `sim`: see `measure_simulation`; `train`: see `measure_training`;
-        both flat where nothing else is measured; `node`, `p50` and `p99` in [us].
+        `node`: see `measure_node`; flat where nothing else is measured.
     """
     result: dict[str, Any] = {
         "versions": provenance.versions(),
@@ -56,11 +60,13 @@ def bench(
         _tell(speed, "control steps/s")
         result |= speed if what == "train" else {"train": speed}
     if what in ("node", "all"):
-        from adapt.bench.control_step import measure_control_step
+        from adapt.bench.node import measure_node, told
 
-        say("measuring node")
-        result["node"] = measure_control_step(seconds)
-        _tell(result["node"], "us")
+        say("measuring node: 12 joints, IMU, belief of 128 units")
+        trips = measure_node(seconds, rate_hz, rounds)
+        for line in told(trips):
+            say(f"  {line}")
+        result |= trips if what == "node" else {"node": trips}
     return result
 
 

@@ -72,7 +72,7 @@ class SimRobot:
 
 @dataclass
 class Echo:
-    """Answer a robot's readings with zero commands: what the middleware alone costs."""
+    """Answer a robot's readings with commands that ask for nothing: what the middleware alone costs."""
 
     robot: Positional[str] = "pendulum"
     """Robot name or path of a robot.yaml."""

@@ -88,13 +88,17 @@ class Bench:
     names: Positional[tuple[str, ...]] = ()
     """Of `train`: learner and family, such as varibad half_cheetah_vel."""
     seconds: float = 5.0
-    """Time per measurement, in s."""
+    """Time per measurement, in s; of `node`, for the node and for the echo each."""
     family: str = "pendulum_swingup"
     """Task family that `sim` measures."""
     num_envs: int = 1024
     """Simulations side by side that `sim` measures."""
     peers: bool = True
     """On HalfCheetah, `sim` also measures Gymnasium, stable-baselines3 and, where installed, envpool."""
+    rate: float = 500.0
+    """Of the readings that `node` sends, in Hz. A deadline is missed when no command comes within 1 / rate."""
+    rounds: int = 3
+    """How often `node` measures node and echo in turn; 1: each at a stretch."""
 
     def run(self) -> None:
         from adapt.bench import bench
@@ -103,7 +107,9 @@ class Bench:
         if len(self.names) > 2 or (self.names and self.what != "train"):
             raise AdaptError(f"bench {self.what}: unexpected {' '.join(self.names)!r}")
         learner, family = (*self.names, *("oracle", self.family)[len(self.names) :])
-        print_json(bench(self.what, self.seconds, family, self.num_envs, self.peers, learner))
+        print_json(
+            bench(self.what, self.seconds, family, self.num_envs, self.peers, learner, self.rate, self.rounds)
+        )
 
 
 @dataclass

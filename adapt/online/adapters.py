@@ -145,8 +145,9 @@ class MemoryAdapter:
         )
         sound = [np.isfinite(each).all(axis=1) for each in (hidden, *said)]
         trusted = np.logical_and.reduce([listen, *sound])[:, None]
-        self._hidden = np.where(trusted, hidden, self._hidden)
-        self._believe(said, trusted)
+        whole = bool(trusted.all())
+        self._hidden = hidden if whole else np.where(trusted, hidden, self._hidden)
+        self._believe(said, None if whole else trusted)
         return action
 
     def belief(self) -> Belief | None:
@@ -159,8 +160,8 @@ class MemoryAdapter:
         _check_state(state, self.state())
         self._hidden = state["hidden"].copy()
 
-    def _believe(self, said: list[np.ndarray], trusted: np.ndarray) -> None:
-        """What the graph gave between action and memory, of the robots that are trusted, shape (N, 1), bool."""
+    def _believe(self, said: list[np.ndarray], trusted: np.ndarray | None) -> None:
+        """What the graph gave between action and memory, of the robots that are trusted, shape (N, 1); None: all."""
 
 
 class BeliefAdapter(MemoryAdapter):
@@ -195,10 +196,11 @@ class BeliefAdapter(MemoryAdapter):
         super().restore(state)
         self._belief = Belief(**{name: state[name].copy() for name in vars(self._belief)})
 
-    def _believe(self, said: list[np.ndarray], trusted: np.ndarray) -> None:
+    def _believe(self, said: list[np.ndarray], trusted: np.ndarray | None) -> None:
         belief, parameters, parameter_std = said
-        mean, log_std = np.split(belief, 2, axis=1)
-        self._belief = _where(trusted, Belief(mean, log_std, parameters, parameter_std), self._belief)
+        latent = belief.shape[1] // 2
+        new = Belief(belief[:, :latent], belief[:, latent:], parameters, parameter_std)
+        self._belief = new if trusted is None else _where(trusted, new, self._belief)
 
 
 class MotionPredictor:

@@ -87,7 +87,7 @@ class AdaptiveController:
         if sent is not None:
             self._sent[:] = self.action.to_action(sent)
         now = age() if callable(age) else age
-        fresh = frame.finite & (np.broadcast_to(now, frame.stamp.shape) <= self.spec.safety.stale_after)
+        fresh = frame.finite & (now <= self.spec.safety.stale_after)
         with np.errstate(invalid="ignore"):  # readings that are not finite are not used
             observation = self._observer.observe(frame, goal, fresh)
         heard = self._no_reward if reward is None else reward

@@ -7,14 +7,18 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
 
 from adapt import doctor
-from adapt.bench import bench
+from adapt.bench import node as node_bench
+from adapt.bundle import open_bundle
 from adapt.cli import main
 from adapt.doctor import PARTS, Part, diagnose, print_findings
+from robots import load_robot
+from ros_bridge.processes import own_domain
 from tests.adapt.small import ROOT
 from tests.small_bundle import FAMILY
 
@@ -146,10 +150,45 @@ def test_bench_of_a_training_that_cannot_be_is_refused(arguments, said, capsys):
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--seconds", "0", "seconds: 0"), ("--rate", "0.5", "rate: 0.5"), ("--rounds", "0", "rounds: 0")],
+)
+def test_bench_of_a_node_that_cannot_be_is_refused(option, value, said, capsys):
+    assert main(["bench", "node", option, value]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_node_is_measured_with_twelve_joints_an_imu_and_a_belief_of_128_units(tmp_path):
+    robot = load_robot(node_bench.write_robot(tmp_path, 500.0))
+    assert (robot.period, len(robot.joints), robot.imu is not None) == (0.002, 12, True)
+    assert replace(robot, period=0.02, model=load_robot("go2").model) == load_robot("go2")
+    bundle = node_bench.write_bundle(tmp_path / "bundle", robot)
+    opened, _ = open_bundle(bundle.path, str(tmp_path / "robot.yaml"))
+    adapter = opened.manifest["adapter"]
+    # The memory is the GRU's 128 units and, for its first step, the observation of 33 numbers before.
+    assert (adapter["kind"], adapter["hidden"]) == ("belief", 128 + opened.observation.size)
+    step = node_bench.measure_step(opened, robot, 0.1)
+    assert 0 < step["p50"] <= step["p99"] < math.inf
+
+
 @pytest.mark.slow
-def test_bench_measures_the_control_step():
-    node = bench("node", 0.2)["node"]
-    assert 0 < node["p50"] <= node["p99"] < math.inf
+@pytest.mark.ros
+def test_bench_measures_round_trips_of_the_node_and_of_an_echo(capsys, monkeypatch):
+    for name, value in own_domain().items():
+        monkeypatch.setenv(name, value)
+    assert main(["bench", "node", "--rate", "100", "--seconds", "2", "--rounds", "2"]) == 0
+    said = capsys.readouterr()
+    node = json.loads(said.out.splitlines()[-1])
+    for who in ("node_ms", "echo_ms"):
+        assert 0 < node[who]["p50"] <= node[who]["p99"] <= node[who]["max"] < math.inf
+    assert node["ratio_p50"] == pytest.approx(node["node_ms"]["p50"] / node["echo_ms"]["p50"])
+    assert (node["rate_hz"], node["seed"]) == (100.0, 0)
+    assert 100 <= node["messages"] <= 202
+    assert node["missed_deadlines"] == node["lost"] + node["late"] < node["messages"]
+    assert 0 < node["step_us"]["p50"] <= node["step_us"]["p99"]
+    assert {"versions", "commit", "machine"} <= node.keys()
+    assert "deadlines of 10 ms missed" in said.err
 
 
 def test_it_says_whose_rclpy_it_found(monkeypatch):
