@@ -13,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from adapt.cli import _COMMANDS, main
+from robots import load_robot
 from sim_tasks.batch_sim import BatchSim
 from sim_tasks.families import load_family
 from sim_tasks.randomisation import Parameter
@@ -148,6 +150,33 @@ def test_the_body_of_the_page_on_simulation_steps(tmp_path):
 def test_every_registered_family_is_in_the_table_as_it_is():
     text = PAGE.read_text(encoding="utf-8")
     assert text == page_with(tables(), text), "run: python -m tests.family_table"
+
+
+@pytest.mark.parametrize(
+    ("file", "controller", "robot"),
+    [
+        ("go2_controllers.yaml", "position_controller", "go2"),
+        ("ur5e_controllers.yaml", "joint_trajectory_controller", "ur5e"),
+    ],
+)
+def test_controllers_have_the_robot_s_joints_in_its_order(file, controller, robot, tmp_path):
+    write_files(tmp_path, "deploy.md")
+    controllers = yaml.safe_load((tmp_path / file).read_text(encoding="utf-8"))
+    assert tuple(controllers[controller]["ros__parameters"]["joints"]) == load_robot(robot).joint_names
+    assert controller in controllers["controller_manager"]["ros__parameters"]
+
+
+@pytest.mark.slow
+@pytest.mark.ros
+def test_the_programs_of_the_page_on_deployment_work(tmp_path):
+    write_files(tmp_path, "deploy.md")
+    commands = """
+    adapt sim-robot pendulum_swingup --namespace left --seconds 3 & robot=$!
+    timeout 20 python -u listen.py pendulum left | grep -q -m 1 "age .* pivot"
+    kill $robot
+    python call.py /left/adaptation/stop 2>&1 | grep "no such service"
+    """
+    assert run(commands, tmp_path) == "/left/adaptation/stop: no such service\n"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
