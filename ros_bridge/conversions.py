@@ -100,7 +100,7 @@ def command_message(command: np.ndarray) -> Float64MultiArray:
 def requested_message(requested: np.ndarray, reasons: int, joint_names: Sequence[str]) -> Float64MultiArray:
     """What the policy asked for in [command unit], shape (J,), then the bit mask of `robots.safety.Reason`."""
     labels = ",".join((*joint_names, "reasons"))
-    return _labelled(np.append(requested, reasons)[None], ("requested", labels))
+    return labelled(np.append(requested, reasons)[None], ("requested", labels))
 
 
 def read_requested(message: Float64MultiArray) -> tuple[np.ndarray, int]:
@@ -119,7 +119,7 @@ def belief_message(belief: Belief, names: Sequence[str], units: Sequence[str]) -
     """One robot's quantities: rows mean and standard deviation, a column per quantity, labelled with its unit."""
     rows = np.concatenate([belief.parameters, belief.parameter_std])
     labels = ",".join(f"{name} [{unit}]" for name, unit in zip(names, units, strict=True))
-    return _labelled(rows, ("mean,std", labels))
+    return labelled(rows, ("mean,std", labels))
 
 
 def read_belief(message: Float64MultiArray) -> BeliefReading:
@@ -139,7 +139,7 @@ def read_belief(message: Float64MultiArray) -> BeliefReading:
     )
 
 
-def _labelled(rows: np.ndarray, labels: tuple[str, str]) -> Float64MultiArray:
+def labelled(rows: np.ndarray, labels: tuple[str, str]) -> Float64MultiArray:
     """A matrix, shape (R, C), row by row, with a label per axis."""
     count, width = rows.shape
     dims = [

@@ -39,7 +39,12 @@ class AutoStart:
 
 
 def deploy(
-    bundle: str | Path, robot: str | None = None, *, namespace: str = "", auto_start: bool = True
+    bundle: str | Path,
+    robot: str | None = None,
+    *,
+    namespace: str = "",
+    auto_start: bool = True,
+    record: Path | None = None,
 ) -> int:
     """Runs the node until SIGINT or SIGTERM; the safe command is the last one it sends.
 
@@ -47,13 +52,14 @@ def deploy(
         bundle: folder of the policy bundle.
         robot: registered name or robot.yaml; None for the robot that the bundle names.
         namespace: of the node and all its topics but `/diagnostics`.
+        record: folder in which a bag is kept; None: nothing is recorded.
         auto_start: configure and activate without being told; otherwise a lifecycle manager does.
 
     Returns:
         Exit code: 0, or `NOT_CONFIGURED` where `auto_start` meets a bundle or robot that cannot be used.
     """
     with ros() as stop:
-        node = AdaptationNode(str(bundle), robot or "", namespace)
+        node = AdaptationNode(str(bundle), robot or "", namespace, "" if record is None else str(record))
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         try:

@@ -17,6 +17,7 @@ TEXTS = {
     "bundle": f"Folder of the policy bundle. {UNCONFIGURED}",
     "robot": "Registered name of the robot or path of its robot.yaml; empty: the robot that the bundle names. "
     + UNCONFIGURED,
+    "record": f"Folder in which a bag of every configuration is kept; empty: nothing is recorded. {UNCONFIGURED}",
 }
 GOAL_TIMEOUT, DIAGNOSTICS_PERIOD = "goal_timeout", "diagnostics_period"
 _NUMBERS = {

@@ -21,11 +21,19 @@ class Deploy:
     """ROS namespace."""
     manual: bool = False
     """Leave configure and activate to a lifecycle manager."""
+    record: Path | None = None
+    """Folder in which to keep a bag of all that happens (docs/recording.md)."""
 
     def run(self) -> int:
         from ros_bridge.deploy import deploy
 
-        return deploy(self.bundle, self.robot, namespace=self.namespace, auto_start=not self.manual)
+        return deploy(
+            self.bundle,
+            self.robot,
+            namespace=self.namespace,
+            auto_start=not self.manual,
+            record=self.record,
+        )
 
 
 @dataclass
