@@ -24,7 +24,8 @@ from ros_bridge.errors import RecordingError
 from ros_bridge.goal_keeper import GoalKeeper
 from ros_bridge.goals import SOURCES, to_goal
 from ros_bridge.imu import to_imu_reading
-from ros_bridge.replay_trace import Trace
+from ros_bridge.latency import LatencyMeter
+from ros_bridge.replay_trace import Answer, Quantities, Trace, listed, quantities
 
 
 class Shadow(AdaptiveController):
@@ -93,6 +94,33 @@ class BagPlayer:
         self.loop.hear_goal(reading, event.topic, event.now, event.arrival)
 
 
+class SideBySide:
+    """A bag's answers and a player's."""
+
+    def __init__(self, player: BagPlayer, trace: Trace, family: dict[str, Any]):
+        self.player, self.trace = player, trace
+        self.latency = LatencyMeter()
+        self.events = 0
+        self.seconds = 0.0
+        """Since the first message arrived."""
+        self._family = family
+        self._began: float | None = None
+
+    def add(self, event: Event) -> None:
+        """The next event."""
+        if event.arrival:  # what has none happened about when the last one did
+            self._began = event.arrival if self._began is None else self._began
+            self.seconds = event.arrival - self._began
+        output = self.player.play(event)
+        self.events += 1
+        if event.latency is not None:
+            self.latency.add(event.latency)
+        if event.outcome is not Outcome.FAILED:
+            then = _answer(event.output, event.belief and event.belief.quantities)
+            now = _answer(output, output and quantities(self._family, output.belief))
+            self.trace.add(event.sequence, self.seconds, then, now)
+
+
 def replay_bag(path: Path, bundle: Path, robot: str = "") -> dict[str, Any]:
     """Replays a recording of the node.
 
@@ -102,8 +130,8 @@ def replay_bag(path: Path, bundle: Path, robot: str = "") -> dict[str, Any]:
         robot: registered name or robot.yaml; empty for the robot that the bundle names.
 
     Returns:
-        `bag`, `bundle`, `recorded_bundle`, `same_policy`, `events`, `ended_early` (why, or None), `ignored_goals`, and
-        what `Trace.result` says.
+        `name`, `bundle`, `recorded_bundle`, `same_policy`, `events`, `ended_early` (why, or None), `ignored_goals`,
+        `seconds`, `latency_ms`, and what `Trace.differences` and `Trace.course` say.
 
     Raises:
         RecordingError: the bag cannot be read, holds no commands, or is of another robot.
@@ -119,26 +147,31 @@ def replay_bag(path: Path, bundle: Path, robot: str = "") -> dict[str, Any]:
         )
     same = header["policy_digest"] == bag_events.policy_digest(opened)
     player = BagPlayer(opened, spec, float(header["goal_timeout"]), shadow=not same)
-    trace = Trace(spec, opened.manifest["family"])
-    count = 0
+    side = SideBySide(player, Trace(spec, opened.manifest["family"]), opened.manifest["family"])
     for event in bag.events():
         _check(bag, event, spec)
-        output = player.play(event)
-        if event.outcome is not Outcome.FAILED:
-            trace.add(event, output)
-        count += 1
-    if not trace.steps:
-        raise RecordingError(f"{bag.path}: no commands in {count} events: {bag.damage or 'never active'}")
+        side.add(event)
+    if not side.trace.steps:
+        raise RecordingError(
+            f"{bag.path}: no commands in {side.events} events: {bag.damage or 'never active'}"
+        )
     return {
-        "bag": str(bag.path),
+        "name": bag.path.stem,
         "bundle": str(bundle),
         "recorded_bundle": header["bundle"],
         "same_policy": same,
-        "events": count,
+        "events": side.events,
         "ended_early": bag.damage,
         "ignored_goals": player.ignored,
-        **trace.result(),
+        "seconds": side.seconds,
+        "latency_ms": listed(side.latency.summary()),
+        **side.trace.differences(),
+        **side.trace.course(),
     }
+
+
+def _answer(output: Output | None, belief: Quantities | None) -> Answer | None:
+    return output and Answer(output.command, output.requested, output.reasons, belief)
 
 
 def _check(bag: Bag, event: Event, spec: RobotSpec) -> None:

@@ -38,6 +38,11 @@ class BeliefReading:
     std: np.ndarray
     """Standard deviation in the same units. Shape (Q,)."""
 
+    @property
+    def quantities(self) -> dict[str, tuple[float, float]]:
+        """Mean and standard deviation by name."""
+        return dict(zip(self.names, zip(self.mean.tolist(), self.std.tolist(), strict=True), strict=True))
+
 
 def to_seconds(stamp: Time) -> float:
     """A stamp in [s] since its clock's epoch."""

@@ -1,171 +1,169 @@
-"""`Trace`: what was recorded and what a replay answered, step by step, and how the two differ. T steps, J joints."""
+"""`Trace`: what was recorded and what a replay answered, step by step, and how the two differ. No ROS. J joints."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from adapt.types import Belief
 from robots import RobotSpec
 from robots.safety import reason_names
-from ros_bridge.bag_events import Event
-from ros_bridge.control_loop import Output
-from ros_bridge.latency import LatencyMeter
 
 _UNITS = {"position": "rad", "velocity": "rad/s", "effort": "N m"}
-Quantities = dict[str, tuple[float, float]]
+Quantities = Mapping[str, tuple[float, float]]
 """Mean and standard deviation, by the quantity's name."""
 
 
-class Trace:
-    """Pairs of answers to the same event, of a recorded loop and of a replayed one."""
+@dataclass(frozen=True)
+class Answer:
+    """To one event."""
 
-    def __init__(self, spec: RobotSpec, family: dict[str, Any]):
+    command: np.ndarray
+    """Certified, in [command unit]. Shape (J,)."""
+    requested: np.ndarray
+    """What the policy asked for, in [command unit]; NaN where it was not asked or nobody knows. Shape (J,)."""
+    reasons: int
+    """Bit mask of `robots.safety.Reason`."""
+    belief: Quantities | None
+    """None where nothing was said of it."""
+
+    def same(self, other: Answer) -> bool:
+        """Bit by bit, so that 0 and -0 differ, and NaN does not differ from itself. Beliefs do not count."""
+        return (
+            self.command.tobytes() == other.command.tobytes()
+            and self.requested.tobytes() == other.requested.tobytes()
+            and self.reasons == other.reasons
+        )
+
+
+class Trace:
+    """Pairs of answers, of a recorded controller and of a replayed one."""
+
+    def __init__(self, spec: RobotSpec, family: Mapping[str, Any]):
         """`family`: the part of the replayed bundle's manifest that names its belief's quantities."""
         self._spec, self._family = spec, family
         self._times: list[float] = []
-        self._rows: dict[str, dict[str, list[np.ndarray]]] = {
-            name: {"recorded": [], "replayed": []} for name in ("requested", "certified")
-        }
-        self._reasons = {"recorded": Counter[str](), "replayed": Counter[str]()}
-        self._beliefs: list[tuple[float, Quantities | None, Quantities | None]] = []
-        self._latency = LatencyMeter()
-        self._nothing = np.full(len(spec.joints), np.nan)
+        self._pairs: list[tuple[Answer | None, Answer | None]] = []
+        unknown = np.full(len(spec.joints), np.nan)
+        self._nothing = Answer(unknown, unknown, 0, None)
         self._first_difference: dict[str, Any] | None = None
         self._differing = 0
-        self._began: float | None = None
-        self._arrival = 0.0
 
     @property
     def steps(self) -> int:
-        """Events that were answered then or now."""
+        """Events that were answered, then or now."""
         return len(self._times)
 
-    def add(self, event: Event, output: Output | None) -> None:
-        """The next event, with the answer of the replay to it."""
-        self._arrival = event.arrival or self._arrival
-        self._began = self._arrival if self._began is None else self._began
-        if event.output is None and output is None:
+    def add(self, event: int, time: float, then: Answer | None, now: Answer | None) -> None:
+        """The answers to event number `event`, at `time` [s] since the beginning; None: there was none."""
+        if then is None and now is None:
             return
-        time = self._arrival - self._began
         self._times.append(time)
-        for name, answer in (("recorded", event.output), ("replayed", output)):
-            self._rows["certified"][name].append(self._nothing if answer is None else answer.command)
-            self._rows["requested"][name].append(self._nothing if answer is None else answer.requested)
-            self._reasons[name].update([] if answer is None else reason_names(answer.reasons))
-        self._compare(event, output, time)
-        self._believe(event, output, time)
-        if event.latency is not None:
-            self._latency.add(event.latency)
+        self._pairs.append((then, now))
+        if then is not None and now is not None and then.same(now):
+            return
+        self._differing += 1
+        self._first_difference = self._first_difference or self._difference(event, time, then, now)
 
-    def result(self) -> dict[str, Any]:
-        """JSON-able: `identical`, `steps`, `differing_steps`, `first_difference`, `seconds`, `joints`, `unit`, `rms`
-        (per joint, where both have a number), `reasons` by count, `latency_ms`, and over `time`: `requested`,
-        `certified` and `belief`, each `recorded` and `replayed`. NaN is null.
-        """
+    def differences(self) -> dict[str, Any]:
+        """JSON-able: `identical`, `differing_steps`, `first_difference`, of certified and requested commands."""
         return {
-            "identical": self._differing == 0,
-            "steps": self.steps,
+            "identical": not self._differing,
             "differing_steps": self._differing,
             "first_difference": self._first_difference,
-            "seconds": self._times[-1] - self._times[0],
+        }
+
+    def course(self) -> dict[str, Any]:
+        """JSON-able: `steps`, `joints`, `unit`, `rms` (per joint, over the steps where both have a number), `reasons`
+        by count; over `time` [s]: `requested`, `certified` and `belief`, `recorded` and `replayed`. NaN is null.
+        """
+        rows = {name: self._rows(name) for name in ("requested", "certified")}
+        return {
+            "steps": self.steps,
             "joints": list(self._spec.joint_names),
             "unit": _UNITS[self._spec.interface],
-            "rms": {name: self._rms(name) for name in self._rows},
-            "reasons": {name: dict(sorted(counts.items())) for name, counts in self._reasons.items()},
-            "latency_ms": _listed(self._latency.summary()),
+            "rms": {name: self._rms(*both) for name, both in rows.items()},
+            "reasons": {"recorded": self._reasons(0), "replayed": self._reasons(1)},
             "time": self._times,
             **{
-                name: {which: _listed(np.array(rows)) for which, rows in both.items()}
-                for name, both in self._rows.items()
+                name: {"recorded": listed(then), "replayed": listed(now)}
+                for name, (then, now) in rows.items()
             },
-            "belief": self._belief_course(),
+            "belief": self._beliefs(),
         }
 
-    def _compare(self, event: Event, output: Output | None, time: float) -> None:
-        """Bit by bit, so that 0 and -0 differ, and NaN does not differ from itself."""
-        then, now = event.output, output
-        if then is not None and now is not None:
-            same = (
-                then.command.tobytes() == now.command.tobytes()
-                and then.requested.tobytes() == now.requested.tobytes()
-                and then.reasons == now.reasons
-            )
-            if same:
-                return
-        self._differing += 1
-        if self._first_difference is None:
-            self._first_difference = {
-                "step": self.steps - 1,
-                "event": event.sequence,
-                "time": time,
-                **{name: self._difference(then, now, name) for name in ("command", "requested")},
-                "reasons": {
-                    which: _names(answer) for which, answer in (("recorded", then), ("replayed", now))
-                },
-            }
-
-    def _difference(self, then: Output | None, now: Output | None, name: str) -> dict[str, Any]:
-        """By how much one of the two commands of a step differs, in [command unit]; null: there is none."""
-        values = [self._nothing if answer is None else getattr(answer, name) for answer in (then, now)]
+    def _difference(self, event: int, time: float, then: Answer | None, now: Answer | None) -> dict[str, Any]:
+        """What a step's two answers were, and by how much they differ, in [command unit]; null: there was none."""
+        then, now = then or self._nothing, now or self._nothing
         return {
-            "recorded": _listed(values[0]),
-            "replayed": _listed(values[1]),
-            "most": _listed(np.max(np.abs(values[1] - values[0]))),
+            "step": self.steps - 1,
+            "event": event,
+            "time": time,
+            "certified": _apart(then.command, now.command),
+            "requested": _apart(then.requested, now.requested),
+            "reasons": {"recorded": reason_names(then.reasons), "replayed": reason_names(now.reasons)},
         }
 
-    def _believe(self, event: Event, output: Output | None, time: float) -> None:
-        recorded = event.belief and {
-            name: (float(mean), float(std))
-            for name, mean, std in zip(event.belief.names, event.belief.mean, event.belief.std, strict=True)
-        }
-        belief, replayed = None if output is None else output.belief, None
-        if belief is not None:
-            columns = zip(
-                self._family["belief_names"], belief.parameters[0], belief.parameter_std[0], strict=True
-            )
-            replayed = {name: (float(mean), float(std)) for name, mean, std in columns}
-        if recorded or replayed:
-            self._beliefs.append((time, recorded or None, replayed))
+    def _rows(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Recorded and replayed commands, shape (T, J) each."""
+        field = {"certified": "command", "requested": "requested"}[name]
+        pairs = [(then or self._nothing, now or self._nothing) for then, now in self._pairs]
+        return (
+            np.array([getattr(then, field) for then, _ in pairs]),
+            np.array([getattr(now, field) for _, now in pairs]),
+        )
 
-    def _belief_course(self) -> dict[str, Any]:
+    def _rms(self, then: np.ndarray, now: np.ndarray) -> dict[str, float | None]:
+        squares = np.square(now - then)
+        known = np.isfinite(squares)
+        counts = known.sum(axis=0)
+        sums = np.where(known, squares, 0.0).sum(axis=0)
+        root = np.sqrt(sums / np.where(counts, counts, np.nan))
+        return dict(zip(self._spec.joint_names, listed(root), strict=True))
+
+    def _reasons(self, place: int) -> dict[str, int]:
+        answers = (pair[place] for pair in self._pairs)
+        counts = Counter(name for answer in answers if answer for name in reason_names(answer.reasons))
+        return dict(sorted(counts.items()))
+
+    def _beliefs(self) -> dict[str, Any]:
         """Of the quantities that the replayed bundle names; of the recorded one, those of them that it names too."""
         names = list(self._family["belief_names"])
+        said = [[answer and answer.belief for answer in pair] for pair in self._pairs]
         course: dict[str, Any] = {"names": names, "units": list(self._family["belief_units"])}
-        course["time"] = [time for time, _, _ in self._beliefs]
-        moments = {
-            "recorded": [then for _, then, _ in self._beliefs],
-            "replayed": [now for *_, now in self._beliefs],
-        }
-        for which, said in moments.items():
+        for place, which in enumerate(("recorded", "replayed")):
             course[which] = {
-                of: _listed([[_of(each, name, column) for name in names] for each in said])
+                of: listed([[_of(beliefs[place], name, column) for name in names] for beliefs in said])
                 for column, of in enumerate(("mean", "std"))
             }
         return course
 
-    def _rms(self, name: str) -> dict[str, float | None]:
-        """Of the differences, per joint, in [command unit]; null where there is nothing to compare."""
-        recorded, replayed = (np.array(rows) for rows in self._rows[name].values())
-        squares = np.square(replayed - recorded)
-        counts = np.isfinite(squares).sum(axis=0)
-        sums = np.where(np.isfinite(squares), squares, 0.0).sum(axis=0)
-        root = np.sqrt(sums / np.where(counts, counts, np.nan))
-        return dict(zip(self._spec.joint_names, _listed(root), strict=True))
+
+def quantities(family: Mapping[str, Any], belief: Belief | None) -> Quantities | None:
+    """What one robot's belief says of the quantities that the bundle's `family` names."""
+    if belief is None:
+        return None
+    columns = zip(
+        family["belief_names"], belief.parameters[0].tolist(), belief.parameter_std[0].tolist(), strict=True
+    )
+    return {name: (mean, std) for name, mean, std in columns}
 
 
-def _names(answer: Output | None) -> list[str]:
-    return [] if answer is None else reason_names(answer.reasons)
-
-
-def _of(quantities: Quantities | None, name: str, column: int) -> float:
-    return np.nan if quantities is None or name not in quantities else quantities[name][column]
-
-
-def _listed(values: Any) -> Any:
+def listed(values: Any) -> Any:
     """Plain numbers and lists; what is not finite is null."""
     if isinstance(values, dict):
-        return {name: _listed(value) for name, value in values.items()}
+        return {name: listed(value) for name, value in values.items()}
     array = np.asarray(values, float)
     return np.where(np.isfinite(array), array.astype(object), np.array(None)).tolist()
+
+
+def _apart(then: np.ndarray, now: np.ndarray) -> dict[str, Any]:
+    return {"recorded": listed(then), "replayed": listed(now), "most": listed(np.abs(now - then).max())}
+
+
+def _of(said: Quantities | None, name: str, column: int) -> float:
+    return np.nan if said is None or name not in said else said[name][column]
