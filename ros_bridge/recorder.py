@@ -179,9 +179,13 @@ class Recorder(NoRecorder):
                 bag.abandon()
 
     def _drain(self, bag: BagWriter) -> None:
+        began = time.monotonic()
         while self._queue:
             self._write(bag, self._queue.popleft())
             self.written += 1
+            if time.monotonic() - began > FLUSH:  # who never comes to an end has to flush in between
+                bag.flush()
+                began = time.monotonic()
             time.sleep(BREATH)
         bag.flush()
 

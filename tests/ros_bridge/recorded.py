@@ -58,6 +58,7 @@ class Run:
         message = joint_state(
             EPOCH + self.clock, self.spec.joint_names, tuple(position.tolist()), tuple(velocity.tolist())
         )
+        message.effort = (0.5 * swing).tolist()
         self.recorder.took(message)
         output = self.loop.hear(conversions.to_reading(message, self.spec), now, arrival)
         if output is not None:
