@@ -14,6 +14,7 @@ ARGUMENTS = {
     "bundle": ("runs/demo/rma/bundle", "Folder of the policy bundle."),
     "robot": ("", "Robot name or path of a robot.yaml; empty: the robot that the bundle names."),
     "namespace": ("", "ROS namespace of the node and its topics."),
+    "record": ("", "Folder in which a bag is kept; empty: nothing is recorded."),
     "joint_states": (JOINT_STATES, "Topic of the robot's sensors."),
     "commands": (COMMANDS, "Topic that the robot takes commands on."),
     "managed": (
@@ -42,6 +43,7 @@ def start_node(context):
         raise ValueError(f"managed: got {value['managed']!r}; valid: true, false")
     command = ["adapt", "deploy", value["bundle"], "--namespace", value["namespace"]]
     command += ["--robot", value["robot"]] if value["robot"] else []
+    command += ["--record", value["record"]] if value["record"] else []
     command += ["--manual"] if value["managed"] == "true" else []
     command += ["--ros-args", "-r", f"{JOINT_STATES}:={value['joint_states']}"]
     command += ["-r", f"{COMMANDS}:={value['commands']}"]

@@ -13,12 +13,14 @@ import numpy as np
 from mcap.records import Channel, Message, Metadata, Schema
 from mcap.stream_reader import StreamReader
 from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import Imu, JointState
 
 from ros_bridge import conversions
 from ros_bridge.bag_events import FORMAT, NAMES, Event, Kind, Outcome, read_event
 from ros_bridge.bag_writer import HEADER
 from ros_bridge.control_loop import Output
 from ros_bridge.errors import BridgeError, RecordingError
+from ros_bridge.message_definitions import type_name
 
 MAX_RECORD = 2**28
 """Bytes: no record of a bag is larger; a damaged length is not believed."""
@@ -28,6 +30,7 @@ KINDS = (
     "geometry_msgs/msg/PointStamped",
 )  # fmt: skip
 """The types of message that have a part in replay."""
+_MESSAGES = {Kind.JOINTS: JointState, Kind.IMU: Imu}
 _SEQUENCES = 2**32
 _NEEDED = ("policy_digest", "robot", "robot_digest", "goal_timeout", "topics", "bundle", "family")
 
@@ -77,6 +80,11 @@ class Bag:
             if len(parts) != 1:
                 raise BridgeError(f"{len(parts)} messages that it is about; expected 1")
             (event.message,) = parts.values()
+            expected = _MESSAGES.get(event.kind, object)
+            if not isinstance(event.message, expected):
+                raise BridgeError(
+                    f"{event.kind.value} is about a {type_name(type(event.message))}; expected {type_name(expected)}"
+                )
         if event.outcome is Outcome.ANSWER:
             event.output = _output(own)
             event.belief = None if own["belief"] is None else conversions.read_belief(own["belief"])

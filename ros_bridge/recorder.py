@@ -27,6 +27,9 @@ from ros_bridge.control_loop import ControlLoop, Output
 from ros_bridge.goal_keeper import GoalKeeper
 from ros_bridge.recorded_loop import RecordedLoop
 
+TURN = 0.02
+"""Time between two looks at the queue in [s]. Python's threads take turns: little is written at once, so that the
+control loop's turn is never far."""
 FLUSH = 0.25
 """Time between two chunks in [s]. A process that is killed loses the last of them, and what it was writing."""
 QUEUE = 10_000
@@ -34,7 +37,8 @@ QUEUE = 10_000
 LAST_WORDS = 5.0
 """How long the end of a recording may take, in [s]."""
 BREATH = 50e-6
-"""Pause after each event in [s]: Python's threads take turns, and the control loop's is never far."""
+"""Pause between two events in [s], for the same reason, unless more than `BEHIND` wait."""
+BEHIND = 500
 
 
 class NoRecorder:
@@ -106,6 +110,7 @@ class Recorder(NoRecorder):
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._reported = 0
+        self._flushed = time.monotonic()
 
     def loop(self, spec: RobotSpec, controller: AdaptiveController, goals: GoalKeeper | None) -> ControlLoop:
         return RecordedLoop(spec, controller, goals, self.event)
@@ -160,14 +165,22 @@ class Recorder(NoRecorder):
             return
         self._queue.append(entry)
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
-            self._thread.start()
+            self._begin()
+
+    def _begin(self) -> None:
+        thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system has no more threads; whoever called has a robot to control
+            self.failure = str(error)
+        else:
+            self._thread = thread
 
     def _run(self) -> None:
         bag: BagWriter | None = None
         try:
             bag = self._open(_new_folder(self.folder), self._subject.header)
-            while not self._closed.wait(FLUSH):
+            while not self._closed.wait(TURN):
                 self._drain(bag)
             self._drain(bag)
             bag.close()
@@ -179,15 +192,19 @@ class Recorder(NoRecorder):
                 bag.abandon()
 
     def _drain(self, bag: BagWriter) -> None:
-        began = time.monotonic()
+        """Writes what waits; flushes when it is time, also where it never comes to an end."""
         while self._queue:
             self._write(bag, self._queue.popleft())
             self.written += 1
-            if time.monotonic() - began > FLUSH:  # who never comes to an end has to flush in between
-                bag.flush()
-                began = time.monotonic()
-            time.sleep(BREATH)
-        bag.flush()
+            self._flush(bag)
+            if len(self._queue) < BEHIND and not self._closed.is_set():
+                time.sleep(BREATH)
+        self._flush(bag)
+
+    def _flush(self, bag: BagWriter) -> None:
+        if time.monotonic() - self._flushed > FLUSH:
+            bag.flush()
+            self._flushed = time.monotonic()
 
     def _write(self, bag: BagWriter, entry: Event | tuple[int, DiagnosticArray]) -> None:
         if isinstance(entry, tuple):

@@ -152,7 +152,7 @@ def test_the_defaults_exist(parsed):
             assert run(line) == 0
     robot, node, alone = parsed
     assert robot.family in family_names()
-    assert node.bundle == alone.bundle == cli.Replay.bundle  # where `adapt demo` leaves it
+    assert node.bundle == alone.bundle == cli.Demo.out / "rma" / "bundle"  # where `adapt demo` leaves it
     assert (alone.robot, alone.namespace, alone.manual) == (None, "", False)
 
 

@@ -30,7 +30,7 @@ from tests.ros_bridge.recorded import Run
 @pytest.fixture(scope="module")
 def run(bundle, pendulum, tmp_path_factory) -> SimpleNamespace:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recorder, "FLUSH", 0.01)  # many chunks in little time
+        patch.setattr(recorder, "FLUSH", 0.0)  # many chunks in little time
         made = Run(bundle, pendulum, tmp_path_factory.mktemp("bags"))
         return SimpleNamespace(folder=made.whole(), commands=made.commands)
 
@@ -75,6 +75,7 @@ def test_a_bit_that_differs_is_found_and_named(run, bundle, monkeypatch):
     def tampered(self):
         for event in events(self):
             if event.sequence == 50:
+                assert event.output is not None
                 event.output.command[0] = np.nextafter(event.output.command[0], np.inf)
             yield event
 
@@ -253,7 +254,7 @@ def test_what_is_no_event_is_refused(label, data):
     if label is None:
         message.layout.dim = []
     else:
-        message.layout.dim[0].label = label
+        next(iter(message.layout.dim)).label = label
     with pytest.raises(BridgeError, match="no event"):
         read_event(message)
 
@@ -306,11 +307,6 @@ def test_a_process_that_is_killed_leaves_a_bag_that_replays(bundle, tmp_path):
     assert "the file ends early" in result["ended_early"]
     assert time.monotonic() - killed < 30
     assert sent - result["steps"] < 100  # a second's worth, at a command every 10 ms or slower
-
-
-def test_replay_needs_neither_torch_nor_mujoco():
-    code = "import sys, ros_bridge.bag_replay; sys.exit(bool({'torch', 'mujoco'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], timeout=300).returncode == 0
 
 
 def test_reasons_are_counted_by_name(run, bundle):

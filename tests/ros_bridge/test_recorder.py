@@ -42,6 +42,7 @@ def test_foxglove_s_decoder_reads_what_happened(run, bag):
         reader = make_reader(file, validate_crcs=True, decoder_factories=[DecoderFactory()])
         assert reader.get_header().profile == "ros2"
         for schema, channel, _, message in reader.iter_decoded_messages():
+            assert schema is not None
             assert (schema.encoding, channel.message_encoding) == ("ros2msg", "cdr")
             heard.setdefault(channel.topic, []).append(message)
     certified = np.array([message.data for message in heard[f"{OWN}/certified"]])
