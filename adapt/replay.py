@@ -100,15 +100,18 @@ def _say_bag(result: dict[str, Any]) -> None:
         first = result["first_difference"]
         say(
             f"not identical: {result['differing_steps']} of {result['steps']} commands differ, the first one at step "
-            f"{first['step']} ({first['time']:.3f} s, event {first['event']}) by {_most(first)} {result['unit']}"
+            f"{first['step']} ({first['time']:.3f} s, event {first['event']}): {_apart(first, result['unit'])}"
         )
 
 
-def _most(difference: dict[str, Any]) -> str:
-    most = difference["certified"]["most"]
-    return (
-        "a command where there was none, or none where there was one, in" if most is None else f"{most:.3g}"
-    )
+def _apart(difference: dict[str, Any], unit: str) -> str:
+    """By how much two answers to the same event differ."""
+    parts = [
+        f"{name} by {most:.3g} {unit}"
+        for name in ("certified", "requested")
+        if (most := difference[name]["most"]) is not None
+    ]
+    return ", ".join(parts) or "only one of the two has a command"
 
 
 def _say_log(result: dict[str, Any]) -> None:

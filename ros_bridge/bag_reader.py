@@ -169,4 +169,4 @@ def _output(own: dict[str, Any]) -> Output:
 
 
 def _line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300].rstrip(": ")

@@ -30,8 +30,9 @@ from ros_bridge.recorded_loop import RecordedLoop
 TURN = 0.02
 """Time between two looks at the queue in [s]. Python's threads take turns: little is written at once, so that the
 control loop's turn is never far."""
-FLUSH = 0.25
-"""Time between two chunks in [s]. A process that is killed loses the last of them, and what it was writing."""
+FLUSH = 0.75
+"""Time between two chunks in [s]. A process that is killed loses the last of them, and what was waiting: less than a
+second. Not shorter: the writer keeps an index of every chunk, of about 1 kB, until the end."""
 QUEUE = 10_000
 """Events that may wait to be written: ten seconds of a robot that sends a thousand messages a second."""
 LAST_WORDS = 5.0
