@@ -25,7 +25,7 @@ from adapt import provenance
 from adapt.console import StepProgress, TrainingProgress, headline, say
 from adapt.errors import AdaptError
 from adapt.files import write_json
-from adapt.report import write_report
+from adapt.report.page import write_report
 from adapt.runs import EvaluationRequest, evaluate_run
 from adapt.train_all import LEARNERS_IN_ORDER, train_all
 from robots import RobotSpec

@@ -57,8 +57,8 @@ class OnlineAdapter(Protocol):
         ...
 
 
-class KeepsState(OnlineAdapter, Protocol):
-    """An adapter of which what it has understood can be kept over restarts, as of all that a bundle brings."""
+class HasState(Protocol):
+    """Something of which what it has understood can be kept over restarts."""
 
     def state(self) -> dict[str, np.ndarray]:
         """What has been understood of the robots, float32; empty where nothing is. For a later `restore`."""
@@ -71,3 +71,7 @@ class KeepsState(OnlineAdapter, Protocol):
             AdaptError: an array is missing, is of another shape, or is not finite although it must be; names it.
         """
         ...
+
+
+class KeepsState(OnlineAdapter, HasState, Protocol):
+    """An adapter with a state, as all are that a bundle brings."""

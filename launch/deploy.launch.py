@@ -36,6 +36,7 @@ TEXTS = {
     "namespace": ("", "ROS namespace of the node and its topics."),
     "params": (str(FOLDER / "params" / "adaptation.yaml"), "ROS parameter file of the node."),
     "belief_file": ("", "File that keeps what was understood of the robot over restarts; empty: none."),
+    "record": ("", "Folder in which a bag is kept; empty: nothing is recorded."),
 }
 FLAGS = {
     "autostart": ("true", "false: a lifecycle manager configures and activates the node."),
@@ -114,7 +115,8 @@ def command_line(value):
     """What `adapt` is told, before the arguments that ROS adds."""
     line = ["deploy", value["bundle"], "--manual"]
     line += ["--robot", value["robot"]] if value["robot"] else []
-    return line + (["--belief-file", value["belief_file"]] if value["belief_file"] else [])
+    line += ["--belief-file", value["belief_file"]] if value["belief_file"] else []
+    return line + (["--record", value["record"]] if value["record"] else [])
 
 
 def remappings(value):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from adapt.online.controller import AdaptiveController
-from adapt.types import Belief
+from adapt.types import Belief, HasState
 from robots import RobotSpec, SensorFrame
 from robots.safety import Reason, reason_names
 from ros_bridge.conversions import Reading
@@ -158,6 +159,18 @@ class ControlLoop:
     def forget(self) -> None:
         """Drops what is believed of the robot; control goes on."""
         self.controller.forget()
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What is understood of the robot; of a bundle's adapters alone."""
+        return cast(HasState, self.controller.adapter).state()
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Inverse of `state`.
+
+        Raises:
+            AdaptError: it is not of this bundle's adapter.
+        """
+        cast(HasState, self.controller.adapter).restore(state)
 
     def freeze(self, frozen: bool) -> None:
         """Whether what is understood of the robot stays as it is; control goes on."""

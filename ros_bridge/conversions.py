@@ -39,6 +39,11 @@ class BeliefReading:
     std: np.ndarray
     """Standard deviation in the same units. Shape (Q,)."""
 
+    @property
+    def quantities(self) -> dict[str, tuple[float, float]]:
+        """Mean and standard deviation by name."""
+        return dict(zip(self.names, zip(self.mean.tolist(), self.std.tolist(), strict=True), strict=True))
+
 
 def to_seconds(stamp: Time) -> float:
     """A stamp in [s] since its clock's epoch."""
@@ -130,7 +135,7 @@ def joint_state_message(frame: SensorFrame, effort: np.ndarray, spec: RobotSpec)
 def requested_message(requested: np.ndarray, reasons: int, joint_names: Sequence[str]) -> Float64MultiArray:
     """What the policy asked for in [command unit], shape (J,), then the bit mask of `robots.safety.Reason`."""
     labels = ",".join((*joint_names, "reasons"))
-    return _labelled(np.append(requested, reasons)[None], ("requested", labels))
+    return labelled(np.append(requested, reasons)[None], ("requested", labels))
 
 
 def read_requested(message: Float64MultiArray) -> tuple[np.ndarray, int]:
@@ -149,7 +154,7 @@ def belief_message(belief: Belief, names: Sequence[str], units: Sequence[str]) -
     """One robot's quantities: rows mean and standard deviation, a column per quantity, labelled with its unit."""
     rows = np.concatenate([belief.parameters, belief.parameter_std])
     labels = ",".join(f"{name} [{unit}]" for name, unit in zip(names, units, strict=True))
-    return _labelled(rows, ("mean,std", labels))
+    return labelled(rows, ("mean,std", labels))
 
 
 def read_belief(message: Float64MultiArray) -> BeliefReading:
@@ -169,7 +174,7 @@ def read_belief(message: Float64MultiArray) -> BeliefReading:
     )
 
 
-def _labelled(rows: np.ndarray, labels: tuple[str, str]) -> Float64MultiArray:
+def labelled(rows: np.ndarray, labels: tuple[str, str]) -> Float64MultiArray:
     """A matrix, shape (R, C), row by row, with a label per axis."""
     count, width = rows.shape
     dims = [

@@ -45,6 +45,7 @@ def deploy(
     namespace: str = "",
     auto_start: bool = True,
     belief_file: Path | None = None,
+    record: Path | None = None,
 ) -> int:
     """Runs the node until SIGINT or SIGTERM; the safe command is the last one it sends.
 
@@ -52,6 +53,7 @@ def deploy(
         bundle: folder of the policy bundle.
         robot: registered name or robot.yaml; None for the robot that the bundle names.
         namespace: of the node and all its topics but `/diagnostics`.
+        record: folder in which a bag is kept; None: nothing is recorded.
         auto_start: configure and activate without being told; otherwise a lifecycle manager does.
         belief_file: keeps what was understood of the robot over restarts; None: every start is a new one.
 
@@ -59,7 +61,9 @@ def deploy(
         Exit code: 0; `NOT_CONFIGURED` where `auto_start` meets a bundle or robot that cannot be used; `CONTEXT_LOST`.
     """
     with ros() as stop:
-        node = AdaptationNode(str(bundle), robot or "", namespace, str(belief_file or ""))
+        node = AdaptationNode(
+            str(bundle), robot or "", namespace, belief_file=str(belief_file or ""), record=str(record or "")
+        )
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         try:

@@ -12,7 +12,7 @@ from ros_bridge.commands import command_codec
 from ros_bridge.control_loop import ControlLoop
 from ros_bridge.ports import LAST_WORD
 
-MEETING = 2.0
+MEETING = 5.0
 """Longest wait for the robot to be found again, in [s]."""
 
 

@@ -31,6 +31,7 @@ from ros_bridge.guard import Guard
 from ros_bridge.imu import to_imu_reading
 from ros_bridge.last_word import say_last_word
 from ros_bridge.ports import STEADY, Ports
+from ros_bridge.recorder import NO_RECORDER, open_recorder
 from ros_bridge.understood import Understood
 
 LAST_WAY = 1.0
@@ -40,15 +41,18 @@ LAST_WAY = 1.0
 class AdaptationNode(LifecycleNode):
     """Configured, it listens; active, it answers every due reading with a certified command."""
 
-    def __init__(self, bundle: str = "", robot: str = "", namespace: str = "", belief_file: str = ""):
+    def __init__(
+        self, bundle: str = "", robot: str = "", namespace: str = "", belief_file: str = "", record: str = ""
+    ):
         super().__init__(topics.NODE_NAME, namespace=namespace)
         try:
-            settings.declare(self, bundle=bundle, robot=robot, belief_file=belief_file)
+            settings.declare(self, bundle=bundle, robot=robot, belief_file=belief_file, record=record)
         except BridgeError:
             self.destroy_node()
             raise
         self.add_on_set_parameters_callback(self._check_parameters)
         self.loop: ControlLoop | None = None
+        self._recorder = NO_RECORDER
         self.fault: str | None = None
         """Why the node could not be configured, or gave up."""
         self._reporter = Reporter(self.get_fully_qualified_name().lstrip("/"))
@@ -83,9 +87,12 @@ class AdaptationNode(LifecycleNode):
         path = self.get_parameter("bundle").value
         try:
             bundle, spec = open_bundle(path, self.get_parameter("robot").value)
-            goals = bundle.goal and GoalKeeper(bundle.goal, settings.number(self, settings.GOAL_TIMEOUT))
+            timeout = settings.number(self, settings.GOAL_TIMEOUT)
+            goals = bundle.goal and GoalKeeper(bundle.goal, timeout)
             adapter = make_adapter(bundle)
-            loop = ControlLoop(spec, AdaptiveController(spec, bundle.observation, adapter), goals)
+            controller = AdaptiveController(spec, bundle.observation, adapter)
+            recorder = open_recorder(self, self.get_parameter("record").value, bundle, spec, timeout)
+            loop = recorder.loop(spec, controller, goals)
             loop.rehearse()
             self._ports = self._open(spec, bundle)
         except UserError as error:
@@ -97,8 +104,8 @@ class AdaptationNode(LifecycleNode):
             self.get_logger().error(f"{self.fault}\n{traceback.format_exc()}")
             return TransitionCallbackReturn.FAILURE
         self.fault = None
-        self.loop = loop
-        self._understood = Understood(str(self.get_parameter("belief_file").value), adapter, bundle)
+        self.loop, self._recorder = loop, recorder
+        self._understood = Understood(str(self.get_parameter("belief_file").value), loop, bundle)
         self._guard = Guard(spec.period, spec.safety.stale_after, self._ports.command)
         self._reporter.begin(loop, bundle.manifest["family"], self._guard)
         return super().on_configure(state)
@@ -151,6 +158,7 @@ class AdaptationNode(LifecycleNode):
 
     def _on_joint_states(self, message: JointState) -> None:
         began = time.monotonic()
+        self._recorder.took(message)
         with self._giving_up():
             if self.loop is None:
                 return
@@ -166,11 +174,13 @@ class AdaptationNode(LifecycleNode):
                 self._ports.tell(output)
 
     def _on_imu(self, message: Imu) -> None:
+        self._recorder.took(message)
         with self._giving_up():
             if self.loop is not None:
                 self.loop.hear_imu(to_imu_reading(message, self.loop.spec), self._now(), time.monotonic())
 
     def _on_goal(self, topic: str, message: Any) -> None:
+        self._recorder.took(message)
         with self._giving_up():
             if self.loop is not None and self.loop.goals is not None:
                 reading = to_goal(message, self.loop.goals.layout, self.loop.spec.ros.frame)
@@ -248,8 +258,12 @@ class AdaptationNode(LifecycleNode):
             self._reporter.begin(None, {})
             self._guard.close()
             self._ports.close()
+            self._recorder.close()
+            self._recorder = NO_RECORDER
 
     def _report(self) -> None:
-        message = DiagnosticArray(status=self._reporter.report(self.state, self.fault, time.monotonic()))
+        reports = self._reporter.report(self.state, self.fault, time.monotonic())
+        message = DiagnosticArray(status=[*reports, *self._recorder.status(self._reporter.name)])
         message.header.stamp = self.get_clock().now().to_msg()
+        self._recorder.said(message)
         self._diagnostics.publish(message)

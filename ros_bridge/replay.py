@@ -1,7 +1,7 @@
-"""Replays recordings of a real robot through the controller in shadow mode: it listens, nothing is commanded.
+"""Replays CSV logs of a real robot through the controller in shadow mode: it listens, nothing is commanded.
 
-How well the belief fits the robot is judged by its one-step forecast of the measured velocity, beside the forecast of
-the prior, which knows the family but has heard nothing.
+What it would have sent stands beside what was sent. How well a belief fits the robot is judged by its one-step forecast
+of the measured velocity (`forecast.py`). For bags of the node, see `bag_replay.py`.
 """
 
 from __future__ import annotations
@@ -13,44 +13,42 @@ from typing import Any
 import numpy as np
 
 from adapt.bundle import PolicyBundle, open_bundle
-from adapt.online.adapters import MotionPredictor, make_adapter
-from adapt.online.controller import AdaptiveController
-from robots import RobotSpec, SensorFrame
-from robots.action import ActionLayout
-from robots.observer import Observer
+from adapt.online.adapters import make_adapter
+from adapt.online.controller import AdaptiveController, ControlStep
+from robots import RobotSpec
+from ros_bridge.columns import quantities_of, read_columns
 from ros_bridge.errors import BridgeError, RecordingError
+from ros_bridge.forecast import SETTLED, SMOOTHING, forecast_course, forecasts
 from ros_bridge.intake import Intake, Verdict
 from ros_bridge.recording import Recording, read_recording
-
-SETTLED = 1.0
-"""Errors count from here on, in [s]: the time that the belief is given to adapt."""
-SMOOTHING = 1.0
-"""Length of the moving window of the error curves, in [s]."""
+from ros_bridge.replay_trace import Answer, Trace, quantities
 
 
-def replay_files(bundle: Path, recordings: Sequence[Path], robot: str = "") -> dict[str, Any]:
+def replay_files(
+    bundle: Path, recordings: Sequence[Path], robot: str = "", columns: Path | None = None
+) -> dict[str, Any]:
     """Replays CSV files, each as a trial of its own.
 
     Args:
-        bundle: folder of a bundle that adapts by belief.
+        bundle: folder of a bundle.
         recordings: CSV files, see `read_recording`.
         robot: registered name or robot.yaml; empty for the robot that the bundle names.
+        columns: YAML file that says where our quantities stand, see `read_columns`.
 
     Returns:
-        `files`: per recording `name`, `seconds`, `rate_hz`, `prior_error`, `adapted_error` (root mean square in
-        `error_unit` from `SETTLED` on), their curves over `time`, and the `belief` over it; `error_unit`.
+        `files`: per recording `name`, `seconds`, `rate_hz`; `commands`, see `Trace.course`; the `belief` over `time`,
+        and what `forecast_course` says, where the bundle believes and forecasts; `error_unit`.
 
     Raises:
-        BridgeError: no recordings, one that cannot be used, or a bundle that believes nothing.
+        BridgeError: no recordings, or one that cannot be used.
         AdaptError, RobotError: the bundle or robot cannot be used.
     """
     if not recordings:
         raise BridgeError("replay: no recordings given; expected CSV files")
     opened, spec = open_bundle(bundle, robot)
-    if opened.manifest["adapter"]["kind"] != "belief":
-        raise BridgeError(f"{bundle}: does not adapt by belief: there is nothing to replay")
-    files = [_replay(opened, spec, read_recording(path, spec)) for path in recordings]
-    return {"files": files, "error_unit": "rad/s"}
+    mapped = columns and read_columns(columns, quantities_of(spec, opened.goal))
+    read = [read_recording(path, spec, mapped, opened.goal) for path in recordings]
+    return {"files": [_replay(opened, spec, recording) for recording in read], "error_unit": "rad/s"}
 
 
 def _replay(bundle: PolicyBundle, spec: RobotSpec, recording: Recording) -> dict[str, Any]:
@@ -59,29 +57,21 @@ def _replay(bundle: PolicyBundle, spec: RobotSpec, recording: Recording) -> dict
         raise RecordingError(
             f"{recording.name}: {recording.seconds:.2f} s long; expected more than {SETTLED + SMOOTHING} s"
         )
-    time, sent = recording.time[rows], _sent(recording, rows)
-    beliefs = _listen(bundle, spec, recording, rows, sent)
-    prior = np.zeros_like(beliefs["latent"])
-    errors = {
-        name: _forecast_errors(bundle, spec, recording, rows, sent, latent)
-        for name, latent in (("prior", prior), ("adapted", beliefs["latent"]))
-    }
-    settled = time[1:] > SETTLED
-    family = bundle.manifest["family"]
-    return {
+    sent = _sent(recording, rows)
+    steps = _listen(bundle, spec, recording, rows, sent)
+    result = {
         "name": recording.name,
         "seconds": recording.seconds,
         "rate_hz": recording.rate,
-        **{f"{name}_error": float(np.sqrt(np.mean(error[settled] ** 2))) for name, error in errors.items()},
-        "time": time[1:].round(4).tolist(),
-        **{f"{name}_error_curve": _moving_rms(error, spec.period) for name, error in errors.items()},
-        "belief": {
-            "names": family["belief_names"],
-            "units": family["belief_units"],
-            "mean": beliefs["mean"][1:].round(5).tolist(),
-            "std": beliefs["std"][1:].round(5).tolist(),
-        },
+        "time": recording.time[rows][1:].round(4).tolist(),
+        "commands": _commands(bundle, spec, recording.time[rows], sent, steps),
     }
+    if bundle.manifest["adapter"]["kind"] == "belief":
+        result["belief"] = _belief_course(bundle, recording, steps)
+    if forecasts(bundle):
+        latent = np.stack([_latent(step) for step in steps])
+        result |= forecast_course(bundle, spec, recording, rows, sent, latent)
+    return result
 
 
 def _due(spec: RobotSpec, recording: Recording) -> np.ndarray:
@@ -92,64 +82,67 @@ def _due(spec: RobotSpec, recording: Recording) -> np.ndarray:
 
 
 def _sent(recording: Recording, rows: np.ndarray) -> np.ndarray:
-    """Mean torque from each due row to the next, in [N m]; from the last row on it is not known. Shape (t - 1, J)."""
-    sums = np.add.reduceat(recording.torque, rows, axis=0)[:-1]
+    """Mean command from each due row to the next, in [command unit]; from the last on it is not known.
+
+    Shape (t - 1, J).
+    """
+    sums = np.add.reduceat(recording.command, rows, axis=0)[:-1]
     return sums / np.diff(rows)[:, None]
 
 
 def _listen(
     bundle: PolicyBundle, spec: RobotSpec, recording: Recording, rows: np.ndarray, sent: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Beliefs after each due row: latent (t, 2 L), physical mean and standard deviation (t, Q)."""
+) -> list[ControlStep]:
+    """What a controller decides on each due row, told what was really sent before it."""
     controller = AdaptiveController(spec, bundle.observation, make_adapter(bundle))
     controller.reset(position=recording.position[:1])
-    beliefs: dict[str, list[np.ndarray]] = {"latent": [], "mean": [], "std": []}
+    steps = []
     for step, row in enumerate(rows):
         before = None if step == 0 else sent[step - 1][None]
-        belief = controller.step(_frame(recording, row), sent=before).belief
-        assert belief is not None
-        beliefs["latent"].append(np.concatenate([belief.mean[0], belief.log_std[0]]))
-        beliefs["mean"].append(belief.parameters[0])
-        beliefs["std"].append(belief.parameter_std[0])
-    stacked = {name: np.stack(values) for name, values in beliefs.items()}
+        goal = None if recording.goal is None else recording.goal[[row]]
+        steps.append(controller.step(recording.frame(row), sent=before, goal=goal))
+    return steps
+
+
+def _commands(
+    bundle: PolicyBundle, spec: RobotSpec, time: np.ndarray, sent: np.ndarray, steps: list[ControlStep]
+) -> dict[str, Any]:
+    """What was sent from each due row to the next, beside what the controller would have sent."""
+    family = bundle.manifest["family"]
+    trace, unknown = Trace(spec, family), np.full(len(spec.joints), np.nan)
+    for k, command in enumerate(sent):
+        step = steps[k]
+        then = Answer(command, unknown, 0, None)
+        belief = quantities(family, step.belief)
+        now = Answer(step.command[0], step.requested[0], int(step.reasons[0]), belief)
+        trace.add(k, float(time[k]), then, now)
+    return trace.course()
+
+
+def _belief_course(bundle: PolicyBundle, recording: Recording, steps: list[ControlStep]) -> dict[str, Any]:
+    """Of all due rows but the first.
+
+    Raises:
+        BridgeError: the belief is not finite.
+    """
+    family = bundle.manifest["family"]
+    beliefs = [step.belief for step in steps if step.belief is not None]
+    stacked = {
+        "latent": np.stack([_latent(step) for step in steps]),
+        "mean": np.stack([belief.parameters[0] for belief in beliefs]),
+        "std": np.stack([belief.parameter_std[0] for belief in beliefs]),
+    }
     for name, values in stacked.items():
         if not np.isfinite(values).all():
             raise BridgeError(f"{recording.name}: the belief's {name} is not finite")
-    return stacked
+    return {
+        "names": family["belief_names"],
+        "units": family["belief_units"],
+        **{name: stacked[name][1:].round(5).tolist() for name in ("mean", "std")},
+    }
 
 
-def _forecast_errors(
-    bundle: PolicyBundle,
-    spec: RobotSpec,
-    recording: Recording,
-    rows: np.ndarray,
-    sent: np.ndarray,
-    latent: np.ndarray,
-) -> np.ndarray:
-    """Measured minus forecast velocity at all due rows but the first, in [rad/s]. Shape (t - 1, J)."""
-    predict = MotionPredictor(bundle)
-    observer = Observer(bundle.observation)
-    observation = np.concatenate([observer.observe(_frame(recording, row)).copy() for row in rows])
-    actions = ActionLayout(spec).to_action(sent).astype(np.float32)
-    history = bundle.manifest["adapter"]["action_history"]
-    lagged = [np.pad(actions, ((lag, 0), (0, 0)))[: len(actions)] for lag in range(history)]
-    mean, log_std = np.split(latent[:-1].astype(np.float32), 2, axis=1)
-    before = np.concatenate([observation[:1], observation[:-2]])
-    forecast = predict(observation[:-1], before, np.concatenate(lagged, axis=1), mean, log_std)
-    columns, scale = bundle.observation.columns("velocity")
-    return (observation[1:, columns] - forecast[:, columns]) / scale
-
-
-def _frame(recording: Recording, rows: np.ndarray | int) -> SensorFrame:
-    rows = np.atleast_1d(rows)
-    return SensorFrame(recording.time[rows], recording.position[rows], recording.velocity[rows])
-
-
-def _moving_rms(errors: np.ndarray, period: float) -> list[float]:
-    """Root mean square over the last `SMOOTHING` seconds and all joints, per step."""
-    squares = np.square(errors).mean(axis=1)
-    width = max(1, round(SMOOTHING / period))
-    total = np.cumsum(np.concatenate([np.zeros(1), squares]))
-    ends = np.arange(1, len(total))
-    begins = np.maximum(ends - width, 0)
-    return np.sqrt((total[ends] - total[begins]) / (ends - begins)).round(6).tolist()
+def _latent(step: ControlStep) -> np.ndarray:
+    """Mean and log standard deviation of the latent belief. Shape (2 L,)."""
+    assert step.belief is not None
+    return np.concatenate([step.belief.mean[0], step.belief.log_std[0]])

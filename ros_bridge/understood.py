@@ -7,13 +7,13 @@ from pathlib import Path
 from adapt.bundle import PolicyBundle
 from adapt.errors import AdaptError
 from adapt.online.saved_state import restore_state, save_state
-from adapt.types import KeepsState
+from adapt.types import HasState
 
 
 class Understood:
     """Of one adapter. A file that cannot be used never keeps a robot from running: the problem is said in words."""
 
-    def __init__(self, file: str, adapter: KeepsState, bundle: PolicyBundle):
+    def __init__(self, file: str, adapter: HasState, bundle: PolicyBundle):
         """`file`: empty for none."""
         self._file = Path(file) if file else None
         self._adapter, self._bundle = adapter, bundle

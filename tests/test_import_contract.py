@@ -30,6 +30,11 @@ def modules_after(statement: str) -> set[str]:
         "adapt.errors",
         "adapt.bundle",
         "adapt.online.controller",
+        "adapt.replay",
+        "adapt.report.replay",
+        "ros_bridge.bag_replay",
+        "ros_bridge.recorder",
+        "ros_bridge.replay",
     ],
 )
 def test_what_runs_on_the_robot_does_not_load_training_packages(module):

@@ -97,7 +97,9 @@ def test_the_defaults_exist(parsed, bundle, tmp_path, monkeypatch):
     for node in (robot, simulated, alone):
         assert run(node.line) == 0
     assert parsed[0].family in family_names()
-    assert parsed[1].bundle == parsed[2].bundle == cli.Replay.bundle  # where `adapt demo` leaves it
+    assert (
+        parsed[1].bundle == parsed[2].bundle == cli.Demo.out / "rma" / "bundle"
+    )  # where `adapt demo` leaves it
     assert (parsed[2].robot, parsed[2].belief_file, parsed[2].manual) == (None, None, True)
     assert alone.parameters == [str(PARAMS)]
     assert alone.name == topics.NODE_NAME
@@ -135,12 +137,12 @@ def test_a_bundle_that_is_not_there_is_named(tmp_path):
 
 
 def test_a_real_robot_s_node(parsed):
-    given = {"robot": "pendulum", "namespace": "left", "belief_file": "b.json"}
+    given = {"robot": "pendulum", "namespace": "left", "belief_file": "b.json", "record": "bags"}
     (node,) = launch("deploy.launch.py", **given).nodes
     assert run(node.line) == 0
     (command,) = parsed
     assert command.robot in robot_names()
-    assert (command.belief_file, command.manual) == (Path("b.json"), True)
+    assert (command.belief_file, command.record, command.manual) == (Path("b.json"), Path("bags"), True)
 
 
 def test_the_node_is_configured_when_it_runs_and_activated_as_soon_as_it_agrees():
@@ -363,6 +365,6 @@ def test_the_node_takes_the_parameter_file(tmp_path):
     file.write_text(text.replace("diagnostics_period: 1.0", "diagnostics_period: 2.5"), encoding="utf-8")
     (launched,) = launch("deploy.launch.py", namespace="left", params=str(file)).nodes
     with started(launched.line) as node:
-        settings.declare(node, bundle="b", robot="", belief_file="")
+        settings.declare(node, bundle="b", robot="", belief_file="", record="")
         assert settings.number(node, settings.DIAGNOSTICS_PERIOD) == 2.5
         assert node.get_parameter("bundle").value == "b"

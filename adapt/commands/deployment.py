@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from adapt.commands.common import Positional
 
@@ -23,6 +22,8 @@ class Deploy:
     """Leave configure and activate to a lifecycle manager."""
     belief_file: Path | None = None
     """File that keeps what was understood of the robot over restarts. Default: every start is a new one."""
+    record: Path | None = None
+    """Folder in which to keep a bag of all that happens (docs/recording.md)."""
 
     def run(self) -> int:
         from ros_bridge.deploy import deploy
@@ -33,6 +34,7 @@ class Deploy:
             namespace=self.namespace,
             auto_start=not self.manual,
             belief_file=self.belief_file,
+            record=self.record,
         )
 
 
@@ -86,30 +88,26 @@ class Echo:
 
 @dataclass
 class Replay:
-    """Feed recordings of a real robot through the controller in shadow mode: nothing is commanded."""
+    """Feed a recording through the controller: a bag of the node, or a CSV log. Nothing is commanded."""
 
-    recordings: Positional[list[Path]]
-    """CSV files with the columns time [s], position [rad], velocity [rad/s], torque [N m]."""
-    bundle: Path = Path("runs/demo/rma/bundle")
-    out: Path | None = None
-    """Where to keep the result, as JSON."""
+    recording: Positional[Path]
+    """Bag (folder or .mcap), or a .csv whose columns are named as docs/recording.md says, or mapped by --columns."""
+    bundle: Positional[Path]
+    """Folder of the bundle: the one that was recorded, or another one for the same robot."""
+    columns: Path | None = None
+    """YAML file that says where in the CSV our quantities stand."""
+    robot: str = ""
+    """Robot name or path of a robot.yaml. Default: the robot named in the bundle."""
+    out: Path = Path("runs/replay")
+    """Folder for <recording>.json and <recording>.html."""
     json: bool = False
 
-    def run(self) -> dict[str, Any]:
-        from adapt.console import say
-        from adapt.files import write_json
-        from ros_bridge.replay import replay_files
+    def run(self) -> int:
+        from adapt.replay import replay
 
-        result = replay_files(self.bundle, self.recordings)
-        if self.out is not None:
-            write_json(self.out, result)
-        for file in result["files"]:
-            say(
-                f"{file['name']}: one-step error {file['prior_error']:.4f} {result['error_unit']} on the prior, "
-                f"{file['adapted_error']:.4f} on the belief after 1 s"
-            )
-        keep = ("name", "seconds", "rate_hz", "prior_error", "adapted_error")
-        return {"files": [{name: file[name] for name in keep} for file in result["files"]]}
+        return replay(
+            self.recording, self.bundle, self.out, columns=self.columns, robot=self.robot, json=self.json
+        )
 
 
 @dataclass

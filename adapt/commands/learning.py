@@ -160,7 +160,7 @@ class Evaluate:
 
     def run(self) -> dict[str, Any]:
         from adapt.console import say
-        from adapt.report import write_evaluation
+        from adapt.report.evaluation import write_evaluation
         from adapt.runs import EvaluationRequest, evaluate_runs
 
         request = EvaluationRequest(
@@ -196,7 +196,7 @@ class Compare:
         from adapt.compare import compare, table_lines
         from adapt.console import say
         from adapt.files import common_folder
-        from adapt.report import write_comparison
+        from adapt.report.comparison import write_comparison
 
         result = compare(self.run_folders)
         page = write_comparison(result, self.out or common_folder(self.run_folders) / "compare.html")

@@ -13,13 +13,13 @@ from safetensors.numpy import save_file
 
 from adapt.bundle import PolicyBundle
 from adapt.errors import AdaptError
-from adapt.types import KeepsState
+from adapt.types import HasState
 
 MAX_BYTES = 2**20
 """No state is larger: a memory has a few hundred numbers."""
 
 
-def save_state(path: Path, adapter: KeepsState, bundle: PolicyBundle) -> None:
+def save_state(path: Path, adapter: HasState, bundle: PolicyBundle) -> None:
     """Writes the adapter's state; old or new, never half.
 
     Raises:
@@ -37,7 +37,7 @@ def save_state(path: Path, adapter: KeepsState, bundle: PolicyBundle) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def restore_state(path: Path, adapter: KeepsState, bundle: PolicyBundle) -> None:
+def restore_state(path: Path, adapter: HasState, bundle: PolicyBundle) -> None:
     """Gives the adapter the state in a file.
 
     Raises:

@@ -251,7 +251,7 @@ def test_an_interruption_is_no_traceback(capsys, monkeypatch):
 
 
 def test_the_installed_command_answers_and_fails_as_main_does():
-    command = [Path(sys.executable).with_name("adapt"), "replay", "recording.csv", "--bundle", "nowhere"]
+    command = [Path(sys.executable).with_name("adapt"), "replay", "recording.csv", "nowhere"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "adapt: nowhere: no such bundle (expected a folder with manifest.json)\n"

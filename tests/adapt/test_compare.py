@@ -11,7 +11,7 @@ import pytest
 
 from adapt.compare import CURVE_POINTS, compare, stages_in_words, table_lines
 from adapt.errors import RunError
-from adapt.report import write_comparison
+from adapt.report.comparison import write_comparison
 
 
 def make_run(out: Path, learner: str = "rl2", seed: int = 0, **changes: Any) -> Path:

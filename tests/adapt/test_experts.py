@@ -12,7 +12,7 @@ import pytest
 from adapt import evaluate, experts
 from adapt.errors import AdaptError, RunError
 from adapt.experts import ExpertsRequest, frames_to_reach, hold_against_experts, parse_learners, table_lines
-from adapt.report import write_evaluation
+from adapt.report.evaluation import write_evaluation
 from adapt.runs import EvaluationRequest, evaluate_run
 from adapt.train import load_learner
 from sim_tasks.families import load_family

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from adapt.errors import AdaptError, RunError
-from adapt.report import write_report
 from adapt.report.data import compact, thin
+from adapt.report.page import write_report
 from adapt.report.screenshot import dump_dom, find_browser, screenshot
 from adapt.report.text import count, duration, number
 from tests.adapt.report_run import NAMES, make_run

@@ -16,7 +16,7 @@ from adapt.bundle import PolicyBundle, load_bundle
 from adapt.errors import RunError
 from adapt.export import make_bundle
 from adapt.learners import LEARNERS, Learner
-from adapt.report import write_evaluation
+from adapt.report.evaluation import write_evaluation
 from adapt.runs import EvaluationRequest, evaluate_run, evaluate_runs, export_run
 from adapt.train import TrainRequest, train
 from sim_tasks.errors import TaskError

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ros_bridge.columns import quantities_of
 from ros_bridge.errors import RecordingError
-from ros_bridge.recording import columns_of, read_recording
+from ros_bridge.recording import read_recording
 
 HEADER = "time,position,velocity,torque"
 GOOD = f"{HEADER}\n10.0,0.1,1,0.5\n10.5,0.2,2,-0.5\n11.5,0.3,3,0\n12.0,0.4,4,1e-3\n"
@@ -24,7 +25,7 @@ def test_a_recording_by_hand(tmp_path, pendulum):
     assert recording.time.tolist() == [0.0, 0.5, 1.5, 2.0]  # since the first row
     assert recording.position.tolist() == [[0.1], [0.2], [0.3], [0.4]]
     assert recording.velocity.tolist() == [[1.0], [2.0], [3.0], [4.0]]
-    assert recording.torque.tolist() == [[0.5], [-0.5], [0.0], [0.001]]
+    assert recording.command.tolist() == [[0.5], [-0.5], [0.0], [0.001]]
     assert recording.seconds == 2.0
     assert recording.rate == 2.0  # the median of 0.5, 1.0 and 0.5 s between rows
 
@@ -34,17 +35,17 @@ def test_columns_may_come_in_any_order_with_others_and_blank_lines(tmp_path, pen
     recording = read_recording(write(tmp_path, text), pendulum)
     assert recording.time.tolist() == [0.0, 1.0]
     assert recording.position.tolist() == [[2.0], [20.0]]
-    assert recording.torque.tolist() == [[5.0], [50.0]]
+    assert recording.command.tolist() == [[5.0], [50.0]]
 
 
 def test_several_joints_have_columns_of_their_own(tmp_path, arm):
-    names = columns_of(arm)
+    names = quantities_of(arm)
     assert names[:3] == ("time", "shoulder_position", "elbow_position")
     rows = [",".join(str(10 * row + column) for column in range(7)) for row in range(2)]
     recording = read_recording(write(tmp_path, "\n".join([",".join(names), *rows])), arm)
     assert recording.position.tolist() == [[1.0, 2.0], [11.0, 12.0]]
     assert recording.velocity.tolist() == [[3.0, 4.0], [13.0, 14.0]]
-    assert recording.torque.tolist() == [[5.0, 6.0], [15.0, 16.0]]
+    assert recording.command.tolist() == [[5.0, 6.0], [15.0, 16.0]]
 
 
 @pytest.mark.parametrize(

@@ -172,9 +172,100 @@ def test_a_request_that_makes_no_sense_is_refused(bundle, swing, tmp_path):
         replay_files(bundle.path, [tmp_path / "gone.csv"])
 
 
-def test_a_bundle_that_believes_nothing_is_refused(monkeypatch, bundle, swing, pendulum):
-    manifest = bundle.manifest | {"adapter": {"kind": "none"}}
-    fixed = PolicyBundle(bundle.path, manifest, bundle.files)
-    monkeypatch.setattr(ros_bridge.replay, "open_bundle", lambda *_: (fixed, pendulum))
-    with pytest.raises(BridgeError, match="does not adapt by belief"):
-        replay_files(bundle.path, [swing])
+def test_what_it_would_have_sent_stands_beside_what_was_sent(replayed, steps):
+    course = replayed["commands"]
+    sent = 2.5 * steps["sent"].astype(float)  # of 2.5 N m
+    assert np.array(course["certified"]["recorded"])[:, 0] == pytest.approx(sent, abs=1e-6)
+    would = np.array(course["certified"]["replayed"])[:, 0]
+    assert course["rms"]["certified"]["pivot"] == pytest.approx(
+        np.sqrt(np.mean((would - sent) ** 2)), rel=1e-5
+    )
+    assert course["rms"]["requested"]["pivot"] is None  # nobody knows what was asked for
+    assert course["reasons"]["replayed"]["soft_start"] > 0
+    assert course["steps"] == len(sent)
+
+
+@pytest.fixture(scope="module")
+def fixed(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
+    from tests.small_bundle import untrained_policy
+
+    return untrained_policy(tmp_path_factory.mktemp("fixed") / "bundle", "pendulum_swingup")
+
+
+def test_a_bundle_that_believes_nothing_has_commands_alone(fixed, swing):
+    (file,) = replay_files(fixed.path, [swing])["files"]
+    assert "belief" not in file
+    assert "prior_error" not in file
+    assert file["commands"]["rms"]["certified"]["pivot"] > 0
+
+
+def write_log(path: Path, columns: dict[str, np.ndarray]) -> Path:
+    rows = np.stack(list(columns.values()), axis=1)
+    np.savetxt(path, rows, delimiter=",", header=",".join(columns), comments="", fmt="%.17g")
+    return path
+
+
+def test_a_log_with_other_columns_and_units_is_the_same_recording(bundle, swing, replayed, tmp_path):
+    time, position, velocity, torque = np.loadtxt(swing, delimiter=",", skiprows=1).T
+    log = {"t_ms": 1e3 * time + 5e6, "deg": np.rad2deg(position) - 90, "w": velocity, "current": 20 * torque}
+    columns = tmp_path / "columns.yaml"
+    columns.write_text(
+        "time: {column: t_ms, factor: 0.001}\n"
+        f"position: {{column: deg, factor: {np.pi / 180}, offset: {np.pi / 2}}}\n"
+        "velocity: w\n"
+        "torque: {column: current, factor: 0.05}\n"
+    )
+    (file,) = replay_files(bundle.path, [write_log(tmp_path / "log.csv", log)], columns=columns)["files"]
+    assert file["adapted_error"] == pytest.approx(replayed["adapted_error"], rel=1e-6)
+    rms = [each["commands"]["rms"]["certified"]["pivot"] for each in (file, replayed)]
+    assert rms[0] == pytest.approx(rms[1], rel=1e-6)
+
+
+def walk(spec: RobotSpec, sent: str) -> dict[str, np.ndarray]:
+    """A log of a robot that moves a little around where it rests."""
+    time = np.arange(0, 2.6, spec.period)
+    log = {"time": time}
+    for joint, rest in zip(spec.joint_names, spec.default_position, strict=True):
+        log[f"{joint}_position"] = rest + 0.05 * np.sin(3 * time)
+        log[f"{joint}_velocity"] = 0.15 * np.cos(3 * time)
+        log[f"{joint}_{sent}"] = rest + 0.06 * np.sin(3 * time)
+    return log
+
+
+def test_a_torque_is_no_command_of_a_robot_that_takes_positions(ur5e_bundle, ur5e, tmp_path):
+    log = write_log(tmp_path / "log.csv", walk(ur5e, "torque"))
+    with pytest.raises(
+        RecordingError, match=r"no column \w+_command.*robot 'ur5e' takes position commands: a torque"
+    ):
+        replay_files(ur5e_bundle.path, [log])
+
+
+def test_positions_that_were_sent_are_its_commands(ur5e_bundle, ur5e, tmp_path):
+    goal = ur5e_bundle.goal
+    assert goal is not None
+    log = walk(ur5e, "command")
+    log |= {f"goal_{name}": np.full(len(log["time"]), 0.3) for name in goal.names}
+    (file,) = replay_files(ur5e_bundle.path, [write_log(tmp_path / "log.csv", log)])["files"]
+    course = file["commands"]
+    first = ur5e.joint_names[0]
+    assert course["certified"]["recorded"][7][0] == pytest.approx(log[f"{first}_command"][7])
+    assert course["unit"] == "rad"
+    assert all(course["rms"]["certified"][joint] is not None for joint in ur5e.joint_names)
+
+
+def test_a_log_of_a_robot_with_imu(go2_bundle, go2, tmp_path):
+    goal = go2_bundle.goal
+    assert goal is not None
+    log = walk(go2, "command")
+    with pytest.raises(RecordingError, match="no column gyro_x, gyro_y, gyro_z, gravity_x"):
+        replay_files(go2_bundle.path, [write_log(tmp_path / "log.csv", log)])
+    still = np.zeros(len(log["time"]))
+    log |= {f"gyro_{axis}": still for axis in "xyz"} | {
+        "gravity_x": still,
+        "gravity_y": still,
+        "gravity_z": still - 1,
+    }
+    log |= {f"goal_{name}": still for name in goal.names}
+    (file,) = replay_files(go2_bundle.path, [write_log(tmp_path / "log.csv", log)])["files"]
+    assert "sensor_not_finite" not in file["commands"]["reasons"]["replayed"]
+    assert "tilt_limit" not in file["commands"]["reasons"]["replayed"]
