@@ -66,9 +66,9 @@ def report_familiarity(
     """
     request = request or FamiliarityRequest()
     bundle, family = _opened(run)
-    result = judge_bundle(bundle, family, request, progress)
+    result = {"run": str(run)} | judge_bundle(bundle, family, request, progress)
     path = request.out or run / "familiarity.json"
-    write_json(path, {"run": str(run)} | result, indent=2)
+    write_json(path, result, indent=2)
     return path, result
 
 
