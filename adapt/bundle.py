@@ -103,6 +103,17 @@ class PolicyBundle:
             raise self._wrong(
                 f"goal: has {goal} number(s); the observation's terms are of one with {self.observation.goal}"
             )
+        self._check_familiarity()
+
+    def _check_familiarity(self) -> None:
+        found, layout = self.manifest.get("familiarity"), self.observation
+        of = zip(layout.terms, layout.sizes, strict=True)
+        forecast = sum(size for term, size in of if term.name != "goal")
+        if found is not None and len(found["scale"]) != forecast:
+            raise self._wrong(
+                f"familiarity.scale: {len(found['scale'])} values; expected {forecast}, one per number of one control "
+                "step of the observation but the goal"
+            )
 
     def _compare(self, recorded: Mapping[str, Any], own: Mapping[str, Any], prefix: str, robot: str) -> None:
         for field, value in own.items():

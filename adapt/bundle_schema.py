@@ -34,6 +34,8 @@ MAX_JOINTS = 64
 MAX_TERMS = 64
 MAX_QUANTITIES = 1000
 """Of parameters, of goals, of what a belief speaks of."""
+LEVELS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
+"""Shares of the trials of a familiarity's calibration that its `quantiles` are of."""
 
 _NAME, _UNIT, _FINITE, _POSITIVE = text(100), text(50), number(), number(above=0.0)
 _SIZE = whole(1, 4096)
@@ -135,6 +137,25 @@ _EVALUATION = record(
         "score": nullable(_ESTIMATE),
     }
 )
+MAX_WINDOW = 60.0
+"""Of what a familiarity is judged by, in [s]."""
+MAX_WINDOW_STEPS = 10_000
+"""The same in control steps."""
+_FAMILIARITY = record(
+    {
+        "threshold": _POSITIVE,
+        "window": number(above=0.0, most=MAX_WINDOW),
+        "smoothing": whole(1, 100),
+        "clip": _POSITIVE,
+        "scale": items(_POSITIVE, 1, MAX_QUANTITIES),
+        "quantiles": items(number(0.0), len(LEVELS)),
+        "tasks": whole(1, 10**6),
+        "seconds": _POSITIVE,
+        "seed": _COUNT,
+        "false_alarms": number(0.0, 1.0),
+        "certainty": number(0.0, 1.0),
+    }
+)
 _MANIFEST = record(
     {
         "schema": whole(SCHEMA, SCHEMA),
@@ -150,7 +171,8 @@ _MANIFEST = record(
         "evaluation": nullable(_EVALUATION),
         "git_commit": text(least=0),
         "manifest_digest": _SHA256,
-    }
+    },
+    {"familiarity": nullable(_FAMILIARITY)},
 )
 
 
@@ -167,6 +189,8 @@ def check_manifest(manifest: Any) -> None:
         )
     _MANIFEST(manifest, "")
     _check_lengths(manifest)
+    if manifest.get("familiarity") is not None:
+        _check_familiarity(manifest)
 
 
 def _check_lengths(manifest: dict[str, Any]) -> None:
@@ -188,3 +212,18 @@ def _check_lengths(manifest: dict[str, Any]) -> None:
             raise SchemaError(f"{where}: a name stands there twice: {', '.join(names):.80}")
     if manifest["adapter"]["kind"] == "belief" and not quantities:
         raise SchemaError("family.belief_names: expected a list of 1 or more, got []")
+
+
+def _check_familiarity(manifest: dict[str, Any]) -> None:
+    """What a familiarity is judged by fits the forecast that it is made of."""
+    found, steps = manifest["familiarity"], MAX_WINDOW_STEPS
+    if "action_history" not in manifest["adapter"]:
+        raise SchemaError(
+            "familiarity: expected null: there is no forecast, adapter.action_history is missing"
+        )
+    if sorted(found["quantiles"]) != found["quantiles"]:
+        raise SchemaError(
+            f"familiarity.quantiles: {shown(found['quantiles'])}; expected no value below the one before"
+        )
+    if found["window"] > steps * manifest["robot"]["control_period"]:
+        raise SchemaError(f"familiarity.window: {found['window']} s; expected at most {steps} control steps")

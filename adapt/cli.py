@@ -9,7 +9,15 @@ import tyro
 
 from adapt.commands.common import print_json
 from adapt.commands.deployment import Demo, Deploy, Echo, Replay, SimRobot
-from adapt.commands.learning import Compare, Evaluate, Experts, Export, Train, train_command
+from adapt.commands.learning import (
+    Compare,
+    Evaluate,
+    Experts,
+    Export,
+    Familiarity,
+    Train,
+    train_command,
+)
 from adapt.commands.tools import Bench, Doctor, List, Robot, View
 from robots.errors import UserError
 
@@ -19,6 +27,7 @@ _COMMANDS = {
     "compare": Compare,
     "experts": Experts,
     "export": Export,
+    "familiarity": Familiarity,
     "deploy": Deploy,
     "sim-robot": SimRobot,
     "echo": Echo,

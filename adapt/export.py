@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from adapt.bundle import PolicyBundle, save_bundle
+from adapt.calibration import CalibrationRequest, calibrate
 from adapt.errors import AdaptError
 from adapt.export_check import check_forecast, check_step, record
 from adapt.learners import Learner
@@ -48,8 +49,11 @@ def export_learner(
     training: dict[str, Any],
     commit: str,
     evaluation: dict[str, Any] | None = None,
+    calibration: CalibrationRequest | None = None,
 ) -> PolicyBundle:
     """A learner's bundle in a folder; `evaluation` says how it scored, as docs/bundle.md has it.
+
+    Of a policy that forecasts, what is familiar to it is calibrated on simulations of its family, see `calibrate`.
 
     Raises:
         AdaptError: see `make_bundle`.
@@ -57,7 +61,8 @@ def export_learner(
     """
     learner.env.family.robot  # noqa: B018 - raises
     bundle = make_bundle(learner, training, commit, evaluation)
-    return save_bundle(path, bundle.manifest, {**bundle.files, **_card(bundle.manifest)})
+    familiarity = {"familiarity": calibrate(bundle, learner.env.family, calibration)}
+    return save_bundle(path, bundle.manifest | familiarity, {**bundle.files, **_card(bundle.manifest)})
 
 
 def add_evaluation(bundle: PolicyBundle, evaluation: dict[str, Any] | None) -> PolicyBundle:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from adapt.bundle import PolicyBundle
+from adapt.calibration import CalibrationRequest, least_tasks
 from adapt.export import export_learner
 from adapt.learners.bounds import BoundConfig, BoundLearner
 from adapt.learners.ppo import PPOConfig
@@ -45,7 +46,8 @@ def untrained_bundle(path: Path, seed: int = 0) -> PolicyBundle:
     """Exports `small_belief` to a folder; the same bytes at every call with the same seed."""
     learner = small_belief(seed=seed)
     training = {"learner": "rma", "seed": seed, "iterations": 0}
-    return export_learner(path, learner, training, "untrained")
+    few = CalibrationRequest(least_tasks())
+    return export_learner(path, learner, training, "untrained", calibration=few)
 
 
 def untrained_policy(path: Path, family: str, seed: int = 0) -> PolicyBundle:

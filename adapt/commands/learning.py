@@ -243,6 +243,41 @@ class Experts:
 
 
 @dataclass
+class Familiarity:
+    """How well a run's bundle tells robots outside its family: false alarms inside, what it notices outside, and when.
+
+    Writes familiarity.json into the run.
+    """
+
+    run_folder: Annotated[Positional[Path], tyro.conf.arg(name="run")]
+    """Folder of a run with a bundle whose policy forecasts (`adapt export`)."""
+    trials: int = 1024
+    """Inside the family, on held-out tasks."""
+    outside: int = 256
+    """Trials of each way of being outside."""
+    seed: int = 1
+    """Of tasks, starts and noise; the calibration's is 0."""
+    distances: tuple[float, ...] = (0.25, 0.5, 1.0)
+    """How far beyond its range a parameter lies, in ranges; of what is spread in ratio, on a logarithmic scale."""
+    out: Path | None = None
+    """Where the JSON goes. Default: familiarity.json in the run."""
+    json: bool = False
+
+    def run(self) -> dict[str, Any]:
+        from adapt.console import StepProgress, say
+        from adapt.familiarity_report import FamiliarityRequest, report_familiarity, report_lines
+
+        request = FamiliarityRequest(self.trials, self.outside, self.seed, self.distances, self.out)
+        with StepProgress("familiarity") as progress:
+            path, result = report_familiarity(self.run_folder, request, progress)
+        if not self.json:
+            for line in report_lines(result):
+                print(line)
+            say(f"{path}")
+        return result
+
+
+@dataclass
 class Export:
     """Write a run's policy as a bundle, checked against the learner in simulation."""
 

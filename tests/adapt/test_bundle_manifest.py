@@ -27,7 +27,7 @@ FIELDS = (
 
 
 def test_the_manifest_has_these_fields_and_no_other(folder):
-    assert set(read(folder)) == set(FIELDS)
+    assert set(read(folder)) == {*FIELDS, "familiarity"}
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,23 @@ def test_missing_and_mistyped_fields_are_named(folder, field, value):
         refused(folder, "manifest.json", f"missing field {field!r}; needed: {', '.join(FIELDS)}")
     else:
         refused(folder, "manifest.json", f" {field}: expected ", f"got {value!r}")
+
+
+@pytest.mark.parametrize("value", ["missing", None])
+def test_bundles_without_familiarity_are_read(folder, value):
+    """Those from before there was any, and those of policies that do not forecast."""
+    manifest = read(folder) | {"familiarity": value}
+    if value == "missing":
+        del manifest["familiarity"]
+    write(folder, manifest)
+    assert load_bundle(folder).manifest.get("familiarity") is None
+
+
+def test_a_familiarity_needs_a_forecast(folder):
+    manifest = read(folder)
+    del manifest["adapter"]["action_history"]
+    write(folder, manifest)
+    refused(folder, "familiarity: expected null: there is no forecast")
 
 
 @pytest.mark.parametrize(
@@ -199,6 +216,13 @@ def test_another_schema_is_refused(folder, version):
         (("training", "seconds"), float("inf"), "training.seconds: expected a number from 0"),
         (("evaluation",), {"split": "test"}, "evaluation: missing field 'tasks'"),
         (("git_commit",), "c" * 201, "git_commit: expected text of 0 to 200"),
+        (("familiarity",), 1.5, "familiarity: expected an object, got 1.5"),
+        (("familiarity", "threshold"), 0.0, "familiarity.threshold: expected a number from above 0"),
+        (("familiarity", "window"), 61.0, "familiarity.window: expected a number from above 0 to 60"),
+        (("familiarity", "scale"), [1.0, 1.0], "familiarity.scale: 2 values; expected 3"),
+        (("familiarity", "scale"), [1.0, 0.0, 1.0], "familiarity.scale[1]: expected a number from above 0"),
+        (("familiarity", "quantiles"), [*range(8), 0], "familiarity.quantiles: [0, 1, 2, "),
+        (("familiarity", "quantiles"), [0.0] * 8, "familiarity.quantiles: expected a list of 9"),
     ],
 )
 def test_malformed_values_are_named(folder, keys, value, words):
