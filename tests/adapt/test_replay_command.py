@@ -58,7 +58,7 @@ def test_a_policy_that_answers_otherwise_is_told_and_fails(bag, bundle, tmp_path
     monkeypatch.setattr(ros_bridge.bag_replay.BagPlayer, "play", wrong)
     assert main(["replay", str(bag), str(bundle.path), "--out", str(tmp_path)]) == 1
     err = " ".join(capsys.readouterr().err.split())
-    assert "not identical: 1 of 188 commands differ, the first one at step 38" in err
+    assert "not identical: 1 of 208 commands differ, the first one at step 38" in err
     assert "event 40): certified by " in err
     assert "N m, requested by 0 N m" in err
 

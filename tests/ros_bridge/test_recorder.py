@@ -49,7 +49,7 @@ def test_foxglove_s_decoder_reads_what_happened(run, bag):
     assert {command[0] for command in run.commands} <= set(certified[:, 0].tolist())
     assert len(certified) == len(run.commands) + 2  # those of `stop` and of the end
     states = heard["/left/joint_states"]
-    assert len(states) == 183  # one before activation, 120, 60, one while stopped, one after the end
+    assert len(states) == 203  # one before activation, 120, 60, 20, one while stopped, one after the end
     assert list(states[0].name) == ["pivot"]
     assert states[0].position[0] == pytest.approx(0.1 * np.sin(0.06))  # after one period of 0.02 s
     assert heard[f"{OWN}/belief"][0].layout.dim[1].label.startswith("payload_mass [kg]")
@@ -67,8 +67,8 @@ def test_a_reader_of_rosbag2_s_folders_reads_the_same(bag):
             if connection.topic == "/left/joint_states":
                 positions.append(store.deserialize_cdr(raw, connection.msgtype).position[0])
         assert reader.message_count == len(stamps)
-    assert counts["/left/joint_states"] == ("sensor_msgs/msg/JointState", 183)
-    assert counts[f"{OWN}/events"] == ("std_msgs/msg/Float64MultiArray", 192)
+    assert counts["/left/joint_states"] == ("sensor_msgs/msg/JointState", 203)
+    assert counts[f"{OWN}/events"] == ("std_msgs/msg/Float64MultiArray", 214)
     assert positions[0] == pytest.approx(0.1 * np.sin(0.06))
     assert stamps == sorted(stamps)
 
