@@ -14,6 +14,8 @@ from ros_bridge.ports import LAST_WORD
 
 MEETING = 5.0
 """Longest wait for the robot to be found again, in [s]."""
+INSISTENCE = 0.5
+"""For so long it is said again and again, in [s]: that we have found the robot does not mean that it has found us."""
 
 
 def say_last_word(loop: ControlLoop, topic: str) -> bool:
@@ -28,11 +30,10 @@ def say_last_word(loop: ControlLoop, topic: str) -> bool:
         while not publisher.get_subscription_count() and time.monotonic() < patience:
             time.sleep(loop.spec.period)
         heard = publisher.get_subscription_count() > 0
-        while True:
+        enough = time.monotonic() + INSISTENCE
+        while time.monotonic() < enough or (not loop.settled and time.monotonic() < patience + MEETING):
             now = node.get_clock().now().nanoseconds * 1e-9
             publisher.publish(codec.message(loop.end().command, now))
-            if loop.settled or time.monotonic() > patience + MEETING:
-                break
             time.sleep(loop.spec.period)
         publisher.wait_for_all_acked(LAST_WORD)
         return heard
