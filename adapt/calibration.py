@@ -60,7 +60,10 @@ class CalibrationRequest:
 def calibrate(
     bundle: PolicyBundle, family: TaskFamily, request: CalibrationRequest | None = None
 ) -> dict[str, Any] | None:
-    """What a bundle's manifest says of its familiarity; None where the policy does not forecast.
+    """What a bundle's manifest says of its familiarity.
+
+    None where the policy does not forecast, or where hardly a trial lasts for a window of steps that count, as of a
+    policy that does not keep its robot out of safe mode.
 
     It plays on training tasks, from the starts that robots have, with all that happens in the family's trials.
     """
@@ -76,10 +79,15 @@ def calibrate(
         for _ in watch(bundle, family, values, request.seed, judge, split="train")
     ]
     sums, counted = (np.stack(each) for each in zip(*played, strict=True))
+    if not counted.any():
+        return None
     scaled = replace(raw, scale=_scale(sums[counted]))
     highest = _highest(scaled, sums, counted, family.period)
+    threshold = tolerance_limit(highest)
+    if threshold <= 0:
+        return None
     return {
-        "threshold": tolerance_limit(highest),
+        "threshold": threshold,
         "window": WINDOW,
         "smoothing": SMOOTHING,
         "clip": CLIP,

@@ -64,6 +64,13 @@ def test_interval_of_a_share_by_hand():
     assert interval(5, 1000) == pytest.approx([0.0016, 0.0116], abs=1e-4)
 
 
+@pytest.mark.parametrize("seconds", [0.1, 1.5])
+def test_where_no_trial_lasts_for_a_window_there_is_nothing_to_calibrate_on(belief_bundle, family, seconds):
+    """A window is 2 s; in 0.1 s, all of it soft start, no step counts at all. An export goes on all the same."""
+    short = replace(family, episode_seconds=seconds)
+    assert calibrate(belief_bundle, short, CalibrationRequest(least_tasks())) is None
+
+
 def test_what_the_bundle_says_is_what_was_played(belief_bundle, family):
     found = belief_bundle.manifest["familiarity"]
     assert (found["tasks"], found["seed"], found["seconds"]) == (299, 0, 6.0)
