@@ -95,7 +95,7 @@ def test_a_robot_is_driven_by_goals_that_it_was_told(begin, listen, tmp_path, ro
     until(lambda: machine.poll() is not None, turn, 3 * PATIENCE)
     assert (machine.poll(), node.stop()) == (0, 0)
     assert heard.sound()
-    assert len(heard.commands[family]) > 100  # the listener may find the node late
+    assert heard.commands[family]  # how many came, the robot's record says: a listener may be late
     run = json.loads(record.read_text(encoding="utf-8"))
     assert len(run["time"]) == SECONDS / 0.02
     assert len(run["latency_ms"]) > 0.8 * len(run["time"])  # one command per reading
