@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import TransitionCallbackReturn
 
 from ros_bridge.lifetime import POLL, StopFlag, ros
 from ros_bridge.node import AdaptationNode
+from ros_bridge.waiting import SensorsFirst
 
 NOT_CONFIGURED, CONTEXT_LOST = 2, 3
 """Exit codes: the bundle or the robot cannot be used; somebody shut ROS down under the node."""
@@ -64,7 +65,7 @@ def deploy(
         node = AdaptationNode(
             str(bundle), robot or "", namespace, belief_file=str(belief_file or ""), record=str(record or "")
         )
-        executor = SingleThreadedExecutor()
+        executor = SensorsFirst()
         executor.add_node(node)
         try:
             return _run(node, executor, stop, auto_start)
@@ -77,7 +78,7 @@ def deploy(
             node.destroy_node()
 
 
-def _run(node: AdaptationNode, executor: SingleThreadedExecutor, stop: StopFlag, auto_start: bool) -> int:
+def _run(node: AdaptationNode, executor: SensorsFirst, stop: StopFlag, auto_start: bool) -> int:
     starter = AutoStart(node)
     if auto_start and not starter.configure():
         return NOT_CONFIGURED

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float64MultiArray
@@ -12,6 +11,7 @@ from std_msgs.msg import Float64MultiArray
 from robots import RobotSpec, load_robot
 from ros_bridge import topics
 from ros_bridge.lifetime import POLL, ros
+from ros_bridge.waiting import SensorsFirst
 
 
 class Echo(Node):
@@ -45,7 +45,7 @@ def echo(robot: str, namespace: str = "") -> int:
     spec = load_robot(robot)
     with ros() as stop:
         node = Echo(spec, namespace)
-        executor = SingleThreadedExecutor()
+        executor = SensorsFirst()
         executor.add_node(node)
         try:
             while not stop.raised:

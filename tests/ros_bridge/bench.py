@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 
 from robots.safety import Reason
 from ros_bridge import topics
 from ros_bridge.control_loop import ControlLoop
 from ros_bridge.node import AdaptationNode
+from ros_bridge.waiting import SensorsFirst
 from tests.ros_bridge.patience import until
 from tests.ros_bridge.robot_stand_in import RobotStandIn
 from tests.ros_bridge.stand_ins import Steadfast
@@ -34,7 +34,7 @@ class Bench:
     def __init__(self, node: AdaptationNode, robot: RobotStandIn):
         self.node = node
         self.robot = robot
-        self.executor = SingleThreadedExecutor()
+        self.executor = SensorsFirst()
         self.executor.add_node(node)
         self.namespace = node.get_namespace().strip("/")
         robot.listen(0.1)  # the last words of the node before
