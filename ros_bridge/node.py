@@ -192,6 +192,8 @@ class AdaptationNode(LifecycleNode):
         try:
             yield
         except Exception as error:
+            if not self.context.ok():
+                raise  # nothing can be said here any more: `lost_context` does
             self.fault = f"gave up: {type(error).__name__}: {error}"
             self.get_logger().error(f"{self.fault}\n{traceback.format_exc()}")
             if self.state == "active":

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.subscription import Subscription
@@ -66,7 +66,21 @@ class SensorsFirst:
         """Waits for at most `timeout_sec` [s]; serves a message of each subscription, and one thing else.
 
         Raises whatever a callback raises.
+
+        Raises:
+            ExternalShutdownException: somebody shut ROS down under the node.
         """
+        assert self._node is not None
+        try:
+            self._spin_once(timeout_sec)
+        except Exception as error:  # which one depends on what it was doing just then
+            if self._node.context.ok():
+                raise
+            raise ExternalShutdownException from error
+        if not self._node.context.ok():
+            raise ExternalShutdownException
+
+    def _spin_once(self, timeout_sec: float) -> None:
         assert self._node is not None
         if self._changed(self._node):
             self._prepare(self._node)
