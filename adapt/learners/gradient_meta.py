@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from adapt.learners.episodes import Episodes, Phase
+from adapt.learners.phase import Phase
 from adapt.learners.setup import Setup
-from adapt.learners.task_policies import TaskPolicies
 from adapt.networks.normaliser import RunningNorm
+from adapt.networks.task_policies import TaskPolicies
 from adapt.ranges import ranged
+from adapt.update_rules import UpdateRule
+from adapt.update_rules.episodes import Episodes, groups
 from sim_tasks.trial_env import TrialVecEnv
 
 _STREAM, _EVALUATION_STREAM = 5, 6
@@ -82,13 +84,19 @@ class GradientMetaLearner(ABC):
         """Inner steps that a task is given in training, K."""
         return self._shared.inner_steps
 
+    @property
     @abstractmethod
-    def adapt(self, parameters: torch.Tensor, episodes: Episodes, step: int) -> torch.Tensor:
-        """Inner step number `step`, from 0, of B tasks' parameters, shape (B, P); the new ones, shape (B, P)."""
+    def rule(self) -> UpdateRule:
+        """What an inner step is."""
 
     @abstractmethod
     def meta_step(self, phases: list[Episodes], adapted: torch.Tensor) -> dict[str, float]:
         """Improves the start parameters; phases in order of time, adapted parameters (B, P). Returns metrics."""
+
+    def adapt(self, episodes: Episodes, step: int) -> torch.Tensor:
+        """Inner step number `step`, from 0, of the parameters that played; the new ones, shape (B, P)."""
+        rule, rate = self.rule, self.inner_rate(step)
+        return torch.cat([rule(self.policies, part, rate) for (part,) in groups([episodes])])
 
     def set_progress(self, fraction: float) -> None:
         """How much of the training is behind us, in [0, 1]."""
@@ -102,7 +110,7 @@ class GradientMetaLearner(ABC):
         parameters, self._phases = self._start(config.tasks), []
         for step in range(config.inner_steps):
             self._phases.append(self._phase.play(parameters, values))
-            parameters = self.adapt(parameters, self._phases[-1], step)
+            parameters = self.adapt(self._phases[-1], step)
         if self.plays_adapted:
             self._phases.append(self._phase.play(parameters, values))
         self._adapted = parameters
@@ -149,7 +157,7 @@ class GradientMetaLearner(ABC):
                 episodes = phase.play(parameters, values, generator)
                 curve[step, first : first + group] = episodes.returns.mean(dim=1)[: len(some)].numpy()
                 if step < steps:
-                    parameters = self.adapt(parameters, episodes, step)
+                    parameters = self.adapt(episodes, step)
         return curve
 
     def state(self) -> dict[str, Any]:

@@ -13,11 +13,16 @@ from dataclasses import dataclass, field
 
 import torch
 
-from adapt.learners.episodes import Episodes, groups
 from adapt.learners.gradient_meta import GradientMetaConfig, GradientMetaLearner
 from adapt.learners.setup import Setup
-from adapt.learners.task_policies import Gaussian, TaskPolicies
 from adapt.learners.trpo import TRPOConfig, trust_region_step
+from adapt.networks.task_policies import Gaussian, TaskPolicies
+from adapt.update_rules.episodes import Episodes, groups
+from adapt.update_rules.policy_gradient import (
+    PolicyGradient,
+    policy_gradient_loss,
+    policy_gradient_steps,
+)
 
 Product = Callable[[torch.Tensor], torch.Tensor]
 """Of a symmetric matrix with a vector."""
@@ -41,11 +46,10 @@ class MAMLLearner(GradientMetaLearner):
         self.config: MAMLConfig = setup.config
         super().__init__(setup, self.config)
 
-    def adapt(self, parameters: torch.Tensor, episodes: Episodes, step: int) -> torch.Tensor:
+    @property
+    def rule(self) -> PolicyGradient:
         """theta'_i = theta_i - alpha grad L_i(theta_i); equation 1."""
-        rate = self.inner_rate(step)
-        parts = [inner_step(self.policies, part, rate) for (part,) in groups([episodes])]
-        return torch.cat(parts)
+        return PolicyGradient()
 
     def meta_step(self, phases: list[Episodes], adapted: torch.Tensor) -> dict[str, float]:
         """The TRPO step on the start parameters."""
@@ -78,31 +82,6 @@ class MAMLLearner(GradientMetaLearner):
         }
 
 
-def policy_gradient_loss(
-    policies: TaskPolicies, parameters: torch.Tensor, episodes: Episodes
-) -> torch.Tensor:
-    """L_i = -E[log pi(a | s) A] (Williams 1992), of parameters (B, P). Shape (B,)."""
-    log_prob = policies.distribution(parameters, episodes.inputs).log_prob(episodes.action)
-    return episodes.mean(-log_prob * episodes.advantage)
-
-
-def inner_steps(
-    policies: TaskPolicies, parameters: torch.Tensor, before: list[Episodes], rate: float, graph: bool
-) -> torch.Tensor:
-    """theta' of theta that requires gradients, both (B, P); with a graph, the inner gradient has gradients too."""
-    for episodes in before:
-        loss = policy_gradient_loss(policies, parameters, episodes).sum()
-        (gradient,) = torch.autograd.grad(loss, parameters, create_graph=graph)
-        parameters = parameters - rate * gradient
-    return parameters
-
-
-def inner_step(policies: TaskPolicies, episodes: Episodes, rate: float) -> torch.Tensor:
-    """theta' of the parameters that played. Shape (B, P)."""
-    start = episodes.parameters.detach().requires_grad_()
-    return inner_steps(policies, start, [episodes], rate, graph=False).detach()
-
-
 def surrogate(policy: Gaussian, after: Episodes) -> torch.Tensor:
     """-E[pi(a | s) / pi_old(a | s) A] of the adapted policies. Shape (B,)."""
     return after.mean(-after.ratio(policy.log_prob(after.action)) * after.advantage)
@@ -114,7 +93,7 @@ def meta_gradient(
     """Surrogate loss, and its gradient in theta, shape (P,); summed over tasks."""
     *before, after = phases
     start = phases[0].parameters.detach().requires_grad_()
-    adapted = inner_steps(policies, start, before, rate, graph=second_order)
+    adapted = policy_gradient_steps(policies, start, before, rate, graph=second_order)
     loss = surrogate(policies.distribution(adapted, after.inputs), after).sum()
     (gradient,) = torch.autograd.grad(loss, start)
     return loss.item(), gradient.sum(dim=0)
@@ -160,7 +139,7 @@ def meta_outcome(
     """Surrogate loss and KL divergence of start parameters, shape (P,), adapted anew. Shape (2, B)."""
     *before, after = phases
     parameters = start.detach().repeat(len(after.parameters), 1).requires_grad_()
-    adapted = inner_steps(policies, parameters, before, rate, graph=False)
+    adapted = policy_gradient_steps(policies, parameters, before, rate, graph=False)
     with torch.no_grad():
         policy = policies.distribution(adapted, after.inputs)
         return torch.stack([surrogate(policy, after), after.mean(after.policy.kl(policy))])

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 
 from adapt.checkpoint import optimizer_state, restore_optimizer
-from adapt.learners.episodes import Episodes, groups
 from adapt.learners.gradient_meta import GradientMetaConfig, GradientMetaLearner
 from adapt.learners.setup import Setup
+from adapt.update_rules.episodes import Episodes, groups
+from adapt.update_rules.low_variance_curvature import LowVarianceCurvature, lvc_objective
 
 _PENALTIES = (1e-5, 1e5)
 """Bounds of adaptive weights; at the lower one a divergence of 0.01 is lost in the noise of the objective."""
@@ -50,10 +51,10 @@ class ProMPLearner(GradientMetaLearner):
         self.penalty = np.full(self.config.inner_steps, self.config.kl_penalty)
         """Weights of the inner divergences. Shape (K,)."""
 
-    def adapt(self, parameters: torch.Tensor, episodes: Episodes, step: int) -> torch.Tensor:
+    @property
+    def rule(self) -> LowVarianceCurvature:
         """theta'_i = theta_i + alpha grad J_LVC(theta_i)."""
-        rate = self.inner_rate(step)
-        return torch.cat([self._inner_step(part, rate) for (part,) in groups([episodes])])
+        return LowVarianceCurvature()
 
     def meta_step(self, phases: list[Episodes], adapted: torch.Tensor) -> dict[str, float]:
         """Adam steps on the same episodes; the divergences are those before the last of them."""
@@ -85,18 +86,12 @@ class ProMPLearner(GradientMetaLearner):
         restore_optimizer(self.optimizer, state["optimizer"])
         self.penalty = np.asarray(state["penalty"]).copy()
 
-    def _inner_step(self, episodes: Episodes, rate: float) -> torch.Tensor:
-        parameters = episodes.parameters.detach().requires_grad_()
-        objective, _ = self._inner(parameters, episodes)
-        (gradient,) = torch.autograd.grad(objective.sum(), parameters)
-        return parameters.detach() + rate * gradient
-
     def _backward(self, phases: list[Episodes]) -> tuple[float, np.ndarray]:
         """Adds some tasks' part of the gradient of -J_ProMP; returns their part of it and of the divergences, (K,)."""
         config, (*before, after) = self.config, phases
         parameters, kls = self.parameters.repeat(len(after.parameters), 1), []
         for step, episodes in enumerate(before):
-            objective, kl = self._inner(parameters, episodes)
+            objective, kl = lvc_objective(self.policies, parameters, episodes)
             (gradient,) = torch.autograd.grad(objective.sum(), parameters, create_graph=True)
             parameters = parameters + self.inner_rate(step) * gradient
             kls.append(kl.sum() / config.tasks)
@@ -106,12 +101,6 @@ class ProMPLearner(GradientMetaLearner):
         loss = (torch.from_numpy(self.penalty).to(divergence.dtype) * divergence).mean() - outer
         loss.backward()
         return loss.item(), divergence.detach().numpy()
-
-    def _inner(self, parameters: torch.Tensor, episodes: Episodes) -> tuple[torch.Tensor, torch.Tensor]:
-        """J_LVC of parameters, (B, P), with the likelihood ratio of those that played, and KL from those. (B,) each."""
-        policy = self.policies.distribution(parameters, episodes.inputs)
-        objective = episodes.mean(episodes.ratio(policy.log_prob(episodes.action)) * episodes.advantage)
-        return objective, episodes.mean(episodes.policy.kl(policy))
 
 
 def adapted_penalty(penalty: np.ndarray, kl: np.ndarray, target: float) -> np.ndarray:

@@ -17,12 +17,10 @@ from dataclasses import dataclass
 
 import torch
 
-from adapt.learners.episodes import Episodes, groups
 from adapt.learners.gradient_meta import GradientMetaConfig, GradientMetaLearner
 from adapt.learners.setup import Setup
-
-_BETA2, _EPSILON = 0.999, 1e-8
-"""Adam's (arXiv:1412.6980)."""
+from adapt.update_rules.clipped_adam import ClippedAdam
+from adapt.update_rules.episodes import Episodes
 
 
 @dataclass(frozen=True)
@@ -56,10 +54,10 @@ class ReptileLearner(GradientMetaLearner):
         self.config: ReptileConfig = setup.config
         super().__init__(setup, self.config)
 
-    def adapt(self, parameters: torch.Tensor, episodes: Episodes, step: int) -> torch.Tensor:
+    @property
+    def rule(self) -> ClippedAdam:
         """Several gradients on one phase."""
-        rate = self.inner_rate(step)
-        return torch.cat([self._inner_step(part, rate) for (part,) in groups([episodes])])
+        return ClippedAdam(self.config.inner_epochs, self.config.clip)
 
     def meta_step(self, phases: list[Episodes], adapted: torch.Tensor) -> dict[str, float]:
         """theta <- theta + epsilon mean_i(theta_i - theta)."""
@@ -73,20 +71,6 @@ class ReptileLearner(GradientMetaLearner):
         }
         self.replace_parameters(moved)
         return metrics
-
-    def _inner_step(self, episodes: Episodes, rate: float) -> torch.Tensor:
-        """Adam with beta1 = 0 on PPO's clipped objective, of the policies that played. Shape (B, P)."""
-        parameters = episodes.parameters
-        square = torch.zeros_like(parameters)
-        for epoch in range(1, self.config.inner_epochs + 1):
-            at = parameters.detach().requires_grad_()
-            log_prob = self.policies.distribution(at, episodes.inputs).log_prob(episodes.action)
-            loss = -episodes.clipped_gain(log_prob, self.config.clip).sum()
-            (gradient,) = torch.autograd.grad(loss, at)
-            square = _BETA2 * square + (1 - _BETA2) * gradient.square()
-            scale = (square / (1 - _BETA2**epoch)).sqrt() + _EPSILON
-            parameters = parameters - rate * gradient / scale
-        return parameters
 
 
 def reptile_step(parameters: torch.Tensor, adapted: torch.Tensor, epsilon: float) -> torch.Tensor:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from adapt.learners.episodes import Episodes
-from adapt.learners.task_policies import Gaussian, TaskPolicies
+from adapt.networks.task_policies import Gaussian, TaskPolicies
+from adapt.update_rules.episodes import Episodes
 
 
 def made_episodes(

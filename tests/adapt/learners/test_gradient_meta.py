@@ -175,7 +175,7 @@ def test_inner_steps_beyond_those_of_training_have_a_rate_of_their_own():
     learner = build("maml", inner_steps=2, inner_learning_rate=0.3, later_learning_rate=0.1)
     assert [learner.inner_rate(step) for step in range(4)] == [0.3, 0.3, 0.1, 0.1]
     episodes = learner._phase.play(learner._start(3), learner.env.family.sample("train", 3, 0))
-    moved = [learner.adapt(episodes.parameters, episodes, step) - episodes.parameters for step in (1, 2)]
+    moved = [learner.adapt(episodes, step) - episodes.parameters for step in (1, 2)]
     torch.testing.assert_close(moved[0], 3 * moved[1], atol=1e-6, rtol=1e-3)
 
 

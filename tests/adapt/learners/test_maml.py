@@ -7,18 +7,18 @@ import dataclasses
 import pytest
 import torch
 
-from adapt.learners import episodes as episodes_module
-from adapt.learners.episodes import Episodes, groups
 from adapt.learners.maml import (
     MAMLConfig,
     MAMLLearner,
     adapted_curvature,
-    inner_step,
     meta_gradient,
     meta_outcome,
 )
 from adapt.learners.setup import Setup
-from adapt.learners.task_policies import TaskPolicies
+from adapt.networks.task_policies import TaskPolicies
+from adapt.update_rules import episodes as episodes_module
+from adapt.update_rules.episodes import Episodes, groups
+from adapt.update_rules.policy_gradient import PolicyGradient
 from sim_tasks.families import load_family
 from tests.adapt.learners.made_episodes import made_episodes
 
@@ -33,7 +33,7 @@ def phases(request: pytest.FixtureRequest) -> list[Episodes]:
     played = []
     for number in range(request.param + 1):
         played.append(made_episodes(POLICIES, parameters, 5, 4, 3, seed=number))
-        parameters = inner_step(POLICIES, played[-1], RATE)
+        parameters = PolicyGradient()(POLICIES, played[-1], RATE)
     return played
 
 

@@ -8,7 +8,8 @@ import torch
 
 from adapt.learners.promp import ProMPConfig, ProMPLearner, adapted_penalty
 from adapt.learners.setup import Setup
-from adapt.learners.task_policies import TaskPolicies
+from adapt.networks.task_policies import TaskPolicies
+from adapt.update_rules.low_variance_curvature import lvc_objective
 from sim_tasks.families import load_family
 from tests.adapt.learners.made_episodes import made_episodes
 
@@ -57,7 +58,7 @@ def test_the_inner_objective_has_the_curvature_of_the_expected_return(learner):
     episodes.weight[:], episodes.advantage[:], episodes.action[:] = 1.0, 1.0, 2.0
     episodes.log_prob[:] = episodes.policy.log_prob(episodes.action)
     parameters = zeros.clone().requires_grad_()
-    objective, kl = learner._inner(parameters, episodes)
+    objective, kl = lvc_objective(learner.policies, parameters, episodes)
     (gradient,) = torch.autograd.grad(objective.sum(), parameters, create_graph=True)
     assert gradient[0, 1].item() == pytest.approx(2.0)
     assert torch.autograd.grad(gradient[0, 1], parameters)[0][0, 1].item() == pytest.approx(3.0)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
-from adapt.learners.task_policies import Gaussian, TaskPolicies
+from adapt.networks.task_policies import Gaussian, TaskPolicies
 
 POLICIES = TaskPolicies(3, 2, (8, 5))
 

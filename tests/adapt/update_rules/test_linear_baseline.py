@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from adapt.learners.linear_baseline import (
+from adapt.update_rules.linear_baseline import (
     discounted,
     features,
     fit_predict,
