@@ -3,6 +3,7 @@
 manifest.json   what the bundle is and for which robot; sha256 of every other file, and of itself; see docs/bundle.md
 step.onnx       one control step
 predict.onnx    the belief's forecast of the next observation (belief bundles that forecast)
+weights.safetensors  the parameters that adaptation starts from (gradient bundles)
 MODEL_CARD.md   what it was trained on and how it scored
 """
 
@@ -16,6 +17,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import safetensors.numpy
+
 from adapt.bundle_schema import SCHEMA, check_manifest
 from adapt.errors import BundleError
 from adapt.schema import SchemaError, shown
@@ -25,6 +29,7 @@ from robots.body import Body
 from robots.goal import GoalLayout
 from robots.observation import ObservationLayout
 
+WEIGHTS = "weights.safetensors"
 MAX_MANIFEST = 2**20
 """The manifest may not have more bytes."""
 MAX_BYTES = 64 * 2**20
@@ -79,6 +84,33 @@ class PolicyBundle:
             raise BundleError(f"{self.path}: {name}: no such file in the bundle")
         return self.files[name]
 
+    @cached_property
+    def start(self) -> np.ndarray:
+        """The parameters that adaptation by gradients starts from. Shape (P,), float32.
+
+        Raises:
+            BundleError: they are not what the manifest says.
+        """
+        size = self.manifest["adapter"]["parameters"]
+        try:
+            arrays = safetensors.numpy.load(self.files[WEIGHTS])
+        except Exception as error:  # SafetensorError, and what numpy makes of strange types
+            raise BundleError(f"{self.path}: {WEIGHTS}: cannot be read: {error!s:.200}") from error
+        found = arrays.get("parameters")
+        if (
+            list(arrays) != ["parameters"]
+            or found is None
+            or found.dtype != np.float32
+            or found.shape != (size,)
+        ):
+            shown = {name: f"{array.dtype} {array.shape}" for name, array in arrays.items()}
+            raise BundleError(
+                f"{self.path}: {WEIGHTS}: {shown!s:.200}; expected parameters: float32 {(size,)}"
+            )
+        if not np.isfinite(found).all():
+            raise BundleError(f"{self.path}: {WEIGHTS}: parameters: not all numbers are finite")
+        return found
+
     def check_robot(self, spec: RobotSpec) -> None:
         """Refuses a robot that this bundle was not made for.
 
@@ -104,6 +136,8 @@ class PolicyBundle:
                 f"goal: has {goal} number(s); the observation's terms are of one with {self.observation.goal}"
             )
         self._check_familiarity()
+        if self.manifest["adapter"]["kind"] == "gradient":
+            self.start  # noqa: B018 - raises
 
     def _check_familiarity(self) -> None:
         found, layout = self.manifest.get("familiarity"), self.observation
@@ -205,7 +239,8 @@ def manifest_digest(manifest: Mapping[str, Any]) -> str:
 
 def _needed(adapter: dict[str, Any]) -> tuple[str, ...]:
     """Files that a bundle with this adapter has."""
-    return ("step.onnx", "predict.onnx") if "action_history" in adapter else ("step.onnx",)
+    forecast = ("predict.onnx",) if "action_history" in adapter else ()
+    return ("step.onnx", *forecast, *((WEIGHTS,) if adapter["kind"] == "gradient" else ()))
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

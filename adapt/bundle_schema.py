@@ -28,10 +28,12 @@ from robots.observation import MAX_HISTORY, TERMS
 from robots.spec import INTERFACES
 
 SCHEMA = 3
-KINDS = ("belief", "memory", "none")
+KINDS = ("belief", "memory", "none", "gradient")
 MAX_FILES = 16
 MAX_JOINTS = 64
 MAX_TERMS = 64
+MAX_PARAMETERS = 10**6
+"""Of a policy that adapts by gradients."""
 MAX_QUANTITIES = 1000
 """Of parameters, of goals, of what a belief speaks of."""
 LEVELS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
@@ -103,12 +105,32 @@ _GOAL = record(
 )
 _KIND = {"kind": choice(*KINDS)}
 _MEMORY = {**_KIND, "hidden": _SIZE, "reward_free": flag}
+_RULE = {"name": choice("policy_gradient", "low_variance_curvature", "clipped_adam")}
+_RULES = {
+    "policy_gradient": record(_RULE),
+    "low_variance_curvature": record(_RULE),
+    "clipped_adam": record({**_RULE, "epochs": whole(1, 100), "clip": _POSITIVE}),
+}
 _ADAPTER = variants(
     "kind",
     {
         "belief": record({**_MEMORY, "latent": _SIZE}, {"action_history": whole(1, MAX_HISTORY)}),
         "memory": record(_MEMORY),
         "none": record(_KIND),
+        "gradient": record(
+            {
+                **_KIND,
+                "parameters": whole(1, MAX_PARAMETERS),
+                "layers": items(whole(1, 1024), 0, 8),
+                "rule": variants("name", _RULES),
+                "rates": items(_POSITIVE, 1, 100),
+                "rollouts": whole(1, 100),
+                "episode_steps": whole(2, 100_000),
+                "gamma": number(0.0, 1.0),
+                "gae_lambda": number(0.0, 1.0),
+                "reward_free": flag,
+            }
+        ),
     },
 )
 _PARAMETER = record(

@@ -17,9 +17,9 @@ from scipy.special import bdtr, betaincinv
 from adapt.bundle import PolicyBundle
 from adapt.bundle_schema import LEVELS
 from adapt.errors import AdaptError
-from adapt.online.adapters import make_adapter
 from adapt.online.controller import AdaptiveController
 from adapt.online.familiarity import Calibration, Familiarity, Window, forecast_columns
+from adapt.online.kinds import make_adapter
 from adapt.outside import FAULT_TIME, Outside
 from sim_tasks.family import TaskFamily
 from sim_tasks.row_random import RowRandom

@@ -22,16 +22,14 @@ from sim_tasks.trial_env import TrialVecEnv
 
 MIN_TASKS = 256
 SPLITS = ("test", "ood")
-GRADIENT_STEPS = 3
-"""So many of them a gradient learner is given, or as many as in its training, if those are more."""
 
 
 class GradientLearner(Protocol):
     """A learner that adapts by gradient steps between episodes."""
 
     @property
-    def inner_steps(self) -> int:
-        """Gradient steps that a task is given in training."""
+    def steps(self) -> int:
+        """Gradient steps that a task is given."""
         ...
 
     def adaptation_curve(self, tasks: np.ndarray, steps: int, seed: int, split: str = "test") -> np.ndarray:
@@ -97,8 +95,7 @@ class HeldOut:
     def adapt(self, learner: GradientLearner) -> np.ndarray:
         """Mean return of each task after 0, 1, ... G gradient steps. Shape (G + 1, n)."""
         torch.set_num_threads(1)
-        steps = max(GRADIENT_STEPS, learner.inner_steps)
-        return learner.adaptation_curve(self.values, steps, self.seed, self.split)
+        return learner.adaptation_curve(self.values, learner.steps, self.seed, self.split)
 
 
 def default_episodes(family: TaskFamily) -> int:

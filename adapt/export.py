@@ -10,16 +10,18 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import safetensors.numpy
 import torch
 from torch import nn
 
-from adapt.bundle import PolicyBundle, save_bundle
+from adapt.bundle import WEIGHTS, PolicyBundle, save_bundle
 from adapt.calibration import CalibrationRequest, calibrate
 from adapt.errors import AdaptError
 from adapt.export_check import check_forecast, check_step, record
 from adapt.learners import Learner
 from adapt.learners.objectives import ACTION_HISTORY
 from adapt.networks.belief import MotionModel
+from adapt.networks.gradient_step import GradientStep
 from adapt.networks.steps import Signature
 from adapt.results import spread
 from robots.action import ActionLayout
@@ -86,11 +88,15 @@ def make_bundle(
     forecast = _forecast(learner)
     signature = Signature.of(step)
     _check_reward(signature, family)
-    example = _example(signature, family)
+    example = _example(signature, family, len(step.start) if isinstance(step, GradientStep) else 0)
     files = {"step.onnx": to_onnx(step, example)}
     if forecast is not None:
         files["predict.onnx"] = to_onnx(forecast, _forecast_example(signature, family))
-    manifest = _manifest(family, _adapter(signature, forecast is not None), training, commit)
+    adapter = _adapter(signature, forecast is not None)
+    if isinstance(step, GradientStep):
+        files[WEIGHTS] = safetensors.numpy.save({"parameters": step.start.numpy()})
+        adapter |= learner.adaptation()  # type: ignore[attr-defined]
+    manifest = _manifest(family, adapter, training, commit)
     bundle = PolicyBundle(Path(f"{family.name} in memory"), manifest | {"evaluation": evaluation}, files)
     stretch = record(step, family)
     check_step(bundle, stretch)
@@ -103,13 +109,11 @@ def control_step(learner: Learner) -> nn.Module:
     """A learner's control step.
 
     Raises:
-        AdaptError: it has none: it adapts by more than a step can do, or is told what no robot can tell it.
+        AdaptError: it has none: it is told what no robot can tell it.
     """
     step = getattr(learner, "step", None)
     if step is None:
-        raise AdaptError(
-            f"{type(learner).__name__} cannot be deployed: it has no control step (its adaptation takes gradients)"
-        )
+        raise AdaptError(f"{type(learner).__name__} cannot be deployed: it has no control step")
     return step().eval()
 
 
@@ -142,14 +146,15 @@ def to_onnx(module: nn.Module, example: tuple[torch.Tensor, ...]) -> bytes:
     return model.SerializeToString()
 
 
-def _example(signature: Signature, family: TaskFamily) -> tuple[torch.Tensor, ...]:
-    """Zeros for two robots in place of each input."""
+def _example(signature: Signature, family: TaskFamily, parameters: int) -> tuple[torch.Tensor, ...]:
+    """Zeros for two robots in place of each input; `parameters`: how many there are of a policy that takes some."""
     sizes = {
         "observation": family.observation_size,
         "previous_action": family.action_size,
         "previous_reward": 1,
         "new_episode": 1,
         "hidden": signature.memory,
+        "parameters": parameters,
     }
     return tuple(torch.zeros(2, sizes[name]) for name in signature.inputs)
 
@@ -171,6 +176,8 @@ def _adapter(signature: Signature, forecasts: bool) -> dict[str, Any]:
     adapter: dict[str, Any] = {"kind": signature.kind}
     if signature.kind == "none":
         return adapter
+    if signature.kind == "gradient":
+        return adapter | {"reward_free": signature.reward_free}
     adapter["hidden"] = signature.memory
     if signature.kind == "belief":
         adapter["latent"] = signature.latent
@@ -260,5 +267,7 @@ def _scored(evaluation: dict[str, Any] | None) -> str:
 def _adapts(adapter: dict[str, Any]) -> str:
     if adapter["kind"] == "none":
         return "nothing: it does not adapt"
+    if adapter["kind"] == "gradient":
+        return f"gradients on its own experience, up to {len(adapter['rates'])} steps of {adapter['rule']['name']}"
     what = {"belief": "a recurrent belief", "memory": "the memory of a recurrent policy"}[adapter["kind"]]
     return f"{what}, {'without' if adapter['reward_free'] else 'on the'} reward"

@@ -15,8 +15,11 @@ from torch import nn
 from adapt.bundle import PolicyBundle
 from adapt.errors import AdaptError
 from adapt.learners.objectives import ACTION_HISTORY
+from adapt.networks.gradient_step import GradientStep
 from adapt.networks.steps import Signature
-from adapt.online.adapters import MotionPredictor, make_adapter
+from adapt.online.adapters import MotionPredictor
+from adapt.online.gradient import GradientAdapter
+from adapt.online.kinds import make_adapter
 from sim_tasks.family import TaskFamily
 from sim_tasks.trial_env import TrialVecEnv
 
@@ -55,6 +58,7 @@ def record(step: nn.Module, family: TaskFamily) -> Stretch:
     env = TrialVecEnv(family, SIMULATIONS, seed=0, stream=_STREAM, episodes=2, threads=1)
     env.stagger()
     hidden = torch.zeros(SIMULATIONS, signature.memory)
+    start = {"parameters": step.start.repeat(SIMULATIONS, 1)} if isinstance(step, GradientStep) else {}
     heard = np.zeros((SIMULATIONS, 1), np.float32)
     forgot = np.ones((CHECK_STEPS, SIMULATIONS), dtype=bool)
     given: list[dict[str, np.ndarray]] = []
@@ -66,7 +70,9 @@ def record(step: nn.Module, family: TaskFamily) -> Stretch:
             "previous_reward": heard.copy(),
             "new_episode": env.new_episode[:, None],
         }
-        tensors = {name: torch.from_numpy(array) for name, array in inputs.items()} | {"hidden": hidden}
+        tensors = (
+            {name: torch.from_numpy(array) for name, array in inputs.items()} | {"hidden": hidden} | start
+        )
         outputs = step(*(tensors[name] for name in signature.inputs))
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         named = dict(zip(signature.outputs, outputs, strict=True))
@@ -96,6 +102,8 @@ def check_step(bundle: PolicyBundle, stretch: Stretch) -> None:
         adapter.reset(np.flatnonzero(forgot))
         given = {name: array[t] for name, array in stretch.given.items()}
         said = {"action": adapter.act(**given, listen=listen)}
+        if isinstance(adapter, GradientAdapter) and adapter.newest is not None:
+            said |= {"log_std": adapter.newest.log_std, "inputs": adapter.newest.inputs}
         belief = adapter.belief()
         if belief is not None:
             said["belief"] = np.concatenate([belief.mean, belief.log_std], axis=1)

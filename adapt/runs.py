@@ -19,7 +19,7 @@ from adapt.evaluate import HeldOut, default_episodes, summary
 from adapt.export import add_evaluation, export_learner, make_bundle
 from adapt.files import common_folder, write_json
 from adapt.learners.bounds import BoundLearner
-from adapt.online.adapters import make_adapter
+from adapt.online.kinds import make_adapter
 from adapt.results import evaluation_lines
 from adapt.train import load_learner, read_run
 from adapt.trials import OracleAdapter, Trials

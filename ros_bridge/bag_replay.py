@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from adapt.bundle import PolicyBundle, open_bundle
-from adapt.online.adapters import make_adapter
 from adapt.online.controller import AdaptiveController, Age, ControlStep
+from adapt.online.kinds import make_adapter
 from robots import RobotSpec, SensorFrame
 from ros_bridge import bag_events
 from ros_bridge.bag_events import Event, Kind, Outcome

@@ -17,8 +17,8 @@ from sensor_msgs.msg import Imu, JointState
 from std_srvs.srv import Trigger
 
 from adapt.bundle import PolicyBundle, open_bundle
-from adapt.online.adapters import make_adapter
 from adapt.online.controller import AdaptiveController
+from adapt.online.kinds import make_adapter
 from robots import RobotSpec
 from robots.errors import UserError
 from ros_bridge import conversions, settings, topics

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from adapt.bundle import PolicyBundle, open_bundle
-from adapt.online.adapters import make_adapter
 from adapt.online.controller import AdaptiveController, ControlStep
+from adapt.online.kinds import make_adapter
 from robots import RobotSpec
 from ros_bridge.columns import quantities_of, read_columns
 from ros_bridge.errors import BridgeError, RecordingError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import torch
@@ -10,10 +11,12 @@ from torch import nn
 from adapt.bundle import PolicyBundle
 from adapt.calibration import CalibrationRequest, least_tasks
 from adapt.export import export_learner
+from adapt.learners import Setup, learner_kind
 from adapt.learners.bounds import BoundConfig, BoundLearner
 from adapt.learners.ppo import PPOConfig
 from adapt.learners.rma import RMAConfig, RMALearner
 from sim_tasks.families import load_family
+from sim_tasks.family import TaskFamily
 from sim_tasks.trial_env import TrialVecEnv
 
 FAMILY = "pendulum_swingup"
@@ -56,3 +59,13 @@ def untrained_policy(path: Path, family: str, seed: int = 0) -> PolicyBundle:
     learner = BoundLearner(env, seed, told_task=False, config=BoundConfig(robots=2, hidden=(16,)))
     perturb(learner.policy, seed, size=0.1)
     return export_learner(path, learner, {"learner": "dr", "seed": seed, "iterations": 0}, "untrained")
+
+
+def untrained_gradient(path: Path, family: TaskFamily, seed: int = 0, name: str = "reptile") -> PolicyBundle:
+    """A bundle that adapts by gradients, untrained, with short windows."""
+    kind = learner_kind(name)
+    config = dataclasses.replace(kind.config, tasks=2, rollouts=2, hidden=(16,), inner_steps=2, normalise=True)
+    learner = kind.build(Setup(family, config, seed, 1))
+    learner.collect()
+    learner.update()
+    return export_learner(path, learner, {"learner": name, "seed": seed, "iterations": 1}, "untrained")

@@ -21,8 +21,8 @@ from adapt.errors import AdaptError
 from adapt.export import make_bundle
 from adapt.learners.bounds import BoundConfig, BoundLearner
 from adapt.learners.rma import RMAConfig, RMALearner
-from adapt.online.adapters import make_adapter
 from adapt.online.controller import AdaptiveController
+from adapt.online.kinds import make_adapter
 from robots import RobotSpec, SensorFrame, load_robot
 from robots.loading import ROOT
 from sim_tasks.families import load_family

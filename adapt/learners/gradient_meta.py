@@ -15,6 +15,7 @@ import torch
 
 from adapt.learners.phase import Phase
 from adapt.learners.setup import Setup
+from adapt.networks.gradient_step import GradientStep
 from adapt.networks.normaliser import RunningNorm
 from adapt.networks.task_policies import TaskPolicies
 from adapt.ranges import ranged
@@ -22,6 +23,8 @@ from adapt.update_rules import UpdateRule
 from adapt.update_rules.episodes import Episodes, groups
 from sim_tasks.trial_env import TrialVecEnv
 
+LEAST_STEPS = 3
+"""So many inner steps a task is given after training, or as many as in training, if those are more."""
 _STREAM, _EVALUATION_STREAM = 5, 6
 
 
@@ -80,9 +83,27 @@ class GradientMetaLearner(ABC):
         self.iteration_steps = played * self.env.robots * self.env.episode_steps
 
     @property
-    def inner_steps(self) -> int:
-        """Inner steps that a task is given in training, K."""
-        return self._shared.inner_steps
+    def steps(self) -> int:
+        """Inner steps that a task is given after training."""
+        return max(LEAST_STEPS, self._shared.inner_steps)
+
+    def step(self) -> GradientStep:
+        """One control step, with the parameters from outside."""
+        return GradientStep(self.policies, self._phase.normalise, self.parameters.detach().clone())
+
+    def adaptation(self) -> dict[str, Any]:
+        """What whoever goes on adapting has to know, for a bundle's manifest."""
+        config = self._shared
+        return {
+            "parameters": self.policies.size,
+            "layers": list(config.hidden),
+            "rule": self.rule.manifest(),
+            "rates": [self.inner_rate(step) for step in range(self.steps)],
+            "rollouts": config.rollouts,
+            "episode_steps": self.env.episode_steps,
+            "gamma": config.gamma,
+            "gae_lambda": config.gae_lambda,
+        }
 
     @property
     @abstractmethod

@@ -31,7 +31,7 @@ class Phase:
     ):
         self.env = env
         self.tasks, self.episodes = tasks, env.robots // tasks
-        self._policies, self._normalise = policies, normalise
+        self._policies, self.normalise = policies, normalise
         self._gamma, self._gae_lambda = gamma, gae_lambda
 
     @torch.no_grad()
@@ -55,7 +55,7 @@ class Phase:
         env.reset(np.arange(env.robots), np.repeat(values, self.episodes, axis=0))
         for t in range(env.episode_steps):
             observation[:, t] = torch.from_numpy(env.observation).view(*each, -1)
-            policy = self._policies.distribution(parameters, self._normalise(observation[:, t]))
+            policy = self._policies.distribution(parameters, self.normalise(observation[:, t]))
             mean[:, t], action[:, t] = policy.mean, policy.sample(generator)
             transition = env.step(action[:, t].reshape(env.robots, -1).numpy())
             rewards[:, t] = torch.from_numpy(np.where(counts, transition.reward, 0.0)).view(each)
@@ -63,7 +63,7 @@ class Phase:
             counts &= ~transition.terminated
         return judge(
             Played(
-                parameters, observation, self._normalise(observation), action, mean, log_std, rewards, alive
+                parameters, observation, self.normalise(observation), action, mean, log_std, rewards, alive
             ),
             self._gamma,
             self._gae_lambda,

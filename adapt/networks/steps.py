@@ -15,11 +15,12 @@ from torch import nn
 
 from adapt.errors import AdaptError
 from adapt.networks.belief import HistoryEncoder
+from adapt.networks.gradient_step import GRADIENT_OUTPUTS
 from adapt.networks.policy import GaussianPolicy
 from sim_tasks.family import TaskFamily
 
-KINDS = ("none", "belief", "memory")
-INPUTS = ("observation", "previous_action", "previous_reward", "new_episode", "hidden")
+KINDS = ("none", "belief", "memory", "gradient")
+INPUTS = ("observation", "previous_action", "previous_reward", "new_episode", "hidden", "parameters")
 BELIEF_OUTPUTS = ("belief", "parameters", "parameter_std")
 
 
@@ -28,11 +29,12 @@ class Signature:
     """What a step takes, gives and remembers."""
 
     kind: str
-    """`none`: no memory; `belief`: a belief over the task; `memory`: a recurrent policy without a belief."""
+    """`none`: no memory; `belief`: a belief over the task; `memory`: a recurrent policy without a belief; `gradient`:
+    a policy without memory whose parameters are given to it."""
     inputs: tuple[str, ...]
     """Out of `INPUTS`, in their order. The reward is that of the control step before; it is 0 as a trial begins."""
     outputs: tuple[str, ...]
-    """`action`, then `BELIEF_OUTPUTS` of a belief, then `next_hidden` of whoever has a memory."""
+    """`action`, then `BELIEF_OUTPUTS` of a belief or `GRADIENT_OUTPUTS`, then `next_hidden` of a memory."""
     memory: int
     """Size of `hidden`, H; all zeros for a new trial. 0 without a memory."""
     latent: int
@@ -59,12 +61,16 @@ class Signature:
     def _check(self, name: str) -> None:
         if self.kind not in KINDS:
             raise AdaptError(f"{name}: kind {self.kind!r}; valid: {', '.join(KINDS)}")
-        remembers, believes = self.kind != "none", self.kind == "belief"
-        outputs = ("action", *(BELIEF_OUTPUTS if believes else ()), *(("next_hidden",) if remembers else ()))
+        remembers, believes = self.kind in ("belief", "memory"), self.kind == "belief"
+        learns = self.kind == "gradient"
+        said = BELIEF_OUTPUTS if believes else GRADIENT_OUTPUTS if learns else ()
+        outputs = ("action", *said, *(("next_hidden",) if remembers else ()))
+        hears = not self.reward_free and not learns  # gradients are taken elsewhere
         for what, value, expected in (
             ("inputs", self.inputs, tuple(each for each in INPUTS if each in self.inputs)),
             ("hidden among the inputs", "hidden" in self.inputs, remembers),
-            ("previous_reward among the inputs", "previous_reward" in self.inputs, not self.reward_free),
+            ("previous_reward among the inputs", "previous_reward" in self.inputs, hears),
+            ("parameters among the inputs", "parameters" in self.inputs, learns),
             ("outputs", self.outputs, outputs),
             ("memory above 0", self.memory > 0, remembers),
             ("latent above 0", self.latent > 0, believes),

@@ -9,13 +9,7 @@ import numpy as np
 from adapt.bundle import PolicyBundle
 from adapt.errors import AdaptError
 from adapt.online.graph import Graph
-from adapt.types import Belief, KeepsState
-
-
-def make_adapter(bundle: PolicyBundle, robots: int = 1) -> KeepsState:
-    """The adapter of the bundle's kind, for `robots` robots side by side."""
-    kinds = {"belief": BeliefAdapter, "memory": MemoryAdapter, "none": FixedAdapter}
-    return kinds[bundle.manifest["adapter"]["kind"]](bundle, robots)
+from adapt.types import Belief
 
 
 def _sizes(bundle: PolicyBundle) -> dict[str, int | None]:
@@ -33,19 +27,22 @@ def _sizes(bundle: PolicyBundle) -> dict[str, int | None]:
         **dict.fromkeys(("action", "previous_action"), action),
         **dict.fromkeys(("previous_reward", "new_episode"), 1),
         **dict.fromkeys(("hidden", "next_hidden"), adapter.get("hidden", 0)),
-        **dict.fromkeys(("parameters", "parameter_std"), quantities),
+        **dict.fromkeys(("parameters", "parameter_std"), adapter.get("parameters", quantities)),
         "actions": sent,
+        "log_std": action,
+        "inputs": observation,
         "belief": 2 * adapter.get("latent", 0),
     }
 
 
-def _graph(
+def bundle_graph(
     bundle: PolicyBundle,
     file: str,
     inputs: Collection[str],
     outputs: Collection[str],
     needed: Collection[str],
 ) -> Graph:
+    """One of a bundle's graphs, which takes `inputs`, those that are `needed` at least, and gives `outputs`."""
     sizes = _sizes(bundle)
     return Graph(bundle, file, {n: sizes[n] for n in inputs}, {n: sizes[n] for n in outputs}, needed)
 
@@ -54,7 +51,7 @@ _UNKNOWN_AT_FIRST = ("parameters", "parameter_std")
 """NaN until something was heard."""
 
 
-def _check_state(state: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> None:
+def check_state(state: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> None:
     """Refuses to restore what is not of an adapter like this one.
 
     Raises:
@@ -86,7 +83,7 @@ class FixedAdapter:
     """A policy without memory: no adaptation."""
 
     def __init__(self, bundle: PolicyBundle, robots: int = 1):
-        self._step = _graph(
+        self._step = bundle_graph(
             bundle, "step.onnx", ("observation", "previous_action"), ("action",), ("observation",)
         )
 
@@ -110,7 +107,7 @@ class FixedAdapter:
         return {}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        _check_state(state, {})
+        check_state(state, {})
 
 
 class MemoryAdapter:
@@ -122,7 +119,9 @@ class MemoryAdapter:
         adapter = bundle.manifest["adapter"]
         heard = () if adapter["reward_free"] else ("previous_reward",)
         inputs = ("observation", "previous_action", *heard, "new_episode", "hidden")
-        self._step = _graph(bundle, "step.onnx", inputs, self.outputs, ("observation", *heard, "hidden"))
+        self._step = bundle_graph(
+            bundle, "step.onnx", inputs, self.outputs, ("observation", *heard, "hidden")
+        )
         self._hidden = np.zeros((robots, adapter["hidden"]), np.float32)
 
     def reset(self, ids: np.ndarray | slice = slice(None)) -> None:
@@ -157,7 +156,7 @@ class MemoryAdapter:
         return {"hidden": self._hidden.copy()}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        _check_state(state, self.state())
+        check_state(state, self.state())
         self._hidden = state["hidden"].copy()
 
     def _believe(self, said: list[np.ndarray], trusted: np.ndarray | None) -> None:
@@ -209,7 +208,7 @@ class MotionPredictor:
     inputs = ("observation", "before", "actions", "belief")
 
     def __init__(self, bundle: PolicyBundle):
-        self._graph = _graph(bundle, "predict.onnx", self.inputs, ("next_observation",), self.inputs)
+        self._graph = bundle_graph(bundle, "predict.onnx", self.inputs, ("next_observation",), self.inputs)
 
     def __call__(
         self,

@@ -10,6 +10,7 @@ import numpy as np
 from adapt.errors import AdaptError
 from adapt.online.fallback import Fallback
 from adapt.online.familiarity import Familiarity, Judgement
+from adapt.online.learning import OnRobotLearning
 from adapt.types import Belief, OnlineAdapter
 from robots import RobotSpec, SensorFrame
 from robots.action import ActionLayout
@@ -40,7 +41,7 @@ class AdaptiveController:
     """Bundle's adapter + safety filter for N robots of one kind.
 
     Where `familiarity` is given, robots that it finds unfamiliar are not learnt from; where `fallback` is too, it
-    drives them.
+    drives them. Where `learning` is given, the one robot's policy is adapted by gradients.
 
     Raises:
         AdaptError: a fallback without familiarity, or one that needs another goal.
@@ -54,6 +55,7 @@ class AdaptiveController:
         robots: int = 1,
         familiarity: Familiarity | None = None,
         fallback: Fallback | None = None,
+        learning: OnRobotLearning | None = None,
     ):
         self.spec = spec
         self.observation = observation
@@ -69,6 +71,8 @@ class AdaptiveController:
         Who is unfamiliar is not learnt from either, see `ControlStep.familiarity`."""
         self.familiarity = familiarity
         self.fallback = fallback
+        self.learning = learning
+        """What proposes other parameters to an adapter by gradients, of one robot."""
         if fallback is not None:
             _check_fallback(fallback, familiarity, observation)
 
@@ -78,6 +82,8 @@ class AdaptiveController:
         for part in (self.familiarity, self.fallback):
             if part is not None:
                 part.reset(ids)
+        if self.learning is not None:
+            self.learning.reset()
         self.begin_episode(ids, position)
 
     def begin_episode(
@@ -129,6 +135,9 @@ class AdaptiveController:
         if self.fallback is not None:
             requested = self.fallback(requested, frame, goal, fresh, self._sent, doubted)
         certified = self.safety.certify(requested, frame, age() if callable(age) else age)
+        if self.learning is not None:
+            known = float(heard[0, 0]) if fresh[0] else np.nan
+            self.learning.step(observation, self._sent, known, bool(listen[0]), int(certified.reasons[0]))
         self._sent[:] = self.action.to_action(certified.command)
         judged = self._judged(certified.reasons)
         return ControlStep(certified.command, requested, certified.reasons, self.adapter.belief(), judged)
@@ -141,6 +150,8 @@ class AdaptiveController:
         self.adapter.reset()
         if self.familiarity is not None:
             self.familiarity.reset()
+        if self.learning is not None:
+            self.learning.reset()
         self._new_episode[:] = 1.0
 
     def stop(self) -> np.ndarray:
@@ -148,6 +159,8 @@ class AdaptiveController:
         command = self.safety.stop().command
         if self.familiarity is not None:
             self.familiarity.interrupt()
+        if self.learning is not None:
+            self.learning.interrupt()
         self._sent[:] = self.action.to_action(command)
         return command
 

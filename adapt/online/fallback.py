@@ -6,7 +6,7 @@ import numpy as np
 
 from adapt.bundle import PolicyBundle
 from adapt.errors import AdaptError
-from adapt.online.adapters import make_adapter
+from adapt.online.kinds import make_adapter
 from robots import RobotSpec, SensorFrame
 from robots.action import ActionLayout
 from robots.observer import Observer

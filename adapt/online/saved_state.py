@@ -15,8 +15,8 @@ from adapt.bundle import PolicyBundle
 from adapt.errors import AdaptError
 from adapt.types import HasState
 
-MAX_BYTES = 2**20
-"""No state is larger: a memory has a few hundred numbers."""
+MAX_BYTES = 2**23
+"""No state is larger: a memory has a few hundred numbers, a policy at most a million."""
 
 
 def save_state(path: Path, adapter: HasState, bundle: PolicyBundle) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 
 from adapt.bundle import load_bundle
 from adapt.errors import AdaptError
-from adapt.online.adapters import make_adapter
 from adapt.online.controller import AdaptiveController
+from adapt.online.kinds import make_adapter
 from sim_tasks.trial_env import TrialVecEnv
 
 _RHYTHM = 0.25

@@ -21,8 +21,9 @@ import numpy as np
 import adapt.bundle
 from adapt.bundle import open_bundle
 from adapt.errors import BundleError
-from adapt.online.adapters import MotionPredictor, make_adapter
+from adapt.online.adapters import MotionPredictor
 from adapt.online.controller import AdaptiveController
+from adapt.online.kinds import make_adapter
 from robots import RobotError, RobotSpec, SensorFrame, load_robot
 from tests.adapt.bundle_mutations import MUTATIONS, Draft
 

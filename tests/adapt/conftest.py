@@ -15,7 +15,7 @@ from adapt.evaluate import MIN_TASKS, HeldOut, summary
 from adapt.export import export_learner
 from adapt.learners import LEARNERS
 from adapt.learners.bounds import BoundLearner
-from adapt.online.adapters import make_adapter
+from adapt.online.kinds import make_adapter
 from adapt.train import train
 from adapt.trials import OracleAdapter
 from robots import RobotSpec, SensorFrame, load_robot

@@ -239,7 +239,8 @@ import sys
 import numpy as np
 import adapt, robots, ros_bridge
 from adapt.bundle import open_bundle
-from adapt.online.adapters import MotionPredictor, make_adapter
+from adapt.online.adapters import MotionPredictor
+from adapt.online.kinds import make_adapter
 from adapt.online.controller import AdaptiveController
 from robots import SensorFrame
 bundle, spec = open_bundle({path!r})

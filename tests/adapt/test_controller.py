@@ -9,8 +9,8 @@ import pytest
 
 from adapt.bundle import PolicyBundle
 from adapt.errors import AdaptError
-from adapt.online.adapters import make_adapter
 from adapt.online.controller import AdaptiveController, ControlStep
+from adapt.online.kinds import make_adapter
 from adapt.types import Belief
 from robots import RobotSpec, SensorFrame
 from robots.observation import ObservationLayout, ObservationTerm

@@ -25,7 +25,8 @@ from adapt.learners.objectives import ACTION_HISTORY
 from adapt.networks.belief import LOG_STD_RANGE, BeliefEncoder
 from adapt.networks.policy import GaussianPolicy
 from adapt.networks.steps import BeliefStep
-from adapt.online.adapters import MotionPredictor, make_adapter
+from adapt.online.adapters import MotionPredictor
+from adapt.online.kinds import make_adapter
 from adapt.runs import export_run
 from sim_tasks.families import load_family
 from sim_tasks.trial_env import TrialVecEnv

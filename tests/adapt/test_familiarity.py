@@ -9,10 +9,10 @@ import pytest
 
 from adapt.bundle import PolicyBundle
 from adapt.errors import AdaptError
-from adapt.online.adapters import make_adapter
 from adapt.online.controller import AdaptiveController
 from adapt.online.fallback import Fallback
 from adapt.online.familiarity import RELEASE, Calibration, Familiarity, Window, forecast_columns
+from adapt.online.kinds import make_adapter
 from adapt.types import Belief
 from robots import RobotSpec, SensorFrame
 from robots.observation import ObservationLayout, ObservationTerm

@@ -13,7 +13,8 @@ from onnx import TensorProto, helper
 
 from adapt.bundle import PolicyBundle
 from adapt.errors import BundleError
-from adapt.online.adapters import MotionPredictor, make_adapter
+from adapt.online.adapters import MotionPredictor
+from adapt.online.kinds import make_adapter
 
 Sizes = Sequence[tuple[str, int | None]]
 

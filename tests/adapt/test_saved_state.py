@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from adapt.errors import AdaptError
-from adapt.online.adapters import make_adapter
+from adapt.online.kinds import make_adapter
 from adapt.online.saved_state import MAX_BYTES, restore_state, save_state
 
 N, ACTIONS = 1, 1

@@ -12,8 +12,9 @@ from adapt.errors import AdaptError, BundleError
 from adapt.export import control_step, export_learner, make_bundle
 from adapt.learners import LEARNERS, Learner
 from adapt.networks.steps import INPUTS, PhysicalUnits, Signature, gru_cell
-from adapt.online.adapters import MemoryAdapter, MotionPredictor, make_adapter
+from adapt.online.adapters import MemoryAdapter, MotionPredictor
 from adapt.online.controller import AdaptiveController
+from adapt.online.kinds import make_adapter
 from robots import SensorFrame
 from ros_bridge.control_loop import ControlLoop
 from ros_bridge.conversions import Reading

@@ -11,7 +11,8 @@ import torch
 from adapt.export import make_bundle
 from adapt.networks.policy import GaussianPolicy
 from adapt.networks.steps import PhysicalUnits
-from adapt.online.adapters import MemoryAdapter, make_adapter
+from adapt.online.adapters import MemoryAdapter
+from adapt.online.kinds import make_adapter
 from adapt.trials import OracleAdapter, Trials, physical_to_normal, play
 from adapt.types import Belief
 from sim_tasks.families import load_family

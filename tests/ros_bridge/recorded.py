@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from adapt.bundle import PolicyBundle
-from adapt.online.adapters import make_adapter
 from adapt.online.controller import AdaptiveController
+from adapt.online.kinds import make_adapter
 from robots import RobotSpec
 from ros_bridge import bag_events, conversions
 from ros_bridge.bag_events import BagTopics

@@ -15,7 +15,7 @@ from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
 from adapt.bundle import PolicyBundle
-from adapt.online.adapters import make_adapter
+from adapt.online.kinds import make_adapter
 from adapt.online.saved_state import save_state
 from robots import RobotSpec
 from ros_bridge.deploy import CONTEXT_LOST

@@ -14,7 +14,8 @@ import pytest
 
 import ros_bridge.replay
 from adapt.bundle import PolicyBundle
-from adapt.online.adapters import MotionPredictor, make_adapter
+from adapt.online.adapters import MotionPredictor
+from adapt.online.kinds import make_adapter
 from robots import RobotSpec
 from ros_bridge.errors import BridgeError, RecordingError
 from ros_bridge.replay import replay_files

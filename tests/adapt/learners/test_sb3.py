@@ -27,8 +27,8 @@ from adapt.learners.sb3_learner import SB3Learner
 from adapt.learners.sb3_on_policy import PPOLearner
 from adapt.learners.setup import Setup
 from adapt.networks.sb3_steps import lstm_cell
-from adapt.online.adapters import make_adapter
 from adapt.online.controller import AdaptiveController
+from adapt.online.kinds import make_adapter
 from adapt.train import load_learner, train
 from robots.action import ActionLayout
 from sim_tasks.doors.sb3_env import AdaptVecEnv

@@ -1,0 +1,108 @@
+"""`Window`: what one robot did and met over R stretches of T control steps, from which its policy is to learn.
+
+O observation, A action; M = T R control steps.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from adapt.online.gradient import Acted
+from robots.safety import SAFE_MODE, Reason
+
+LIMITED = int(
+    SAFE_MODE
+    | Reason.COMMAND_LIMIT
+    | Reason.RATE_LIMIT
+    | Reason.ACCELERATION_LIMIT
+    | Reason.POLICY_NOT_FINITE
+)
+"""Reasons by which the safety filter has changed what the policy asked for."""
+_UNUSABLE = int(SAFE_MODE | Reason.SOFT_START)
+"""Reasons by which what was done has nothing to do with what was asked for."""
+
+
+class Window:
+    """Filled step by step, in order of time. A step is whole when the reward for it is heard, one step later."""
+
+    def __init__(self, rollouts: int, steps: int, observation: int, action: int):
+        count = rollouts * steps
+        self.rollouts, self.steps = rollouts, steps
+        self.observation = np.zeros((count, observation), np.float32)
+        self.inputs = np.zeros((count, observation), np.float32)
+        self.action = np.zeros((count, action), np.float32)
+        """As drawn, before anything limited it. Shape (M, A)."""
+        self.mean = np.zeros((count, action), np.float32)
+        self.log_std = np.zeros((count, action), np.float32)
+        self.sent = np.zeros((count, action), np.float32)
+        """The action of the control step before, as it was sent. Shape (M, A)."""
+        self.reward = np.zeros(count, np.float32)
+        self.alive = np.zeros(count, np.float32)
+        """1 where the step counts. Shape (M,)."""
+        self.limited = np.zeros(count, bool)
+        """Whether the safety filter changed what was asked for. Shape (M,)."""
+        self.count = 0
+        """Steps so far; the last one's reward may be still to come."""
+        self._awaits_reward = False
+
+    @property
+    def full(self) -> bool:
+        """Whether all steps are there, with their rewards."""
+        return self.count == len(self.reward) and not self._awaits_reward
+
+    @property
+    def usable(self) -> float:
+        """Share of the steps so far that count."""
+        return float(self.alive[: self.count].mean()) if self.count else 1.0
+
+    @property
+    def interventions(self) -> float:
+        """Share of the steps so far in which the safety filter changed what was asked for."""
+        return float(self.limited[: self.count].mean()) if self.count else 0.0
+
+    def clear(self) -> None:
+        """Begins anew."""
+        self.count, self._awaits_reward = 0, False
+
+    def hear(self, reward: float) -> None:
+        """The reward of the newest step. One that is not finite is of no use, and so is the step."""
+        if self._awaits_reward:
+            self._awaits_reward = False
+            known = bool(np.isfinite(reward))
+            self.reward[self.count - 1] = reward if known else 0.0
+            if not known:
+                self.alive[self.count - 1] = 0.0
+
+    def add(
+        self, observation: np.ndarray, acted: Acted, sent: np.ndarray, listened: bool, reasons: int
+    ) -> None:
+        """A step of one robot, shapes (1, ...); `reasons`: a bit mask of `Reason`. Only while there is room."""
+        t = self.count
+        self.observation[t], self.inputs[t] = observation[0], acted.inputs[0]
+        self.action[t], self.mean[t], self.log_std[t] = acted.action[0], acted.mean[0], acted.log_std[0]
+        self.sent[t] = sent[0]
+        finite = np.isfinite(acted.action).all() and np.isfinite(observation).all()
+        self.alive[t] = listened and bool(finite) and not reasons & _UNUSABLE
+        self.limited[t] = bool(reasons & LIMITED)
+        self.count, self._awaits_reward = t + 1, True
+
+    def means(self, blocks: int) -> np.ndarray:
+        """Mean reward of the steps that count, of each of some stretches of the same length. Shape (blocks,).
+
+        NaN where none counts.
+        """
+        rewards = np.array_split(self.reward[: self.count], blocks)
+        alive = np.array_split(self.alive[: self.count], blocks)
+        return np.array(
+            [r @ a / a.sum() if a.sum() else np.nan for r, a in zip(rewards, alive, strict=True)], np.float64
+        )
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Copies of everything that whoever computes gradients has to know; steps that do not count are zero."""
+        names = ("observation", "inputs", "action", "mean", "log_std", "sent", "reward", "alive")
+        counted = self.alive > 0
+        found = {}
+        for name in names:
+            array = getattr(self, name)
+            found[name] = np.where(counted if array.ndim == 1 else counted[:, None], array, np.float32(0.0))
+        return found

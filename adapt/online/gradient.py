@@ -1,0 +1,128 @@
+"""`GradientAdapter`: a policy without memory whose parameters are replaced, on trial at first, while it acts.
+
+N robots, O observation, A action, P parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from adapt.bundle import PolicyBundle
+from adapt.online.adapters import bundle_graph, check_state
+
+NOISE_BOUND = 2.0
+"""Exploration goes so many standard deviations from the mean at most: 95 % of a normal distribution."""
+KEPT = 16
+"""How many accepted parameters, the newest, can be gone back to."""
+
+
+@dataclass(frozen=True)
+class Acted:
+    """What a control step was drawn from."""
+
+    inputs: np.ndarray
+    """What the network saw of the observation. Shape (N, O)."""
+    action: np.ndarray
+    """Before anything limits it. Shape (N, A)."""
+    mean: np.ndarray
+    """Shape (N, A)."""
+    log_std: np.ndarray
+    """Shape (N, A)."""
+
+
+class GradientAdapter:
+    """Acts by the mean, unless it explores. Somebody else computes parameters, see `adapt.online.learning`."""
+
+    def __init__(self, bundle: PolicyBundle, robots: int = 1, seed: int = 0):
+        outputs = ("action", "log_std", "inputs")
+        inputs = ("observation", "parameters")
+        self._step = bundle_graph(bundle, "step.onnx", inputs, outputs, inputs)
+        self._start = bundle.start
+        self._accepted = [np.tile(self._start, (robots, 1))]
+        self._trial: np.ndarray | None = None
+        self._random = np.random.default_rng(seed)
+        self.exploration = 0.0
+        """Standard deviations of exploration in those of the policy; 0: it acts by the mean."""
+        self.newest: Acted | None = None
+        """Of the last control step."""
+
+    @property
+    def parameters(self) -> np.ndarray:
+        """What is acted by. Shape (N, P), float32."""
+        return self._accepted[-1] if self._trial is None else self._trial
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether what is acted by is neither accepted nor rolled back yet."""
+        return self._trial is not None
+
+    def propose(self, parameters: np.ndarray) -> None:
+        """Acts by other parameters, shape (N, P), from the next control step on: on trial.
+
+        Raises:
+            AdaptError: not all numbers are finite, or it is another shape; nothing has changed.
+        """
+        check_state({"parameters": parameters}, {"parameters": self._accepted[-1]})
+        self._trial = parameters.copy()
+
+    def accept(self) -> bool:
+        """Keeps what is on trial; whether there was anything."""
+        if self._trial is None:
+            return False
+        self._accepted = [*self._accepted, self._trial][-KEPT:]
+        self._trial = None
+        return True
+
+    def rollback(self) -> bool:
+        """Drops what is on trial, else what was accepted last; False where only the start is left."""
+        if self._trial is not None:
+            self._trial = None
+            return True
+        if len(self._accepted) == 1:
+            return False
+        self._accepted.pop()
+        return True
+
+    def reset(self, ids: np.ndarray | slice = slice(None)) -> None:
+        """Robots `ids` act by the start parameters, and nothing else is kept of any."""
+        parameters = self.parameters.copy()
+        parameters[ids] = self._start
+        self._accepted, self._trial = [parameters], None
+
+    def act(
+        self,
+        observation: np.ndarray,
+        previous_action: np.ndarray,
+        previous_reward: np.ndarray,
+        new_episode: np.ndarray,
+        listen: np.ndarray,
+    ) -> np.ndarray:
+        """One control step, as `OnlineAdapter.act`."""
+        mean, log_std, inputs = self._step(observation=observation, parameters=self.parameters)
+        action = mean
+        if self.exploration > 0.0:
+            noise = self._random.standard_normal(mean.shape, np.float32).clip(-NOISE_BOUND, NOISE_BOUND)
+            with np.errstate(over="ignore"):  # the safety filter answers what is not finite
+                action = mean + np.float32(self.exploration) * np.exp(log_std) * noise
+        self.newest = Acted(inputs, action, mean, log_std)
+        return action
+
+    def belief(self) -> None:
+        """It believes nothing."""
+        return
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The accepted parameters; what is on trial has not proven itself."""
+        return {"parameters": self._accepted[-1].copy()}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Inverse of `state`.
+
+        Raises:
+            AdaptError: they are not of a policy like this one.
+        """
+        check_state(state, self.state())
+        self._accepted, self._trial = [state["parameters"].copy()], None
