@@ -100,6 +100,8 @@ class Reporter:
         rate = "not known yet" if math.isnan(health.rate) else f"{health.rate:.1f} Hz"
         learns = "frozen" if loop.controller.frozen else "learning"
         values = {"state": state, "control rate": rate, "adaptation": learns}
+        if loop.controller.learning is not None:
+            values |= loop.controller.learning.status()
         if self._guard is not None:
             values["guard interventions"] = str(self._guard.interventions)
         values |= {f"latency {name}": f"{ms:.3f} ms" for name, ms in self.latency.summary().items()}

@@ -30,6 +30,7 @@ from ros_bridge.goals import to_goal
 from ros_bridge.guard import Guard
 from ros_bridge.imu import to_imu_reading
 from ros_bridge.last_word import say_last_word
+from ros_bridge.learning import open_learning
 from ros_bridge.ports import STEADY, Ports
 from ros_bridge.recorder import NO_RECORDER, open_recorder
 from ros_bridge.understood import Understood
@@ -42,11 +43,18 @@ class AdaptationNode(LifecycleNode):
     """Configured, it listens; active, it answers every due reading with a certified command."""
 
     def __init__(
-        self, bundle: str = "", robot: str = "", namespace: str = "", belief_file: str = "", record: str = ""
+        self,
+        bundle: str = "",
+        robot: str = "",
+        namespace: str = "",
+        belief_file: str = "",
+        record: str = "",
+        audit_log: str = "",
     ):
         super().__init__(topics.NODE_NAME, namespace=namespace)
         try:
-            settings.declare(self, bundle=bundle, robot=robot, belief_file=belief_file, record=record)
+            files = {"belief_file": belief_file, "record": record, "audit_log": audit_log}
+            settings.declare(self, bundle=bundle, robot=robot, **files)
         except BridgeError:
             self.destroy_node()
             raise
@@ -90,7 +98,8 @@ class AdaptationNode(LifecycleNode):
             timeout = settings.number(self, settings.GOAL_TIMEOUT)
             goals = bundle.goal and GoalKeeper(bundle.goal, timeout)
             adapter = make_adapter(bundle)
-            controller = AdaptiveController(spec, bundle.observation, adapter)
+            learning = open_learning(self, bundle, adapter)
+            controller = AdaptiveController(spec, bundle.observation, adapter, learning=learning)
             recorder = open_recorder(self, self.get_parameter("record").value, bundle, spec, timeout)
             loop = recorder.loop(spec, controller, goals)
             loop.rehearse()
@@ -153,6 +162,8 @@ class AdaptationNode(LifecycleNode):
                 "reset_belief": self._on_reset_belief,
                 "freeze": partial(self._on_freeze, True),
                 "unfreeze": partial(self._on_freeze, False),
+                "accept": partial(self._on_proposal, "accept"),
+                "rollback": partial(self._on_proposal, "rollback"),
             },
         )
 
@@ -236,6 +247,17 @@ class AdaptationNode(LifecycleNode):
         response.message = "what is understood stays as it is" if frozen else "learns from the robot again"
         return response
 
+    def _on_proposal(
+        self, what: str, request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        learning = None if self.loop is None else self.loop.controller.learning
+        if learning is None:
+            problem = self.state if self.loop is None else "this policy does not adapt by gradients"
+        else:
+            problem = learning.accept() if what == "accept" else learning.rollback()
+        response.success, response.message = problem is None, problem or f"{what}: done"
+        return response
+
     def _check_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         problem = settings.change_problem(parameters, self.loop is not None, self.state)
         return SetParametersResult(successful=problem is None, reason=problem or "")
@@ -256,6 +278,8 @@ class AdaptationNode(LifecycleNode):
     def _close(self) -> None:
         self._end()
         if self.loop is not None:
+            if self.loop.controller.learning is not None:
+                self.loop.controller.learning.close()
             self.loop = None
             self._reporter.begin(None, {})
             self._guard.close()

@@ -19,9 +19,20 @@ TEXTS = {
     + UNCONFIGURED,
     "belief_file": "File that keeps what was understood of the robot over restarts: read on activation, written on "
     f"deactivation; empty: none. {UNCONFIGURED}",
+    "audit_log": "File to which is appended what became of every proposal of an adaptation by gradients; empty: none. "
+    + UNCONFIGURED,
     "record": f"Folder in which a bag of every configuration is kept; empty: nothing is recorded. {UNCONFIGURED}",
 }
-GOAL_TIMEOUT, DIAGNOSTICS_PERIOD = "goal_timeout", "diagnostics_period"
+AUTO_ACCEPT = "auto_accept"
+_FLAGS = {
+    AUTO_ACCEPT: (
+        True,
+        "Whether parameters that adaptation by gradients proposes are tried as soon as they have passed their gates; "
+        f"otherwise they wait for the service accept. {UNCONFIGURED}",
+    ),
+}
+"""Default, and what it is."""
+GOAL_TIMEOUT, DIAGNOSTICS_PERIOD, EXPLORATION = "goal_timeout", "diagnostics_period", "exploration"
 _NUMBERS = {
     GOAL_TIMEOUT: (
         0.0,
@@ -30,10 +41,17 @@ _NUMBERS = {
         "For how long a goal holds, in [s]; then the robot is to stand still. 0: velocities and moving targets 0.5 s, "
         f"places and plain numbers until they are replaced. {UNCONFIGURED}",
     ),
+    EXPLORATION: (
+        1.0,
+        0.0,
+        1.0,
+        "How far a policy that adapts by gradients explores while it collects experience, in the standard deviations "
+        f"that it was trained with. {UNCONFIGURED}",
+    ),
     DIAGNOSTICS_PERIOD: (1.0, 0.05, 3600.0, "Time between diagnostics in [s]. Fixed when the node starts."),
 }
 """Default, least and most, and what it is."""
-FIXED_WHILE_CONFIGURED = (*TEXTS, GOAL_TIMEOUT)
+FIXED_WHILE_CONFIGURED = (*TEXTS, *_FLAGS, GOAL_TIMEOUT, EXPLORATION)
 
 
 def declare(node: Node, **defaults: str) -> None:
@@ -45,6 +63,8 @@ def declare(node: Node, **defaults: str) -> None:
     try:
         for name, default in defaults.items():
             node.declare_parameter(name, default, ParameterDescriptor(description=TEXTS[name]))
+        for name, (default, description) in _FLAGS.items():
+            node.declare_parameter(name, default, ParameterDescriptor(description=description))
         for name, (default, low, high, description) in _NUMBERS.items():
             descriptor = ParameterDescriptor(
                 description=description,
@@ -64,14 +84,20 @@ def number(node: Node, name: str) -> float:
     return float(node.get_parameter(name).value)
 
 
+def flag(node: Node, name: str) -> bool:
+    """A flag's value."""
+    return bool(node.get_parameter(name).value)
+
+
 def number_problem(parameter: Parameter) -> str | None:
     """What is wrong with a value for one of the numbers, in words; None if nothing is."""
     _, low, high, _ = _NUMBERS[parameter.name]
+    unit = "" if parameter.name == EXPLORATION else " s"
     value = parameter.value
     sound = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if sound and low <= value <= high:
         return None
-    return f"{parameter.name}: got {value!r:.80}; valid: a number from {low:g} to {high:g} s"
+    return f"{parameter.name}: got {value!r:.80}; valid: a number from {low:g} to {high:g}{unit}"
 
 
 def change_problem(parameters: Iterable[Parameter], configured: bool, state: str) -> str | None:

@@ -64,7 +64,9 @@ def untrained_policy(path: Path, family: str, seed: int = 0) -> PolicyBundle:
 def untrained_gradient(path: Path, family: TaskFamily, seed: int = 0, name: str = "reptile") -> PolicyBundle:
     """A bundle that adapts by gradients, untrained, with short windows."""
     kind = learner_kind(name)
-    config = dataclasses.replace(kind.config, tasks=2, rollouts=2, hidden=(16,), inner_steps=2, normalise=True)
+    config = dataclasses.replace(
+        kind.config, tasks=2, rollouts=2, hidden=(16,), inner_steps=2, normalise=True
+    )
     learner = kind.build(Setup(family, config, seed, 1))
     learner.collect()
     learner.update()

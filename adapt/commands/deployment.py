@@ -24,6 +24,8 @@ class Deploy:
     """File that keeps what was understood of the robot over restarts. Default: every start is a new one."""
     record: Path | None = None
     """Folder in which to keep a bag of all that happens (docs/recording.md)."""
+    audit_log: Path | None = None
+    """File to which is appended what became of every proposal of an adaptation by gradients."""
 
     def run(self) -> int:
         from ros_bridge.deploy import deploy
@@ -35,6 +37,7 @@ class Deploy:
             auto_start=not self.manual,
             belief_file=self.belief_file,
             record=self.record,
+            audit_log=self.audit_log,
         )
 
 
