@@ -13,7 +13,7 @@ from typing import Any
 class AuditLog:
     """Events as JSON lines, appended. A file that cannot be written never keeps a robot from running: it is said."""
 
-    def __init__(self, file: str, header: dict[str, Any], say: Callable[[str], None]):
+    def __init__(self, file: str, header: dict[str, Any], say: Callable[[str], object]):
         """
         Args:
             file: empty for none.
