@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,15 +18,16 @@ import numpy as np
 from std_msgs.msg import Float64, Float64MultiArray
 
 from adapt import provenance
-from adapt.bundle import PolicyBundle
+from adapt.bundle import WEIGHTS, PolicyBundle
 from robots import RobotSpec
 from ros_bridge import conversions
+from ros_bridge.bag_state import state_message
 from ros_bridge.control_loop import Output
 from ros_bridge.errors import BridgeError
 
-FORMAT = "1"
+FORMAT = "2"
 """Of the header and of the events."""
-NAMES = ("events", "certified", "requested", "belief", "latency")
+NAMES = ("events", "certified", "requested", "belief", "latency", "state")
 """The topics below the node's name."""
 _COLUMNS = ("sequence", "arrival [s]", "now [s]", "outcome", "took [s]")
 _POLICY = ("robot_digest", "observation", "action", "goal", "adapter")
@@ -45,7 +46,9 @@ class Kind(enum.Enum):
     HALT = "halt"
     """The service `stop`."""
     RESTORE = "restore"
-    """What was understood before came from a file, which is not in the bag."""
+    """What was understood before came from a file."""
+    PARAMETERS = "parameters"
+    """From now on a policy that adapts by gradients acts by these, and explores so far."""
     FREEZE = "freeze"
     UNFREEZE = "unfreeze"
     """The services of these names."""
@@ -87,6 +90,8 @@ class Event:
     """Wall-clock time in [ns]."""
     belief: conversions.BeliefReading | None = None
     """What the answer said of the named quantities, as it is read from a bag."""
+    state: Mapping[str, np.ndarray] | None = None
+    """Of `RESTORE` and `PARAMETERS`: what the adapter is given."""
     latency: float | None = None
     """From `arrival` until the command was certified, in [s]."""
 
@@ -123,7 +128,9 @@ def policy_digest(bundle: PolicyBundle) -> str:
     """sha256 of what the commands depend on: graphs, layouts and robot; not of scores, training or model card."""
     manifest = bundle.manifest
     parts: dict[str, Any] = {name: manifest[name] for name in _POLICY}
-    parts["graphs"] = {name: digest for name, digest in manifest["files"].items() if name.endswith(".onnx")}
+    parts["graphs"] = {
+        name: digest for name, digest in manifest["files"].items() if name.endswith((".onnx", WEIGHTS))
+    }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -134,6 +141,8 @@ def messages(
     if event.message is not None:
         yield topics.heard(_source(event, spec)), event.message
     yield topics.own["events"], event_message(event)
+    if event.state is not None:
+        yield topics.own["state"], state_message(event.state)
     output = event.output
     if output is None:
         return

@@ -17,6 +17,7 @@ from sensor_msgs.msg import Imu, JointState
 
 from ros_bridge import conversions
 from ros_bridge.bag_events import FORMAT, NAMES, Event, Kind, Outcome, read_event
+from ros_bridge.bag_state import read_state
 from ros_bridge.bag_writer import HEADER
 from ros_bridge.control_loop import Output
 from ros_bridge.errors import BridgeError, RecordingError
@@ -88,6 +89,8 @@ class Bag:
         if event.outcome is Outcome.ANSWER:
             event.output = _output(own)
             event.belief = None if own["belief"] is None else conversions.read_belief(own["belief"])
+        if own["state"] is not None:
+            event.state = read_state(own["state"])
         event.latency = None if own["latency"] is None else own["latency"].data
         return event
 

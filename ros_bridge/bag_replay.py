@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from adapt.bundle import PolicyBundle, open_bundle
+from adapt.errors import AdaptError
 from adapt.online.controller import AdaptiveController, Age, ControlStep
+from adapt.online.gradient import GradientAdapter
 from adapt.online.kinds import make_adapter
 from robots import RobotSpec, SensorFrame
 from ros_bridge import bag_events
@@ -72,11 +74,8 @@ class BagPlayer:
 
     def _play(self, event: Event) -> Output | None:
         loop, spec = self.loop, self.loop.spec
-        if event.kind is Kind.RESTORE:
-            raise RecordingError(
-                f"event {event.sequence}: it began with what was understood before, which the bag does not hold: "
-                "record without belief_file"
-            )
+        if event.kind in (Kind.RESTORE, Kind.PARAMETERS):
+            return None if self._shadow else self._given(event)
         if event.kind in (Kind.FREEZE, Kind.UNFREEZE):
             return loop.freeze(event.kind is Kind.FREEZE)
         if event.kind is Kind.JOINTS:
@@ -93,6 +92,19 @@ class BagPlayer:
         if event.kind is Kind.END:
             return loop.end()
         return loop.start() if event.kind is Kind.START else loop.forget()
+
+    def _given(self, event: Event) -> None:
+        """What the adapter was given beside the readings; another bundle's can do nothing with it."""
+        state, adapter = dict(event.state or {}), self.controller.adapter
+        try:
+            if event.kind is Kind.RESTORE:
+                self.loop.restore(state)
+            elif isinstance(adapter, GradientAdapter):
+                exploration = float(state.pop("exploration")[0])
+                adapter.restore(state)
+                adapter.exploration = exploration
+        except (AdaptError, KeyError, IndexError) as error:
+            raise RecordingError(f"event {event.sequence}: {event.kind.value}: {error}") from error
 
     def _goal(self, event: Event) -> None:
         goals = self.loop.goals

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from adapt.online.controller import AdaptiveController
+from adapt.online.gradient import GradientAdapter
 from robots import RobotSpec
 from ros_bridge.bag_events import Kind, Outcome
 from ros_bridge.control_loop import ControlLoop, Output
@@ -15,8 +16,9 @@ from ros_bridge.conversions import Reading
 from ros_bridge.goal_keeper import GoalKeeper
 from ros_bridge.goals import GoalReading
 
-Tell = Callable[[Kind, float, float, str, Outcome, Output | None], None]
-"""Kind, arrival, now, topic, outcome, answer: see `bag_events.Event`."""
+State = Mapping[str, np.ndarray]
+Tell = Callable[[Kind, float, float, str, Outcome, Output | None, State | None], None]
+"""Kind, arrival, now, topic, outcome, answer, state: see `bag_events.Event`."""
 
 
 class _Answer:
@@ -29,12 +31,17 @@ class RecordedLoop(ControlLoop):
     def __init__(self, spec: RobotSpec, controller: AdaptiveController, goals: GoalKeeper | None, tell: Tell):
         super().__init__(spec, controller, goals)
         self._tell = tell
+        adapter = controller.adapter
+        self._gradient = adapter if isinstance(adapter, GradientAdapter) else None
+        self._acts_by: np.ndarray | None = None
+        self._explores = 0.0
 
     def start(self) -> None:
         with self._told(Kind.START):
             super().start()
 
     def hear(self, reading: Reading, now: float, arrival: float) -> Output | None:
+        self._tell_parameters()
         with self._told(Kind.JOINTS, arrival, now) as answer:
             answer.output = super().hear(reading, now, arrival)
         return answer.output
@@ -50,7 +57,7 @@ class RecordedLoop(ControlLoop):
     def watch(self, arrival: float) -> Output | None:
         output = super().watch(arrival)
         if output is not None:  # where it has nothing to say, it has not changed anything either
-            self._tell(Kind.WATCH, arrival, 0.0, "", Outcome.ANSWER, output)
+            self._tell(Kind.WATCH, arrival, 0.0, "", Outcome.ANSWER, output, None)
         return output
 
     def halt(self) -> Output:
@@ -68,18 +75,34 @@ class RecordedLoop(ControlLoop):
             super().forget()
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        with self._told(Kind.RESTORE):
+        with self._told(Kind.RESTORE, state=state):
             super().restore(state)
 
     def freeze(self, frozen: bool) -> None:
         with self._told(Kind.FREEZE if frozen else Kind.UNFREEZE):
             super().freeze(frozen)
 
+    def _tell_parameters(self) -> None:
+        """What the next step acts by, if it is something else than what the last one did."""
+        adapter = self._gradient
+        if adapter is None or (adapter.parameters is self._acts_by and adapter.exploration == self._explores):
+            return
+        self._acts_by, self._explores = adapter.parameters, adapter.exploration
+        state = {"parameters": adapter.parameters, "exploration": np.array([adapter.exploration], np.float32)}
+        self._tell(Kind.PARAMETERS, 0.0, 0.0, "", Outcome.NOTHING, None, state)
+
     @contextmanager
-    def _told(self, kind: Kind, arrival: float = 0.0, now: float = 0.0, topic: str = "") -> Iterator[_Answer]:
+    def _told(
+        self,
+        kind: Kind,
+        arrival: float = 0.0,
+        now: float = 0.0,
+        topic: str = "",
+        state: State | None = None,
+    ) -> Iterator[_Answer]:
         answer, outcome = _Answer(), Outcome.FAILED
         try:
             yield answer
             outcome = Outcome.NOTHING if answer.output is None else Outcome.ANSWER
         finally:
-            self._tell(kind, arrival, now, topic, outcome, answer.output)
+            self._tell(kind, arrival, now, topic, outcome, answer.output, state)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.lifecycle import LifecycleNode
 
@@ -123,7 +124,14 @@ class Recorder(NoRecorder):
         self._put((time.time_ns(), message))
 
     def event(
-        self, kind: Kind, arrival: float, now: float, topic: str, outcome: Outcome, output: Output | None
+        self,
+        kind: Kind,
+        arrival: float,
+        now: float,
+        topic: str,
+        outcome: Outcome,
+        output: Output | None,
+        state: Mapping[str, np.ndarray] | None,
     ) -> None:
         """Something reached the loop; called when it has answered."""
         message = self._message if kind in _ABOUT_A_MESSAGE else None
@@ -131,6 +139,7 @@ class Recorder(NoRecorder):
         event = Event(
             kind, self._sequence, arrival, now, topic, message, outcome, _kept(output), time.time_ns()
         )
+        event.state = state
         event.latency, event.took = latency, 0.0 if output is None else output.took
         self._sequence += 1  # also of those that are dropped: a gap is seen
         self._put(event)

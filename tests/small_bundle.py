@@ -61,6 +61,11 @@ def untrained_policy(path: Path, family: str, seed: int = 0) -> PolicyBundle:
     return export_learner(path, learner, {"learner": "dr", "seed": seed, "iterations": 0}, "untrained")
 
 
+def learnable_pendulum() -> TaskFamily:
+    """Pendulums whose reward can be measured, with short episodes."""
+    return dataclasses.replace(load_family(FAMILY), reward_measurable=True, episode_seconds=2.0)
+
+
 def untrained_gradient(path: Path, family: TaskFamily, seed: int = 0, name: str = "reptile") -> PolicyBundle:
     """A bundle that adapts by gradients, untrained, with short windows."""
     kind = learner_kind(name)

@@ -9,7 +9,10 @@ import numpy as np
 
 from adapt.bundle import PolicyBundle
 from adapt.online.controller import AdaptiveController
+from adapt.online.gradient import GradientAdapter
 from adapt.online.kinds import make_adapter
+from adapt.online.learning import OnRobotLearning
+from adapt.online.update_worker import Updates
 from robots import RobotSpec
 from ros_bridge import bag_events, conversions
 from ros_bridge.bag_events import BagTopics
@@ -32,13 +35,27 @@ def subject(bundle: PolicyBundle, spec: RobotSpec) -> Subject:
     return Subject(spec, bundle.manifest["family"], TOPICS, header)
 
 
+def gradient(adapter: object) -> GradientAdapter:
+    assert isinstance(adapter, GradientAdapter)
+    return adapter
+
+
 class Run:
     """A robot that swings, and a node's part of a run, without the node."""
 
-    def __init__(self, bundle: PolicyBundle, spec: RobotSpec, folder: Path, **options: Any):
+    def __init__(
+        self,
+        bundle: PolicyBundle,
+        spec: RobotSpec,
+        folder: Path,
+        updates: Updates | None = None,
+        **options: Any,
+    ):
         self.spec = spec
         self.recorder = Recorder(folder, subject(bundle, spec), **options)
-        controller = AdaptiveController(spec, bundle.observation, make_adapter(bundle))
+        adapter = make_adapter(bundle)
+        learning = None if updates is None else OnRobotLearning(bundle, gradient(adapter), updates=updates)
+        controller = AdaptiveController(spec, bundle.observation, adapter, learning=learning)
         goals = bundle.goal and GoalKeeper(bundle.goal, 0.0)
         self.loop: ControlLoop = self.recorder.loop(spec, controller, goals)
         self.loop.rehearse()

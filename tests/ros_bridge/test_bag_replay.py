@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 from geometry_msgs.msg import Twist, Vector3
 
+from adapt.online.update_worker import Proposal
 from robots.safety import Reason
 from ros_bridge import recorder
 from ros_bridge.bag_events import Event, Kind, event_message, read_event
@@ -25,6 +27,7 @@ from ros_bridge.bag_replay import replay_bag
 from ros_bridge.errors import BridgeError, RecordingError
 from tests.ros_bridge.patience import until
 from tests.ros_bridge.recorded import Run
+from tests.small_bundle import learnable_pendulum, untrained_gradient
 
 
 @pytest.fixture(scope="module")
@@ -64,19 +67,63 @@ def test_the_same_bundle_answers_to_the_last_bit(run, bundle):
 def test_every_kind_of_event_is_in_it(run):
     bag = Bag(run.folder)
     kinds = [event.kind for event in bag.events()]
-    assert set(kinds) == set(Kind) - {Kind.IMU, Kind.GOAL, Kind.RESTORE}
+    assert set(kinds) == set(Kind) - {Kind.IMU, Kind.GOAL, Kind.RESTORE, Kind.PARAMETERS}
     assert kinds.count(Kind.START) == kinds.count(Kind.HALT) == kinds.count(Kind.END) == 1
     assert bag.damage is None
 
 
-def test_a_run_that_began_with_what_was_understood_before_is_refused(bundle, pendulum, tmp_path):
+def test_what_was_understood_before_is_in_it(bundle, pendulum, tmp_path):
     run = Run(bundle, pendulum, tmp_path / "bags")
     run.step()
     run.loop.start()
-    run.loop.restore(run.loop.state())
+    for _ in range(20):
+        run.step()
+    before = run.loop.state()
+    run.loop.start()
+    run.loop.restore(before)
+    for _ in range(5):
+        run.step()
+    result = replay_bag(run.close(), bundle.path)
+    assert result["identical"]
+    assert result["belief"]["recorded"] == result["belief"]["replayed"]
+
+
+class EveryTime:
+    """Proposes small random changes at once."""
+
+    def __init__(self) -> None:
+        self._random, self._asked = np.random.default_rng(0), None
+
+    def submit(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self._asked = arrays["parameters"]
+
+    def poll(self) -> Proposal | None:
+        if self._asked is None:
+            return None
+        moved = self._asked + 0.1 * self._random.standard_normal(self._asked.shape, np.float32)
+        self._asked = None
+        return Proposal(moved, {})
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_policy_that_was_adapted_by_gradients_does_the_same_again(pendulum, tmp_path):
+    bundle = untrained_gradient(tmp_path / "bundle", learnable_pendulum())
+    run = Run(bundle, pendulum, tmp_path / "bags", updates=EveryTime())
     run.step()
-    with pytest.raises(RecordingError, match="it began with what was understood before"):
-        replay_bag(run.close(), bundle.path)
+    run.loop.start()
+    for _ in range(500):
+        run.step()
+    learning = run.loop.controller.learning
+    assert learning is not None
+    assert learning.kept or learning.rolled_back
+    run.loop.forget()
+    for _ in range(10):
+        run.step()
+    folder = run.close()
+    assert [event.kind for event in Bag(folder).events()].count(Kind.PARAMETERS) >= 3
+    assert replay_bag(folder, bundle.path)["identical"]
 
 
 def test_how_long_the_policy_took_decides_again(bundle, pendulum, tmp_path):

@@ -66,7 +66,14 @@ def test_a_run_replays_to_the_last_bit(bench, bundle, tmp_path):
     recorded = {tuple(row) for row in result["certified"]["recorded"]}
     assert {tuple(command) for command in bench.commands} <= recorded  # what the robot heard is what was kept
     kinds = [event.kind for event in Bag(folder).events()]
-    assert set(kinds) == set(Kind) - {Kind.IMU, Kind.GOAL, Kind.RESTORE, Kind.FREEZE, Kind.UNFREEZE}
+    assert set(kinds) == set(Kind) - {
+        Kind.IMU,
+        Kind.GOAL,
+        Kind.RESTORE,
+        Kind.PARAMETERS,
+        Kind.FREEZE,
+        Kind.UNFREEZE,
+    }
     assert 0 < result["latency_ms"]["p50"] < 1e3
     status = recorder_status(bench)
     assert status is not None
