@@ -86,7 +86,7 @@ class Window:
         self.limited[t] = bool(reasons & LIMITED)
         self.count, self._awaits_reward = t + 1, True
 
-    def means(self, blocks: int) -> np.ndarray:
+    def rewards(self, blocks: int) -> np.ndarray:
         """Mean reward of the steps that count, of each of some stretches of the same length. Shape (blocks,).
 
         NaN where none counts.
@@ -96,6 +96,10 @@ class Window:
         return np.array(
             [r @ a / a.sum() if a.sum() else np.nan for r, a in zip(rewards, alive, strict=True)], np.float64
         )
+
+    def limits(self, blocks: int) -> np.ndarray:
+        """Share of limited steps, of each of some stretches of the same length. Shape (blocks,)."""
+        return np.array([part.mean() for part in np.array_split(self.limited[: self.count], blocks)])
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Copies of everything that whoever computes gradients has to know; steps that do not count are zero."""

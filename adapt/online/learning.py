@@ -209,7 +209,7 @@ class OnRobotLearning:
         self.phase = Phase.COMPUTING
         self._tell(
             "window collected",
-            reward=_number(self._base.means(1)[0]),
+            reward=_mean(self._base),
             usable=self._base.usable,
             interventions=self._base.interventions,
         )
@@ -246,44 +246,36 @@ class OnRobotLearning:
     def _watch_trial(self) -> None:
         """Ends a trial early that goes wrong: after each block of the window."""
         count, block = self._window.count, len(self._window.reward) // BLOCKS
-        if count % max(block, 1) or count == len(self._window.reward):
-            return
-        if self._window.interventions > self._base.interventions + self.settings.interventions:
-            self._roll_back(*self._compared("the safety filter intervenes more often", "interventions"))
-        elif self._fallen(count // max(block, 1)):
-            self._roll_back(*self._compared("the return falls", "reward"))
+        if count % max(block, 1) == 0 and count < len(self._window.reward):
+            self._worse(count // max(block, 1))
 
     def _end_trial(self) -> None:
-        if self._window.interventions > self._base.interventions + self.settings.interventions:
-            self._roll_back(*self._compared("the safety filter intervenes more often", "interventions"))
-        elif self._fallen(BLOCKS):
-            self._roll_back(*self._compared("the return falls", "reward"))
-        else:
+        if not self._worse(BLOCKS):
             self._keep("the return has not fallen")
 
-    def _fallen(self, blocks: int) -> bool:
-        """Whether the mean reward of the trial so far is below that before it, by more than their scatter explains."""
-        before, after = self._base.means(BLOCKS), self._window.means(blocks)
-        before, after = before[np.isfinite(before)], after[np.isfinite(after)]
-        if not len(after) or not len(before):
-            return True
-        scatter = before.var(ddof=1) if len(before) > 1 else 0.0
-        error = np.sqrt(scatter / len(before) + scatter / len(after))
-        return bool(before.mean() - after.mean() > self.settings.margin * error)
+    def _worse(self, blocks: int) -> bool:
+        """Whether the trial is worse so far than what was before it, and was rolled back."""
+        before, after, settings = self._base, self._window, self.settings
+        rise = _rise(before.limits(BLOCKS), after.limits(blocks), settings.margin)
+        if rise > settings.interventions:
+            facts = {"before": before.interventions, "after": after.interventions}
+            self._roll_back("the safety filter intervenes more often", facts)
+        elif _rise(-before.rewards(BLOCKS), -after.rewards(blocks), settings.margin) > 0.0:
+            self._roll_back("the return falls", self._returns())
+        else:
+            return False
+        return True
 
-    def _compared(self, why: str, what: str) -> tuple[str, dict[str, Any]]:
-        before, after = self._base, self._window
-        if what == "reward":
-            return why, {"before": _number(before.means(1)[0]), "after": _number(after.means(1)[0])}
-        return why, {"before": before.interventions, "after": after.interventions}
+    def _returns(self) -> dict[str, float | None]:
+        """Mean reward per control step before the trial and in it."""
+        return {"before": _mean(self._base), "after": _mean(self._window)}
 
     def _keep(self, why: str) -> None:
         full = self._window.full
         self._adapter.accept()
         self.kept += 1
         self._failures = 0
-        before, after = _number(self._base.means(1)[0]), _number(self._window.means(1)[0])
-        self._tell("kept", why=why, kept=self.kept, before=before, after=after)
+        self._tell("kept", why=why, kept=self.kept, **self._returns())
         if self.kept >= self._limit:
             self.phase = Phase.DONE
             self._tell("adapted", kept=self.kept)
@@ -342,6 +334,19 @@ def _check(settings: LearningSettings) -> None:
             raise AdaptError(f"{name}: {value}; valid: {low:g} to {high:g}")
 
 
-def _number(value: float) -> float | None:
-    """For JSON."""
+def _mean(window: Window) -> float | None:
+    """Mean reward per control step; None where none counts."""
+    value = window.rewards(1)[0]
     return float(value) if np.isfinite(value) else None
+
+
+def _rise(before: np.ndarray, after: np.ndarray, margin: float) -> float:
+    """By how much a mean has risen, less so many standard errors; infinite where nothing is known of one.
+
+    The blocks before, shape (b,), say how blocks scatter; those after, shape (a,), may be few.
+    """
+    before, after = before[np.isfinite(before)], after[np.isfinite(after)]
+    if len(before) < 2 or not len(after):
+        return np.inf
+    error = np.sqrt(before.var(ddof=1) * (1 / len(before) + 1 / len(after)))
+    return float(after.mean() - before.mean() - margin * error)
