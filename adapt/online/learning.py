@@ -23,6 +23,8 @@ from robots.safety import Reason
 
 BLOCKS = 5
 """A window's return is compared block by block, so that one can tell a fall from its scatter."""
+EARLY = 2
+"""How many times clearer it has to be, before a trial is over, that it is worse: one looks several times."""
 LEAST_USABLE = 0.8
 """Share of a window's steps that have to count; of a window with less nothing is learned."""
 
@@ -256,11 +258,12 @@ class OnRobotLearning:
     def _worse(self, blocks: int) -> bool:
         """Whether the trial is worse so far than what was before it, and was rolled back."""
         before, after, settings = self._base, self._window, self.settings
-        rise = _rise(before.limits(BLOCKS), after.limits(blocks), settings.margin)
+        margin = settings.margin * (1 if blocks == BLOCKS else EARLY)
+        rise = _rise(before.limits(BLOCKS), after.limits(blocks), margin)
         if rise > settings.interventions:
             facts = {"before": before.interventions, "after": after.interventions}
             self._roll_back("the safety filter intervenes more often", facts)
-        elif _rise(-before.rewards(BLOCKS), -after.rewards(blocks), settings.margin) > 0.0:
+        elif _rise(-before.rewards(BLOCKS), -after.rewards(blocks), margin) > 0.0:
             self._roll_back("the return falls", self._returns())
         else:
             return False
