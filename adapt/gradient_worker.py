@@ -106,6 +106,7 @@ class Proposer:
             policy.log_std,
             self._by_time(arrays["reward"])[..., 0] * alive,
             alive,
+            self._by_time(arrays["own"])[..., 0],
         )
         return judge(played, adapter["gamma"], adapter["gae_lambda"])
 
@@ -115,10 +116,10 @@ class Proposer:
         return torch.from_numpy(np.ascontiguousarray(rows.swapaxes(0, 1))).unsqueeze(0)
 
     def _recorded(self, arrays: Mapping[str, np.ndarray], episodes: Episodes) -> Recorded:
-        """The steps that count, each with its advantage."""
+        """The steps in which the policy drove, each with its advantage."""
         shape = self._adapter["episode_steps"], self._adapter["rollouts"]
         advantage = episodes.advantage[0].numpy().reshape(shape).swapaxes(0, 1).reshape(-1)
-        counts = arrays["alive"] > 0
+        counts = arrays["own"] > 0
         names = ("observation", "action", "mean", "log_std", "sent")
         return Recorded(**{name: arrays[name][counts] for name in names}, advantage=advantage[counts])
 

@@ -18,7 +18,7 @@ LIMITED = int(
     | Reason.POLICY_NOT_FINITE
 )
 """Reasons by which the safety filter has changed what the policy asked for."""
-_UNUSABLE = int(SAFE_MODE | Reason.SOFT_START)
+_NOT_ITS_OWN = int(SAFE_MODE | Reason.SOFT_START)
 """Reasons by which what was done has nothing to do with what was asked for."""
 
 
@@ -38,7 +38,10 @@ class Window:
         """The action of the control step before, as it was sent. Shape (M, A)."""
         self.reward = np.zeros(count, np.float32)
         self.alive = np.zeros(count, np.float32)
-        """1 where the step counts. Shape (M,)."""
+        """1 where the step counts: it was seen, and its reward is known. Shape (M,)."""
+        self.own = np.zeros(count, np.float32)
+        """1 where the policy's action was sent, limited or not; what the robot then met is a consequence of actions
+        before where it was not. Shape (M,)."""
         self.limited = np.zeros(count, bool)
         """Whether the safety filter changed what was asked for. Shape (M,)."""
         self.count = 0
@@ -54,6 +57,11 @@ class Window:
     def usable(self) -> float:
         """Share of the steps so far that count."""
         return float(self.alive[: self.count].mean()) if self.count else 1.0
+
+    @property
+    def driven(self) -> float:
+        """Share of the steps so far in which the policy's action was sent."""
+        return float(self.own[: self.count].mean()) if self.count else 1.0
 
     @property
     def interventions(self) -> float:
@@ -82,7 +90,8 @@ class Window:
         self.action[t], self.mean[t], self.log_std[t] = acted.action[0], acted.mean[0], acted.log_std[0]
         self.sent[t] = sent[0]
         finite = np.isfinite(acted.action).all() and np.isfinite(observation).all()
-        self.alive[t] = listened and bool(finite) and not reasons & _UNUSABLE
+        self.alive[t] = listened and bool(finite)
+        self.own[t] = self.alive[t] > 0 and not reasons & _NOT_ITS_OWN
         self.limited[t] = bool(reasons & LIMITED)
         self.count, self._awaits_reward = t + 1, True
 
@@ -103,7 +112,7 @@ class Window:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Copies of everything that whoever computes gradients has to know; steps that do not count are zero."""
-        names = ("observation", "inputs", "action", "mean", "log_std", "sent", "reward", "alive")
+        names = ("observation", "inputs", "action", "mean", "log_std", "sent", "reward", "alive", "own")
         counted = self.alive > 0
         found = {}
         for name in names:

@@ -27,6 +27,8 @@ EARLY = 2
 """How many times clearer it has to be, before a trial is over, that it is worse: one looks several times."""
 LEAST_USABLE = 0.8
 """Share of a window's steps that have to count; of a window with less nothing is learned."""
+LEAST_DRIVEN = 0.2
+"""Share of a window's steps in which the policy has to drive, and not the safe mode."""
 
 Event = dict[str, Any]
 
@@ -190,11 +192,13 @@ class OnRobotLearning:
         }
 
     def _window_is_full(self) -> None:
-        if self._window.usable < LEAST_USABLE:
-            self._tell("window dropped", usable=self._window.usable, least=LEAST_USABLE)
+        usable, driven = self._window.usable, self._window.driven
+        if usable < LEAST_USABLE or driven < LEAST_DRIVEN:
             if self.phase is Phase.TRIAL:
-                self._roll_back("too few control steps count")
-            self._window.clear()
+                self._roll_back("too little of it can be judged", {"usable": usable, "driven": driven})
+            else:
+                self._tell("window dropped", usable=usable, driven=driven)
+                self._fail()
         elif self.phase is Phase.TRIAL:
             self._end_trial()
         else:

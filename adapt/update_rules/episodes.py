@@ -117,6 +117,8 @@ class Played:
     """Shape (B, T, R)."""
     alive: torch.Tensor
     """1 for the steps that count, else 0. Shape (B, T, R)."""
+    own: torch.Tensor | None = None
+    """1 for those of them whose actions were the policy's, else 0; None: all. Shape (B, T, R)."""
 
 
 def judge(played: Played, gamma: float, gae_lambda: float) -> Episodes:
@@ -125,6 +127,7 @@ def judge(played: Played, gamma: float, gae_lambda: float) -> Episodes:
     returns = linear_baseline.discounted(rewards, gamma)
     values = linear_baseline.fit_predict(played.observation, returns, alive)
     advantage = linear_baseline.generalised_advantages(rewards, values, alive, gamma, gae_lambda)
+    own = alive if played.own is None else played.own
     policy, action = Gaussian(played.mean.flatten(1, 2), played.log_std), played.action.flatten(1, 2)
     return Episodes(
         parameters=played.parameters,
@@ -133,8 +136,8 @@ def judge(played: Played, gamma: float, gae_lambda: float) -> Episodes:
         action=action,
         policy=policy,
         log_prob=policy.log_prob(action),
-        advantage=linear_baseline.standardised(advantage, alive).flatten(1, 2),
-        weight=(alive / alive.sum(dim=(1, 2), keepdim=True)).flatten(1, 2),
+        advantage=linear_baseline.standardised(advantage, own).flatten(1, 2),
+        weight=(own / own.sum(dim=(1, 2), keepdim=True)).flatten(1, 2),
         returns=rewards.sum(dim=1),
         reward=float(rewards.sum() / alive.sum()),
     )
