@@ -31,6 +31,8 @@ class Acted:
     """Shape (N, A)."""
     log_std: np.ndarray
     """Shape (N, A)."""
+    parameters: np.ndarray
+    """That were acted by. Shape (N, P)."""
 
 
 class GradientAdapter:
@@ -101,13 +103,14 @@ class GradientAdapter:
         listen: np.ndarray,
     ) -> np.ndarray:
         """One control step, as `OnlineAdapter.act`."""
-        mean, log_std, inputs = self._step(observation=observation, parameters=self.parameters)
+        parameters = self.parameters
+        mean, log_std, inputs = self._step(observation=observation, parameters=parameters)
         action = mean
         if self.exploration > 0.0:
             noise = self._random.standard_normal(mean.shape, np.float32).clip(-NOISE_BOUND, NOISE_BOUND)
             with np.errstate(over="ignore"):  # the safety filter answers what is not finite
                 action = mean + np.float32(self.exploration) * np.exp(log_std) * noise
-        self.newest = Acted(inputs, action, mean, log_std)
+        self.newest = Acted(inputs, action, mean, log_std, parameters)
         return action
 
     def belief(self) -> None:

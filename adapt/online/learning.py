@@ -131,26 +131,30 @@ class OnRobotLearning:
             reasons: why the command is not what was asked for; a bit mask of `robots.safety.Reason`.
         """
         self._steps += 1
-        recording = self.phase in (Phase.COLLECTING, Phase.TRIAL)
-        if recording:
+        if self._records:
             self._window.hear(reward)
             if self._window.full:
                 self._window_is_full()
-                recording = self.phase in (Phase.COLLECTING, Phase.TRIAL)
         elif self.phase is Phase.COMPUTING:
-            self._poll(listens)  # a trial that begins has its first step with the next one
+            self._poll(listens)
         if self.phase is Phase.TRIAL and reasons & Reason.POLICY_NOT_FINITE:
             self._roll_back("an action was not finite")
-        if recording and listens and self._adapter.newest is not None and not self._window.full:
-            self._window.add(observation, self._adapter.newest, sent, listens, reasons)
+        acted = self._adapter.newest
+        # Where parameters were exchanged just now, this step was still acted by the others.
+        if self._records and listens and acted is not None and acted.parameters is self._adapter.parameters:
+            self._window.add(observation, acted, sent, listens, reasons)
             if self.phase is Phase.TRIAL:
                 self._watch_trial()
-        explores = listens and self.phase in (Phase.COLLECTING, Phase.TRIAL)
-        self._adapter.exploration = self.settings.exploration if explores else 0.0
+        self._adapter.exploration = self.settings.exploration if listens and self._records else 0.0
 
     def interrupt(self) -> None:
         """What was done last has no consequence that is known."""
         self._window.hear(np.nan)
+
+    @property
+    def _records(self) -> bool:
+        """Whether what is done now is experience."""
+        return self.phase in (Phase.COLLECTING, Phase.TRIAL)
 
     def accept(self) -> str | None:
         """Allows the proposal that waits, or keeps the one that is on trial; why not, or None."""
@@ -182,8 +186,7 @@ class OnRobotLearning:
     def status(self) -> dict[str, str]:
         """In words, for whoever watches."""
         room = self._window.rollouts * self._window.steps
-        recording = self.phase in (Phase.COLLECTING, Phase.TRIAL)
-        share = f" ({100 * self._window.count // room} %)" if recording else ""
+        share = f" ({100 * self._window.count // room} %)" if self._records else ""
         return {
             "learning": self.phase.value + share,
             "proposals kept": f"{self.kept} of {self._limit}",
