@@ -24,6 +24,7 @@ from robots.action import ActionLayout
 from robots.body import Body
 from robots.goal import GoalLayout
 from robots.observation import ObservationLayout
+from robots.reward import RewardLayout
 
 MAX_MANIFEST = 2**20
 """The manifest may not have more bytes."""
@@ -69,6 +70,21 @@ class PolicyBundle:
         except RobotError as error:
             raise self._wrong(f"goal: {error}") from error
 
+    @cached_property
+    def reward(self) -> RewardLayout | None:
+        """The reward that the robot measures and the policy hears; None if it hears none.
+
+        Raises:
+            BundleError: the terms do not fit each other, or the robot and the goal that were recorded with them.
+        """
+        recorded = self.manifest.get("reward")
+        try:
+            return recorded and RewardLayout.from_manifest(
+                recorded, self.observation.body, self.observation.goal
+            )
+        except RobotError as error:
+            raise self._wrong(f"reward: {error}") from error
+
     def graph(self, name: str) -> bytes:
         """The ONNX graph in one of the bundle's files.
 
@@ -104,6 +120,7 @@ class PolicyBundle:
                 f"goal: has {goal} number(s); the observation's terms are of one with {self.observation.goal}"
             )
         self._check_familiarity()
+        self.reward  # noqa: B018 - raises
 
     def _check_familiarity(self) -> None:
         found, layout = self.manifest.get("familiarity"), self.observation
@@ -165,9 +182,9 @@ def open_bundle(bundle: str | Path, robot: str = "") -> tuple[PolicyBundle, Robo
     if spec.name in robot_names():
         spec = _as_passive(spec, opened.manifest["robot"])
     opened.check_robot(spec)
-    if not opened.manifest["adapter"].get("reward_free", True):
+    if not opened.manifest["adapter"].get("reward_free", True) and opened.reward is None:
         raise BundleError(
-            f"{bundle}: adapter.reward_free: the policy adapts on a reward, and no robot tells it any"
+            f"{bundle}: adapter.reward_free: the policy adapts on a reward, and the bundle has no `reward` to measure"
         )
     return opened, spec
 

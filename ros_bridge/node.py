@@ -90,7 +90,7 @@ class AdaptationNode(LifecycleNode):
             timeout = settings.number(self, settings.GOAL_TIMEOUT)
             goals = bundle.goal and GoalKeeper(bundle.goal, timeout)
             adapter = make_adapter(bundle)
-            controller = AdaptiveController(spec, bundle.observation, adapter)
+            controller = AdaptiveController(spec, bundle.observation, adapter, reward=bundle.reward)
             recorder = open_recorder(self, self.get_parameter("record").value, bundle, spec, timeout)
             loop = recorder.loop(spec, controller, goals)
             loop.rehearse()

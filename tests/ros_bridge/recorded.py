@@ -38,7 +38,7 @@ class Run:
     def __init__(self, bundle: PolicyBundle, spec: RobotSpec, folder: Path, **options: Any):
         self.spec = spec
         self.recorder = Recorder(folder, subject(bundle, spec), **options)
-        controller = AdaptiveController(spec, bundle.observation, make_adapter(bundle))
+        controller = AdaptiveController(spec, bundle.observation, make_adapter(bundle), reward=bundle.reward)
         goals = bundle.goal and GoalKeeper(bundle.goal, 0.0)
         self.loop: ControlLoop = self.recorder.loop(spec, controller, goals)
         self.loop.rehearse()
