@@ -115,5 +115,5 @@ class Quantities:
 
 def _given(value: np.ndarray | None, what: str) -> np.ndarray:
     if value is None:
-        raise RobotError(f"the observation needs {what}, and there is none")
+        raise RobotError(f"what is measured needs {what}, and there is none")
     return value
