@@ -15,6 +15,7 @@ from adapt.learners.ppo import PPOConfig
 from adapt.learners.rma import RMAConfig, RMALearner
 from sim_tasks.families import load_family
 from sim_tasks.trial_env import TrialVecEnv
+from tests.adapt.scripted import Counter, Scripted
 
 FAMILY = "pendulum_swingup"
 
@@ -48,6 +49,13 @@ def untrained_bundle(path: Path, seed: int = 0) -> PolicyBundle:
     training = {"learner": "rma", "seed": seed, "iterations": 0}
     few = CalibrationRequest(least_tasks())
     return export_learner(path, learner, training, "untrained", calibration=few)
+
+
+def hearing_policy(path: Path, family: str) -> PolicyBundle:
+    """A bundle of a scripted policy that acts on the rewards that it has heard, of any family on a robot."""
+    env = TrialVecEnv(load_family(family), 2, seed=0, threads=1)
+    learner = Scripted(env, Counter(env.observation.shape[1], env.previous_action.shape[1]))
+    return export_learner(path, learner, {}, "untrained")
 
 
 def untrained_policy(path: Path, family: str, seed: int = 0) -> PolicyBundle:

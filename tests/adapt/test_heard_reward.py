@@ -28,7 +28,7 @@ from sim_tasks.families import load_family
 from sim_tasks.family import TaskFamily
 from sim_tasks.trial_env import TrialVecEnv
 from tests.adapt.damaged import change, read, refused, write
-from tests.adapt.scripted import Counter, Scripted
+from tests.small_bundle import hearing_policy
 
 FAMILY = "pendulum_swingup"
 
@@ -203,16 +203,9 @@ def test_who_has_no_reward_hears_zeros_and_says_none():
     assert loop.rewards == 0
 
 
-def hearing(family: str, path: Path) -> PolicyBundle:
-    """Of a scripted policy that acts on the rewards that it has heard."""
-    env = TrialVecEnv(load_family(family), 2, seed=0, threads=1)
-    learner = Scripted(env, Counter(env.observation.shape[1], env.previous_action.shape[1]))
-    return export_learner(path, learner, {}, "untrained")
-
-
 @pytest.fixture(scope="module")
 def original(tmp_path_factory) -> PolicyBundle:
-    return hearing(FAMILY, tmp_path_factory.mktemp("hearing") / "bundle")
+    return hearing_policy(tmp_path_factory.mktemp("hearing") / "bundle", FAMILY)
 
 
 @pytest.fixture
@@ -222,7 +215,7 @@ def folder(original: PolicyBundle, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", [FAMILY, "ur5e_reach"])
 def test_a_bundle_that_hears_a_reward_says_how_it_is_measured(name, original, tmp_path):
-    bundle = original if name == FAMILY else hearing(name, tmp_path / "bundle")
+    bundle = original if name == FAMILY else hearing_policy(tmp_path / "bundle", name)
     family = load_family(name)
     assert family.measured_reward is not None
     assert bundle.manifest["reward"] == json.loads(json.dumps(family.measured_reward.manifest()))
