@@ -28,6 +28,7 @@ from robots.action import ActionLayout
 from robots.body import Body
 from robots.goal import GoalLayout
 from robots.observation import ObservationLayout
+from robots.reward import RewardLayout
 
 WEIGHTS = "weights.safetensors"
 MAX_MANIFEST = 2**20
@@ -73,6 +74,21 @@ class PolicyBundle:
             return None if recorded is None else GoalLayout.from_manifest(recorded)
         except RobotError as error:
             raise self._wrong(f"goal: {error}") from error
+
+    @cached_property
+    def reward(self) -> RewardLayout | None:
+        """The reward that the robot measures and the policy hears; None if it hears none.
+
+        Raises:
+            BundleError: the terms do not fit each other, or the robot and the goal that were recorded with them.
+        """
+        recorded = self.manifest.get("reward")
+        try:
+            return recorded and RewardLayout.from_manifest(
+                recorded, self.observation.body, self.observation.goal
+            )
+        except RobotError as error:
+            raise self._wrong(f"reward: {error}") from error
 
     def graph(self, name: str) -> bytes:
         """The ONNX graph in one of the bundle's files.
@@ -138,6 +154,7 @@ class PolicyBundle:
         self._check_familiarity()
         if self.manifest["adapter"]["kind"] == "gradient":
             self.start  # noqa: B018 - raises
+        self.reward  # noqa: B018 - raises
 
     def _check_familiarity(self) -> None:
         found, layout = self.manifest.get("familiarity"), self.observation
@@ -199,9 +216,9 @@ def open_bundle(bundle: str | Path, robot: str = "") -> tuple[PolicyBundle, Robo
     if spec.name in robot_names():
         spec = _as_passive(spec, opened.manifest["robot"])
     opened.check_robot(spec)
-    if not opened.manifest["adapter"].get("reward_free", True):
+    if not opened.manifest["adapter"].get("reward_free", True) and opened.reward is None:
         raise BundleError(
-            f"{bundle}: adapter.reward_free: the policy adapts on a reward, and no robot tells it any"
+            f"{bundle}: adapter.reward_free: the policy adapts on a reward, and the bundle has no `reward` to measure"
         )
     return opened, spec
 

@@ -11,6 +11,7 @@ from adapt.schema import (
     Check,
     SchemaError,
     choice,
+    either,
     flag,
     items,
     nullable,
@@ -24,8 +25,12 @@ from adapt.schema import (
     whole,
 )
 from robots.goal import SIZES
-from robots.observation import MAX_HISTORY, TERMS
+from robots.observation import MAX_HISTORY
+from robots.quantities import NAMES
+from robots.reward import COMBINES
+from robots.reward_terms import MEASURED, SHAPES
 from robots.spec import INTERFACES
+from robots.tolerance import SIGMOIDS
 
 SCHEMA = 3
 KINDS = ("belief", "memory", "none", "gradient")
@@ -34,6 +39,8 @@ MAX_JOINTS = 64
 MAX_TERMS = 64
 MAX_PARAMETERS = 10**6
 """Of a policy that adapts by gradients."""
+MAX_PARTS = 16
+"""Of a reward, and of each of its terms."""
 MAX_QUANTITIES = 1000
 """Of parameters, of goals, of what a belief speaks of."""
 LEVELS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
@@ -84,7 +91,7 @@ def _robot(value: Any, where: str) -> None:
 
 _TERM = record(
     {
-        "name": choice(*TERMS),
+        "name": choice(*NAMES),
         "unit": _UNIT,
         "scale": _POSITIVE,
         "clip": _POSITIVE,
@@ -101,6 +108,37 @@ _GOAL = record(
         "units": items(_UNIT, 1, MAX_QUANTITIES),
         "low": items(_FINITE, 1, MAX_QUANTITIES),
         "high": items(_FINITE, 1, MAX_QUANTITIES),
+    }
+)
+_VECTOR = items(_FINITE, 1, MAX_JOINTS)
+_TOLERANCE = record(
+    {
+        "kind": choice("tolerance"),
+        "bounds": items(nullable(_FINITE), 2),
+        "margin": number(0.0),
+        "sigmoid": choice(*SIGMOIDS),
+        "value_at_margin": number(0.0, 1.0),
+    }
+)
+_PART = record(
+    {
+        "weight": _FINITE,
+        "measured": choice(*MEASURED),
+        "unit": _UNIT,
+        "target": nullable(either(choice("goal"), _VECTOR)),
+        "mix": nullable(items(_VECTOR, 1, MAX_JOINTS)),
+        "wrapped": flag,
+        "shape": variants(
+            "kind", {"tolerance": _TOLERANCE, **{kind: record({"kind": choice(kind)}) for kind in SHAPES}}
+        ),
+    }
+)
+_REWARD = record(
+    {
+        "combine": choice(*COMBINES),
+        "terms": items(
+            record({"name": _NAME, "offset": _FINITE, "parts": items(_PART, 1, MAX_PARTS)}), 1, MAX_PARTS
+        ),
     }
 )
 _KIND = {"kind": choice(*KINDS)}
@@ -194,7 +232,7 @@ _MANIFEST = record(
         "git_commit": text(least=0),
         "manifest_digest": _SHA256,
     },
-    {"familiarity": nullable(_FAMILIARITY)},
+    {"familiarity": nullable(_FAMILIARITY), "reward": nullable(_REWARD)},
 )
 
 

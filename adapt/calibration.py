@@ -129,21 +129,19 @@ def watch(
     env.random = RowRandom([seed, _STREAM], count)
     env.reset(np.arange(count), values)
     controller = AdaptiveController(
-        family.robot, family.observation, make_adapter(bundle, count), count, judge
+        family.robot, family.observation, make_adapter(bundle, count), count, judge, reward=bundle.reward
     )
     controller.reset(position=env.frame.position)
-    playing, heard = np.ones(count, dtype=bool), np.zeros((count, 1), np.float32)
+    playing = np.ones(count, dtype=bool)
     fault = round(FAULT_TIME / family.period)
     for step in range(trial_steps(family)):
         if outside is not None and outside.fault is not None and step == fault:
             outside.fault(env)
         frame = env.frame if outside is None else outside.sense(env.frame, step * family.period)
-        decided = controller.step(frame, goal=env.goal, reward=heard)
+        decided = controller.step(frame, goal=env.goal)
         judge.counted &= playing
         yield playing
         transition = env.apply(decided.command)
-        if family.reward_measurable:
-            heard = transition.reward[:, None].astype(np.float32)
         playing = playing & ~transition.done
 
 

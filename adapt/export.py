@@ -97,6 +97,8 @@ def make_bundle(
         files[WEIGHTS] = safetensors.numpy.save({"parameters": step.start.numpy()})
         adapter |= learner.adaptation()  # type: ignore[attr-defined]
     manifest = _manifest(family, adapter, training, commit)
+    if not signature.reward_free and family.measured_reward is not None:
+        manifest["reward"] = family.measured_reward.manifest()
     bundle = PolicyBundle(Path(f"{family.name} in memory"), manifest | {"evaluation": evaluation}, files)
     stretch = record(step, family)
     check_step(bundle, stretch)
@@ -189,8 +191,8 @@ def _adapter(signature: Signature, forecasts: bool) -> dict[str, Any]:
 def _check_reward(signature: Signature, family: TaskFamily) -> None:
     if not signature.reward_free and not family.reward_measurable:
         raise AdaptError(
-            f"{family.name}: its reward cannot be measured, and the policy adapts on the reward; "
-            "train one that adapts without it"
+            f"{family.name}: its reward cannot be measured (it has no measured_reward), and the policy adapts on the "
+            "reward; train one that adapts without it"
         )
 
 

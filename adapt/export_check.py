@@ -59,7 +59,6 @@ def record(step: nn.Module, family: TaskFamily) -> Stretch:
     env.stagger()
     hidden = torch.zeros(SIMULATIONS, signature.memory)
     start = {"parameters": step.start.repeat(SIMULATIONS, 1)} if isinstance(step, GradientStep) else {}
-    heard = np.zeros((SIMULATIONS, 1), np.float32)
     forgot = np.ones((CHECK_STEPS, SIMULATIONS), dtype=bool)
     given: list[dict[str, np.ndarray]] = []
     gave: list[dict[str, np.ndarray]] = []
@@ -67,7 +66,7 @@ def record(step: nn.Module, family: TaskFamily) -> Stretch:
         inputs = {
             "observation": env.observation.copy(),
             "previous_action": env.previous_action.copy(),
-            "previous_reward": heard.copy(),
+            "previous_reward": env.previous_reward[:, None].copy(),
             "new_episode": env.new_episode[:, None],
         }
         tensors = (
@@ -82,7 +81,6 @@ def record(step: nn.Module, family: TaskFamily) -> Stretch:
         transition = env.step(gave[-1]["action"])
         over = transition.done | ((np.arange(SIMULATIONS) == 0) & (t == CHECK_STEPS // 2))
         env.reset(np.flatnonzero(over))
-        heard = np.where(over, 0.0, transition.reward)[:, None].astype(np.float32)
         hidden = torch.where(torch.from_numpy(over)[:, None], 0.0, hidden)
         if t + 1 < CHECK_STEPS:
             forgot[t + 1] = over

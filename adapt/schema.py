@@ -112,6 +112,15 @@ def nullable(inner: Check) -> Check:
     return check
 
 
+def either(word: Check, other: Check) -> Check:
+    """Text that `word` accepts, or what else `other` does."""
+
+    def check(value: Any, where: str) -> None:
+        (word if isinstance(value, str) else other)(value, where)
+
+    return check
+
+
 def record(needed: Mapping[str, Check], optional: Mapping[str, Check] | None = None) -> Check:
     """An object with these fields and no others, looked at in this order."""
     fields = {**needed, **(optional or {})}

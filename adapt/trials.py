@@ -17,7 +17,8 @@ from adapt.online.controller import AdaptiveController
 from adapt.types import Belief, OnlineAdapter
 from sim_tasks.family import TaskFamily
 from sim_tasks.row_random import RowRandom
-from sim_tasks.trial_env import Transition, TrialVecEnv
+from sim_tasks.transition import Transition
+from sim_tasks.trial_env import TrialVecEnv
 
 MakeAdapter = Callable[[TrialVecEnv], OnlineAdapter]
 """Makes the adapter for all robots of an environment."""
@@ -53,21 +54,19 @@ class Trials:
 def play(env: TrialVecEnv, make: MakeAdapter, tasks: np.ndarray, seed: int) -> Trials:
     """One trial of all K episodes on each task, shape (n, P).
 
-    On robots the adapter acts through controller and safety filter, on benchmarks' bodies directly. It hears the
-    reward of the step before where the family says that it can be measured. What it remembers it keeps from episode
-    to episode, and it begins without any.
+    On robots the adapter acts through controller and safety filter, on benchmarks' bodies directly. It hears what the
+    environment says of the reward of the step before, see `Transition.heard_reward`; the true one is scored. What it
+    remembers it keeps from episode to episode, and it begins without any.
     """
     env.random = RowRandom([seed, 11], env.robots)
     env.reset(np.arange(env.robots), tasks)
     driver: _Driver = (_OnRobot if env.family.on_robot else _OnBody)(env, make(env))
-    record, heard = _Record(env), np.zeros((env.robots, 1), np.float32)
+    record = _Record(env)
     for _ in range(env.trial_steps):
-        command = driver.command(heard)
+        command = driver.command(env.previous_reward[:, None])
         record.before(driver.belief())
         transition = env.apply(command)
         record.after(transition)
-        if env.family.reward_measurable:
-            heard = transition.reward[:, None].astype(np.float32)
         driver.begin_episode(np.flatnonzero((env.episode_step == 0) & ~transition.done))
     return record.trials(driver.interventions())
 

@@ -43,7 +43,7 @@ class OnlineAdapter(Protocol):
         Args:
             observation: shape (N, O), float32.
             previous_action: what was really sent after the safety filter, in [-1, 1]; shape (N, A), float32.
-            previous_reward: shape (N, 1), float32; zeros where the robot cannot measure it.
+            previous_reward: shape (N, 1), float32; zeros where none was measured.
             new_episode: 1 where an episode begins; shape (N, 1), float32.
             listen: robots whose readings may be learnt from; the others keep their memory. Shape (N,), bool.
 

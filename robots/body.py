@@ -1,4 +1,4 @@
-"""`Body`: the little that an observation needs to know of a robot, from its description or from a bundle."""
+"""`Body`: the little that observation and reward need to know of a robot, from its description or from a bundle."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ class Body:
     imu: bool
     """Whether there is an inertial measurement unit."""
     tool: ToolChain | None
+    driven: int
+    """Joints that are not passive: as many numbers has an action."""
 
     @classmethod
     def of(cls, spec: RobotSpec) -> Body:
         defaults = tuple(joint.default_position for joint in spec.joints)
-        return cls(spec.name, spec.joint_names, defaults, spec.imu is not None, spec.tool)
+        return cls(spec.name, spec.joint_names, defaults, spec.imu is not None, spec.tool, len(spec.active))
 
     @classmethod
     def from_identity(cls, identity: Mapping[str, Any]) -> Body:
@@ -45,7 +47,8 @@ class Body:
             raise RobotError(f"imu: expected true or false, got {imu!r:.80}")
         tool = identity.get("tool")
         chain = None if tool is None else _chain(tool, names)
-        return cls(str(identity.get("robot")), tuple(names), defaults, imu, chain)
+        driven = _flags(identity.get("passive"), len(names), "passive").count(False)
+        return cls(str(identity.get("robot")), tuple(names), defaults, imu, chain, driven)
 
 
 def _numbers(value: Any, count: int, field: str) -> tuple[float, ...]:
@@ -55,6 +58,13 @@ def _numbers(value: Any, count: int, field: str) -> tuple[float, ...]:
     if not isinstance(value, list) or len(value) != count or not all(map(sound, value)):
         raise RobotError(f"{field}: expected {count} finite number(s), got {value!r:.80}")
     return tuple(map(float, value))
+
+
+def _flags(value: Any, count: int, field: str) -> list[bool]:
+    sound = isinstance(value, list) and len(value) == count and all(isinstance(flag, bool) for flag in value)
+    if not sound:
+        raise RobotError(f"{field}: expected {count} times true or false, got {value!r:.80}")
+    return value
 
 
 def _vector(value: Any, field: str) -> Vector:

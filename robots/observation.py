@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from robots.body import Body
 from robots.errors import RobotError
 from robots.frame import SensorFrame
-from robots.kinematics import ForwardKinematics
+from robots.quantities import NAMES, Quantities, unit
 from robots.spec import RobotSpec
 
 MAX_HISTORY = 1000
@@ -22,66 +22,26 @@ MAX_HISTORY = 1000
 
 
 @dataclass(frozen=True)
-class _Measurement:
-    unit: str
-    per: str
-    """What its size follows: `joint`, `axis` (three of them) or `goal`."""
-    read: Callable[[ObservationLayout, SensorFrame, np.ndarray | None], np.ndarray]
-    needs: tuple[str, ...] = ()
-    """Of the robot: `imu`, `tool`; of the task: `goal`, or `target`, a goal that begins with a position."""
-
-
-def _tool_error(layout: ObservationLayout, frame: SensorFrame, goal: np.ndarray | None) -> np.ndarray:
-    return _given(goal, "a goal")[:, :3] - layout.tool_position(frame.position)
-
-
-_MEASUREMENTS = {
-    "sin_position": _Measurement("1", "joint", lambda layout, frame, goal: np.sin(frame.position)),
-    "cos_position": _Measurement("1", "joint", lambda layout, frame, goal: np.cos(frame.position)),
-    "position": _Measurement("rad", "joint", lambda layout, frame, goal: frame.position),
-    "velocity": _Measurement("rad/s", "joint", lambda layout, frame, goal: frame.velocity),
-    "relative_position": _Measurement(
-        "rad", "joint", lambda layout, frame, goal: frame.position - layout.default_position
-    ),
-    "gyro": _Measurement(
-        "rad/s", "axis", lambda layout, frame, goal: _given(frame.gyro, "a gyro reading"), ("imu",)
-    ),
-    "gravity": _Measurement(
-        "1", "axis", lambda layout, frame, goal: _given(frame.gravity, "a gravity direction"), ("imu",)
-    ),
-    "goal": _Measurement("goal unit", "goal", lambda layout, frame, goal: _given(goal, "a goal"), ("goal",)),
-    "tool_error": _Measurement("m", "axis", _tool_error, ("tool", "target")),
-}
-TERMS = tuple(_MEASUREMENTS)
-"""Names of everything that can be observed."""
-
-
-@dataclass(frozen=True)
 class ObservationTerm:
-    """One measured quantity: `clip(scale * measurement, -clip, clip)`.
-
-    sin_position, cos_position, position, velocity, relative_position (to the default position): of all joints.
-    gyro, gravity: three numbers from the IMU. goal: as the task gives it.
-    tool_error: the goal's first three numbers, a target in the base frame in [m], minus the tool's position by
-    forward kinematics of the measured joints.
-    """
+    """One measured quantity: `clip(scale * measurement, -clip, clip)`."""
 
     name: str
+    """One of `robots.quantities.NAMES`; `Quantities` says what they are."""
     scale: float = 1.0
     clip: float = 10.0
     history: int = 1
     """How many control steps of it are observed, the newest first."""
 
     def __post_init__(self) -> None:
-        if self.name not in _MEASUREMENTS:
-            raise RobotError(f"unknown observation term {self.name!r}; valid: {', '.join(TERMS)}")
+        if self.name not in NAMES:
+            raise RobotError(f"unknown observation term {self.name!r}; valid: {', '.join(NAMES)}")
         whole = isinstance(self.history, int) and not isinstance(self.history, bool)
         if not whole or not 1 <= self.history <= MAX_HISTORY:
             raise RobotError(f"{self.name}: history is {self.history!r}; valid: 1 to {MAX_HISTORY} steps")
 
     @property
     def unit(self) -> str:
-        return _MEASUREMENTS[self.name].unit
+        return unit(self.name)
 
 
 class ObservationLayout:
@@ -98,14 +58,12 @@ class ObservationLayout:
             RobotError: a term needs an IMU, a tool or a goal that is not there.
         """
         self.terms = tuple(terms)
-        self.body = Body.of(robot) if isinstance(robot, RobotSpec) else robot
+        self._quantities = Quantities(robot, goal)
+        self.body = self._quantities.body
         self.goal = goal
-        self.default_position = np.array(self.body.default_position)
-        for term in self.terms:
-            self._require(term)
-        self._kinematics = self.body.tool and ForwardKinematics(self.body.tool, self.body.joint_names)
-        per = {"joint": len(self.body.joint_names), "axis": 3, "goal": goal}
-        self.sizes = tuple(per[_MEASUREMENTS[term.name].per] for term in self.terms)
+        self.sizes = tuple(
+            self._quantities.size(term.name, f"observation term {term.name!r}") for term in self.terms
+        )
         """Of one control step of each term."""
         self.step_size = sum(self.sizes)
         self._scale = np.repeat([term.scale for term in self.terms], self.sizes)
@@ -133,7 +91,7 @@ class ObservationLayout:
         """
         step, begin = np.empty((len(frame.stamp), self.step_size)), 0
         for term, size in zip(self.terms, self.sizes, strict=True):
-            value = _MEASUREMENTS[term.name].read(self, frame, goal)
+            value = self._quantities.read(term.name, frame, goal)
             if value.shape[1] != size:
                 raise RobotError(f"observation {term.name!r}: {value.shape[1]} number(s), expected {size}")
             step[:, begin : begin + size] = value
@@ -151,9 +109,7 @@ class ObservationLayout:
         Raises:
             RobotError: the robot has no tool.
         """
-        if self._kinematics is None:
-            raise RobotError(f"robot {self.body.name!r} has no tool (robot.yaml: tool)")
-        return self._kinematics(position)
+        return self._quantities.tool_position(position)
 
     def columns(self, term: str) -> tuple[slice, float]:
         """Where the newest step of a term stands in the observation, and the term's scale.
@@ -202,20 +158,3 @@ class ObservationLayout:
             if size != recorded["size"]:
                 raise RobotError(f"observation {term.name!r} has size {size}, not {recorded['size']!r}")
         return layout
-
-    def _require(self, term: ObservationTerm) -> None:
-        missing = {
-            "imu": not self.body.imu and f"an IMU; robot {self.body.name!r} has none (robot.yaml: imu)",
-            "tool": not self.body.tool and f"a tool; robot {self.body.name!r} has none (robot.yaml: tool)",
-            "goal": self.goal < 1 and "a goal; this task has none",
-            "target": self.goal < 3 and f"a goal that begins with a position; this one has size {self.goal}",
-        }
-        for need in _MEASUREMENTS[term.name].needs:
-            if missing[need]:
-                raise RobotError(f"observation term {term.name!r} needs {missing[need]}")
-
-
-def _given(value: np.ndarray | None, what: str) -> np.ndarray:
-    if value is None:
-        raise RobotError(f"the observation needs {what}, and there is none")
-    return value

@@ -128,6 +128,8 @@ def policy_digest(bundle: PolicyBundle) -> str:
     """sha256 of what the commands depend on: graphs, layouts and robot; not of scores, training or model card."""
     manifest = bundle.manifest
     parts: dict[str, Any] = {name: manifest[name] for name in _POLICY}
+    if manifest.get("reward") is not None:
+        parts["reward"] = manifest["reward"]
     parts["graphs"] = {
         name: digest for name, digest in manifest["files"].items() if name.endswith((".onnx", WEIGHTS))
     }

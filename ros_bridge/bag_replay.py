@@ -53,7 +53,7 @@ class BagPlayer:
 
     def __init__(self, bundle: PolicyBundle, spec: RobotSpec, goal_timeout: float, shadow: bool):
         """`shadow`: whether the bundle is another one than drove the robot."""
-        self.controller = Shadow(spec, bundle.observation, make_adapter(bundle))
+        self.controller = Shadow(spec, bundle.observation, make_adapter(bundle), reward=bundle.reward)
         goals = bundle.goal and GoalKeeper(bundle.goal, goal_timeout)
         self._ticks: Iterator[float] = iter(())
         self.loop = ControlLoop(spec, self.controller, goals, clock=lambda: next(self._ticks))

@@ -35,6 +35,8 @@ class Output:
     """None where the policy was not asked, or holds none."""
     took: float = 0.0
     """How long the policy took to answer, in [s]."""
+    reward: float = np.nan
+    """What was measured of the control step before; NaN where nothing was, or the policy was not asked."""
 
 
 class _Stopwatch:
@@ -81,6 +83,8 @@ class ControlLoop:
         """All reasons since somebody last set this to 0: a bit mask."""
         self.steps = 0
         """How often the policy was asked."""
+        self.reward_sum, self.rewards = 0.0, 0
+        """Of those that were measured since somebody last set both to 0, and how many."""
         self.running = False
         self.latest = 0
         """Reasons of the newest command: a bit mask."""
@@ -186,7 +190,10 @@ class ControlLoop:
         self.steps += 1
         self._sent_at, took = arrival, stopwatch.took
         reasons = int(step.reasons[0]) | (Reason.OVERRUN if took > self.spec.period else 0)
-        return self._count(Output(step.command[0], step.requested[0], int(reasons), step.belief, took))
+        reward = np.nan if step.reward is None else float(step.reward[0])
+        return self._count(
+            Output(step.command[0], step.requested[0], int(reasons), step.belief, took, reward)
+        )
 
     def _out_of_limits(self) -> str | None:
         """Which joint stands where it may not be, in words; None if none does."""
@@ -225,5 +232,7 @@ class ControlLoop:
         self.latest = output.reasons
         self.seen |= output.reasons
         self.belief = output.belief or self.belief
+        if np.isfinite(output.reward):
+            self.reward_sum, self.rewards = self.reward_sum + output.reward, self.rewards + 1
         self.counts.update(reason_names(output.reasons))
         return output

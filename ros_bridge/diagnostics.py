@@ -106,6 +106,9 @@ class Reporter:
             values["guard interventions"] = str(self._guard.interventions)
         values |= {f"latency {name}": f"{ms:.3f} ms" for name, ms in self.latency.summary().items()}
         values |= {f"commands {name}": str(count) for name, count in loop.counts.items()}
+        if loop.controller.reward is not None:
+            values["reward"] = _mean(loop.reward_sum, loop.rewards)
+            loop.reward_sum, loop.rewards = 0.0, 0
         values |= _readings(loop, now)
         if loop.goals is not None:
             values |= loop.goals.report(now)
@@ -146,6 +149,10 @@ def _readings(loop: ControlLoop, now: float) -> dict[str, str]:
         values["imu readings fresh"] = str(sum(counts[verdict] for verdict in FRESH))
         values |= {f"imu readings {v.value}": str(n) for v, n in counts.items() if v not in FRESH}
     return values | {"senses": loop.refusal(now) or "ready"}
+
+
+def _mean(total: float, count: int) -> str:
+    return f"{total / count:.4g} per step" if count else "none measured"
 
 
 def _words(reasons: int) -> str:

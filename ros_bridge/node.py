@@ -99,7 +99,9 @@ class AdaptationNode(LifecycleNode):
             goals = bundle.goal and GoalKeeper(bundle.goal, timeout)
             adapter = make_adapter(bundle)
             learning = open_learning(self, bundle, adapter)
-            controller = AdaptiveController(spec, bundle.observation, adapter, learning=learning)
+            controller = AdaptiveController(
+                spec, bundle.observation, adapter, reward=bundle.reward, learning=learning
+            )
             recorder = open_recorder(self, self.get_parameter("record").value, bundle, spec, timeout)
             loop = recorder.loop(spec, controller, goals)
             loop.rehearse()

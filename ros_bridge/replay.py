@@ -94,7 +94,7 @@ def _listen(
     bundle: PolicyBundle, spec: RobotSpec, recording: Recording, rows: np.ndarray, sent: np.ndarray
 ) -> list[ControlStep]:
     """What a controller decides on each due row, told what was really sent before it."""
-    controller = AdaptiveController(spec, bundle.observation, make_adapter(bundle))
+    controller = AdaptiveController(spec, bundle.observation, make_adapter(bundle), reward=bundle.reward)
     controller.reset(position=recording.position[:1])
     steps = []
     for step, row in enumerate(rows):

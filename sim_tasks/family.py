@@ -10,7 +10,9 @@ import mujoco
 import numpy as np
 
 from robots import RobotSpec
+from robots.body import Body
 from robots.observation import ObservationLayout
+from robots.reward import RewardLayout
 from sim_tasks.batch_sim import BatchSim
 from sim_tasks.errors import TaskError
 from sim_tasks.goal import Goal
@@ -84,7 +86,7 @@ class TaskFamily:
     N simulations, P parameters, R readouts.
 
     Raises:
-        TaskError: two parameters of one name, or a range that is not physical.
+        TaskError: two parameters of one name, a range that is not physical, or a measured reward of another robot.
     """
 
     name: str
@@ -106,8 +108,9 @@ class TaskFamily:
     pushes: Pushes | None = None
     privileged: Callable[[Motion], np.ndarray] | None = None
     """What critics are told of the true state besides the task: it never leaves training. Shape (N, S)."""
-    reward_measurable: bool = False
-    """Whether the reward can be computed from the robot's sensors; if not, adaptation is reward-free."""
+    measured_reward: RewardLayout | None = None
+    """The reward that a robot's own sensors tell, which is what its policy hears; `reward` is what is scored. None: it
+    tells none, and adaptation is reward-free. Of a benchmark's body always None: its policy hears `reward`."""
     simulate: Callable[[Plant, Sequence[Parameter], int, int], BatchSim] = BatchSim
     """Makes the simulations: of a plant, with parameters, so many, on so many threads."""
     batched: bool = True
@@ -125,6 +128,8 @@ class TaskFamily:
             parameter.check(self.plant.model)
         if self.change is not None:
             self.parameter_index(self.change.parameter)
+        if self.measured_reward is not None:
+            self._check_measured(self.measured_reward)
 
     @property
     def robot(self) -> RobotSpec:
@@ -143,6 +148,11 @@ class TaskFamily:
     def on_robot(self) -> bool:
         """Whether the family is about a robot of ours, so that its policies can be deployed."""
         return isinstance(self.interface, RobotInterface)
+
+    @property
+    def reward_measurable(self) -> bool:
+        """Whether a policy hears a reward: on a robot the measured one, on a benchmark's body the true one."""
+        return not self.on_robot or self.measured_reward is not None
 
     @property
     def model(self) -> mujoco.MjModel:
@@ -253,6 +263,15 @@ class TaskFamily:
         """Parameters, shape (n, P), to the belief's coordinates: zero mean, unit variance, (n, P + R)."""
         mean, std = self.normaliser
         return (self._natural(values) - mean) / std
+
+    def _check_measured(self, layout: RewardLayout) -> None:
+        """What is measured is measured on this robot, by its policy's goals."""
+        own = (Body.of(self.robot), self.observation.goal)
+        if (layout.body, layout.goal) != own:
+            raise TaskError(
+                f"{self.name}: measured_reward: of robot {layout.body.name!r} with a goal of size {layout.goal}; "
+                f"this family's is {self.robot.name!r} with one of {own[1]}, each joint as it is there"
+            )
 
     def _natural(self, values: np.ndarray) -> np.ndarray:
         stacked = np.stack(list(self.named(values).values()), axis=1)

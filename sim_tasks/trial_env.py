@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from robots import SensorFrame
+from robots.reward import heard
 from sim_tasks.disturbances import Disturbances
 from sim_tasks.errors import TaskError
 from sim_tasks.family import TaskFamily
@@ -17,23 +17,10 @@ from sim_tasks.motion import Motion
 from sim_tasks.randomisation import SPLITS, check_split
 from sim_tasks.row_random import RowRandom
 from sim_tasks.task_stock import TaskStock
+from sim_tasks.transition import Transition
 
 _NOBODY = np.empty(0, dtype=int)
-_STATE = ("elapsed", "episode", "episode_step", "previous_action", "context")
-
-
-@dataclass(frozen=True)
-class Transition:
-    """What one control step gave. The environment's `observation` is already the next one."""
-
-    reward: np.ndarray
-    """Shape (N,)."""
-    truncated: np.ndarray
-    """Episodes whose time is over. Shape (N,), bool."""
-    terminated: np.ndarray
-    """Episodes that ended in a terminal state, or whose simulation diverged. Shape (N,), bool."""
-    done: np.ndarray
-    """Trials that are over: the last of their episodes has ended, or they diverged. Shape (N,), bool."""
+_STATE = ("elapsed", "episode", "episode_step", "previous_action", "previous_reward", "context")
 
 
 class TrialVecEnv:
@@ -42,8 +29,9 @@ class TrialVecEnv:
     Environments with the same seed but another `stream` draw other tasks. What simulation i does depends on seed,
     stream, split and i, and on what is done to it; never on how many others there are.
 
-    `observation` (N, O), `previous_action` (N, A) and `context` (N, P + R: the task in the belief's coordinates)
-    are float32 and live. An episode boundary inside a trial moves the robot to a new start, on the same task.
+    `observation` (N, O), `previous_action` (N, A), `previous_reward` (N,), the last `Transition.heard_reward` or 0 as a
+    trial begins, and `context` (N, P + R: the task in the belief's coordinates) are float32 and live. An episode
+    boundary inside a trial moves the robot to a new start, on the same task.
 
     Raises:
         TaskError: unknown split, fewer than one robot or episode, or a range that is not physical.
@@ -83,6 +71,7 @@ class TrialVecEnv:
         self.episode_step = np.zeros(robots, dtype=np.int64)
         """Control steps since the episode began. Shape (N,)."""
         self.previous_action = np.zeros((robots, family.action_size), np.float32)
+        self.previous_reward = np.zeros(robots, np.float32)
         self.context = np.zeros((robots, len(family.belief_names)), np.float32)
         self.success = None if family.success is None else np.zeros(robots, dtype=bool)
         """Whether the robots were where they should be after the last control step, by the goals that they had in it;
@@ -140,6 +129,7 @@ class TrialVecEnv:
             self._set_task(ids, values)
         self.elapsed[ids] = 0
         self.episode[ids] = 0
+        self.previous_reward[ids] = 0.0
         if self.success is not None:
             self.success[ids] = False
         self._disturbances.begin_trial(ids, self.random.rows(ids))
@@ -178,15 +168,17 @@ class TrialVecEnv:
         reward = self.family.reward(motion)
         if self.family.success is not None and self.success is not None:
             self.success[:] = self.family.success(motion)
-        transition = self._judge(reward, diverged)
+        reward, truncated, terminated, done = self._judge(reward, diverged)
         self._disturb()
         if self._goals and len(due):
             self._goals.redraw(due, self.random.rows(due))
         self.port.observe(motion, self.random.all)
-        ended = (transition.terminated | transition.truncated) & ~transition.done
+        heard_reward = self._hear(reward, diverged)
+        self.previous_reward[:] = heard_reward
+        ended = (terminated | truncated) & ~done
         if ended.any():
             self._next_episode(np.flatnonzero(ended))
-        return transition
+        return Transition(reward, truncated, terminated, done, heard_reward)
 
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""
@@ -211,7 +203,9 @@ class TrialVecEnv:
             self._goals.restore(state["goals"])
         self._motion.action[:] = np.asarray(state["action"])
         for name in _STATE:
-            getattr(self, name)[:] = np.asarray(state[name])
+            getattr(self, name)[:] = np.asarray(
+                state.get(name, 0.0)
+            )  # older checkpoints have no previous reward
 
     def _streams(self, seed: int, robots: int) -> RowRandom:
         return RowRandom([seed, 7, self._stream, SPLITS.index(self.split)], robots)
@@ -233,8 +227,8 @@ class TrialVecEnv:
                 if function is not None:
                     _check_shape(f"{family.name}: {name}", np.shape(function(self._motion)), shape)
 
-    def _judge(self, reward: np.ndarray, diverged: np.ndarray) -> Transition:
-        """Which episodes and trials have ended with this step."""
+    def _judge(self, reward: np.ndarray, diverged: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The reward of this step; which episodes are truncated and terminated with it, and which trials done."""
         terminated = (
             diverged if self.family.terminal is None else self.family.terminal(self._motion) | diverged
         )
@@ -243,7 +237,18 @@ class TrialVecEnv:
         done = ((terminated | truncated) & last) | diverged
         if diverged.any():  # the state that the reward was computed from is no state of the robot
             reward = np.where(diverged, 0.0, reward)
-        return Transition(reward, truncated, terminated, done)
+        return reward, truncated, terminated, done
+
+    def _hear(self, reward: np.ndarray, diverged: np.ndarray) -> np.ndarray:
+        """What policies hear of a step's reward, from the frame that they are about to see. Shape (N,), float32."""
+        family, motion = self.family, self._motion
+        if not family.on_robot:
+            return reward.astype(np.float32)
+        if family.measured_reward is None:
+            return np.zeros(self.robots, np.float32)
+        before = motion.previous_action.astype(np.float32)  # as a controller keeps it
+        told = heard(family.measured_reward(self.port.frame, motion.goal, self.previous_action, before))
+        return np.where(diverged, np.float32(0.0), told) if diverged.any() else told
 
     def _next_episode(self, ids: np.ndarray) -> None:
         self.episode[ids] += 1

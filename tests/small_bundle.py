@@ -18,6 +18,7 @@ from adapt.learners.rma import RMAConfig, RMALearner
 from sim_tasks.families import load_family
 from sim_tasks.family import TaskFamily
 from sim_tasks.trial_env import TrialVecEnv
+from tests.adapt.scripted import Counter, Scripted
 
 FAMILY = "pendulum_swingup"
 
@@ -53,6 +54,13 @@ def untrained_bundle(path: Path, seed: int = 0) -> PolicyBundle:
     return export_learner(path, learner, training, "untrained", calibration=few)
 
 
+def hearing_policy(path: Path, family: str) -> PolicyBundle:
+    """A bundle of a scripted policy that acts on the rewards that it has heard, of any family on a robot."""
+    env = TrialVecEnv(load_family(family), 2, seed=0, threads=1)
+    learner = Scripted(env, Counter(env.observation.shape[1], env.previous_action.shape[1]))
+    return export_learner(path, learner, {}, "untrained")
+
+
 def untrained_policy(path: Path, family: str, seed: int = 0) -> PolicyBundle:
     """A bundle of a policy that does not adapt, untrained, of any family on a robot."""
     env = TrialVecEnv(load_family(family), 2, seed, threads=1)
@@ -63,7 +71,7 @@ def untrained_policy(path: Path, family: str, seed: int = 0) -> PolicyBundle:
 
 def learnable_pendulum() -> TaskFamily:
     """Pendulums whose reward can be measured, with short episodes."""
-    return dataclasses.replace(load_family(FAMILY), reward_measurable=True, episode_seconds=2.0)
+    return dataclasses.replace(load_family(FAMILY), episode_seconds=2.0)
 
 
 def untrained_gradient(path: Path, family: TaskFamily, seed: int = 0, name: str = "reptile") -> PolicyBundle:

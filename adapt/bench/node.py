@@ -107,7 +107,7 @@ def write_bundle(path: Path, spec: RobotSpec) -> PolicyBundle:
 
 def measure_step(bundle: PolicyBundle, spec: RobotSpec, seconds: float) -> dict[str, float]:
     """`p50` and `p99` of `AdaptiveController.step` for one robot, in [us]."""
-    controller = AdaptiveController(spec, bundle.observation, make_adapter(bundle))
+    controller = AdaptiveController(spec, bundle.observation, make_adapter(bundle), reward=bundle.reward)
     frame = SensorFrame(
         np.zeros(1),
         spec.default_position[None],

@@ -133,7 +133,7 @@ class GradientMetaLearner(ABC):
             self._phases.append(self._phase.play(parameters, values))
             parameters = self.adapt(self._phases[-1], step)
         if self.plays_adapted:
-            self._phases.append(self._phase.play(parameters, values))
+            self._phases.append(self._phase.play(parameters, values, by_truth=True))
         self._adapted = parameters
         return self.iteration_steps
 

@@ -6,6 +6,7 @@ episode ends early goes on being stepped, and what it does then does not count.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -36,7 +37,11 @@ class Phase:
 
     @torch.no_grad()
     def play(
-        self, parameters: torch.Tensor, values: np.ndarray, generator: torch.Generator | None = None
+        self,
+        parameters: torch.Tensor,
+        values: np.ndarray,
+        generator: torch.Generator | None = None,
+        by_truth: bool = False,
     ) -> Episodes:
         """One phase.
 
@@ -44,12 +49,16 @@ class Phase:
             parameters: of the tasks' policies, shape (B, P).
             values: the tasks in SI units, shape (B, physical parameters).
             generator: of the actions' noise; None for torch's global one.
+            by_truth: whether actions are judged by the true reward; otherwise by what a policy hears of it, where it
+                hears any: all that it can adapt on. `Episodes.returns` are true in either case.
         """
         env, each = self.env, (self.tasks, self.episodes)
         shape = (self.tasks, env.episode_steps, self.episodes)
         observation = torch.empty(*shape, env.observation.shape[1])
         mean = torch.empty(*shape, env.previous_action.shape[1])
-        action, rewards, alive = torch.empty_like(mean), torch.zeros(shape), torch.zeros(shape)
+        action = torch.empty_like(mean)
+        rewards, told, alive = torch.zeros(3, *shape)
+        hears = env.family.reward_measurable and not by_truth
         counts = np.ones(env.robots, dtype=bool)
         log_std = self._policies.distribution(parameters, observation[:, 0]).log_std
         env.reset(np.arange(env.robots), np.repeat(values, self.episodes, axis=0))
@@ -59,12 +68,14 @@ class Phase:
             mean[:, t], action[:, t] = policy.mean, policy.sample(generator)
             transition = env.step(action[:, t].reshape(env.robots, -1).numpy())
             rewards[:, t] = torch.from_numpy(np.where(counts, transition.reward, 0.0)).view(each)
+            if hears:
+                told[:, t] = torch.from_numpy(np.where(counts, transition.heard_reward, 0.0)).view(each)
             alive[:, t] = torch.from_numpy(counts).view(each)
             counts &= ~transition.terminated
-        return judge(
-            Played(
-                parameters, observation, self.normalise(observation), action, mean, log_std, rewards, alive
-            ),
-            self._gamma,
-            self._gae_lambda,
+        judged = told if hears else rewards
+        inputs = self.normalise(observation)
+        played = Played(parameters, observation, inputs, action, mean, log_std, judged, alive)
+        episodes = judge(played, self._gamma, self._gae_lambda)
+        return dataclasses.replace(
+            episodes, returns=rewards.sum(dim=1), reward=float(rewards.sum() / alive.sum())
         )

@@ -17,7 +17,7 @@ from adapt.checkpoint import optimizer_state, restore_optimizer
 from adapt.learners.returns import RewardScale
 from adapt.networks.policy import Critic, GaussianPolicy
 from adapt.ranges import ranged
-from sim_tasks.trial_env import Transition
+from sim_tasks.transition import Transition
 
 RATES = (1e-5, 1e-2)
 """Lowest and highest learning rate that may follow from the divergence; rsl_rl's."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sim_tasks.trial_env import Transition
+from sim_tasks.transition import Transition
 
 _REMEMBERED = 100
 

@@ -51,7 +51,7 @@ class RL2Config:
     shared: bool = False
     """Whether policy and critic have one memory."""
     reward: bool = True
-    """Whether the memory hears the reward; robots have none to hear."""
+    """Whether the memory hears the reward: on robots the measured one, where the family has one."""
     told_critic: bool = True
     """Whether the critic is told the task: it never leaves training. Not with a shared memory."""
     std: float = ranged(0.6, 1e-3)
@@ -92,8 +92,6 @@ class RL2Learner:
         self._rollout = Rollout(steps, robots, known, known + told, env.previous_action.shape[1])
         self._fresh = torch.zeros(steps + 1, robots, dtype=torch.bool)
         """Whether a trial begins with the step."""
-        self._reward = torch.zeros(robots, int(config.reward))
-        """Of the control step before."""
         self._hidden, self._hidden_before = (torch.zeros(2, robots, config.hidden) for _ in range(2))
         """Of policy and critic, now and before the rollout."""
         self._returns = ReturnMeter(config.robots)
@@ -118,10 +116,8 @@ class RL2Learner:
             transition = env.step(action.numpy())
             self._returns.add(transition)
             rollout.record(t, heard, inputs, action, log_prob, transition, self._scale)
-            self._reward[:] = torch.from_numpy(transition.reward)[:, None]
             if transition.done.any():
                 cut[t] = self._inputs()[transition.done]
-                self._reward[transition.done] = 0.0
                 env.reset(np.flatnonzero(transition.done))
         self._fresh[-1] = torch.from_numpy(env.elapsed == 0)
         self._hidden[0] = hidden
@@ -151,7 +147,6 @@ class RL2Learner:
             "optimizers": {str(i): optimizer_state(each) for i, each in enumerate(self.ppo.optimizers)},
             "env": self.env.state(),
             "hidden": self._hidden,
-            "previous_reward": self._reward,
             "returns": self._returns.state(),
             "scale": self._scale.state() if self._scale else {},
             "torch_rng": torch.get_rng_state(),
@@ -165,7 +160,6 @@ class RL2Learner:
             restore_optimizer(optimizer, state["optimizers"][str(i)])
         self.env.restore(state["env"])
         self._hidden.copy_(state["hidden"])
-        self._reward.copy_(state["previous_reward"])
         self._returns.restore(state["returns"])
         if self._scale:
             self._scale.restore(state["scale"])
@@ -186,7 +180,8 @@ class RL2Learner:
     def _inputs(self) -> torch.Tensor:
         """What policy and critic hear now, shape (N, F); the critic's come last."""
         env = self.env
-        parts = (env.observation, env.previous_action, self._reward.numpy(), env.new_episode[:, None])
+        reward = env.previous_reward[:, None][:, : int(self.config.reward)]
+        parts = (env.observation, env.previous_action, reward, env.new_episode[:, None])
         told = (env.told,) if self.config.told_critic else ()
         return torch.from_numpy(np.concatenate([*parts, *told], axis=1))
 

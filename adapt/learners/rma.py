@@ -34,7 +34,8 @@ from adapt.networks.trajectory import TaskHead
 from adapt.parallel import side_by_side
 from adapt.ranges import ranged
 from sim_tasks.family import TaskFamily
-from sim_tasks.trial_env import Transition, TrialVecEnv
+from sim_tasks.transition import Transition
+from sim_tasks.trial_env import TrialVecEnv
 
 TARGETS = ("parameters", "latent")
 HISTORIES = ("gru", "conv")

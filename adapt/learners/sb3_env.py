@@ -16,12 +16,12 @@ from torch import nn
 from adapt.learners.returns import ReturnMeter
 from adapt.networks.normaliser import CLIP, RunningNorm
 from sim_tasks.doors.sb3_env import AdaptVecEnv
-from sim_tasks.trial_env import Transition
+from sim_tasks.transition import Transition
 
 
 class Watched(VecEnvWrapper):
     """Counts rewards and returns. With `hears_past` each observation is followed by the previous action, and by the
-    previous reward where the family says that it can be measured; both are 0 as an episode begins.
+    previous reward where a policy hears one, see `Transition.heard_reward`; both are 0 as an episode begins.
 
     Of an episode's last observation, which only bootstrapping sees, the action is the one that was asked for, also on
     robots whose safety filter sent another.
@@ -45,7 +45,7 @@ class Watched(VecEnvWrapper):
         """Begins all episodes anew. Shape (N, O + what is heard)."""
         observation = self.door.reset()
         self._returns.forget(np.arange(self.num_envs))
-        return self._heard(observation, self.door.trials.previous_action, np.zeros(self.num_envs))
+        return self._heard(observation, self.door.trials.previous_action, self.door.trials.previous_reward)
 
     def step_async(self, actions: np.ndarray) -> None:
         self._asked = actions
@@ -54,13 +54,13 @@ class Watched(VecEnvWrapper):
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
         """As the door's."""
         observation, reward, done, infos = self.door.step_wait()
-        self._returns.add(Transition(reward, done, done, done))
+        self._returns.add(Transition(reward, done, done, done, self.door.heard_reward))
         self._reward += float(reward.sum(dtype=float))
         self._steps += len(reward)
         if done.any() and self.hears_past:
-            self._hear_ends(np.flatnonzero(done), reward, infos)
-        sent = self.door.trials.previous_action
-        return self._heard(observation, sent, np.where(done, 0.0, reward)), reward, done, infos
+            self._hear_ends(np.flatnonzero(done), infos)
+        sent, told = self.door.trials.previous_action, self.door.trials.previous_reward
+        return self._heard(observation, sent, told), reward, done, infos
 
     def report(self) -> dict[str, float]:
         """Mean reward per control step since the last report, and the mean return of ended episodes."""
@@ -83,10 +83,10 @@ class Watched(VecEnvWrapper):
         parts = (observation, action, *((reward[:, None],) if self.hears_reward else ()))
         return np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
 
-    def _hear_ends(self, ids: np.ndarray, reward: np.ndarray, infos: list[dict[str, Any]]) -> None:
+    def _hear_ends(self, ids: np.ndarray, infos: list[dict[str, Any]]) -> None:
         last = np.stack([infos[row]["terminal_observation"] for row in ids])
         asked = np.clip(np.nan_to_num(self._asked[ids]), -1.0, 1.0)
-        for row, heard in zip(ids, self._heard(last, asked, reward[ids]), strict=True):
+        for row, heard in zip(ids, self._heard(last, asked, self.door.heard_reward[ids]), strict=True):
             infos[row]["terminal_observation"] = heard
 
 

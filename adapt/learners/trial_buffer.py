@@ -23,6 +23,8 @@ class Trials:
     """Shape (T + 1, B, O + A + 2); the last is what came of the last step."""
     length: torch.Tensor
     """Steps that were played. Shape (B,), int."""
+    earned: torch.Tensor
+    """The true reward of the step before, 0 before the first. Shape (T + 1, B, 1)."""
     task: torch.Tensor
     """True task in the belief's coordinates. Shape (B, Q)."""
     sizes: tuple[int, int]
@@ -37,8 +39,8 @@ class Trials:
         return self.heard[self._rows(k + 1), :, self.sizes[0] : sum(self.sizes)]
 
     def reward(self, k: torch.Tensor) -> torch.Tensor:
-        """Of steps `k`. Shape (K, B, 1)."""
-        return self.heard[k + 1, :, -2:-1]
+        """What steps `k` earned. Shape (K, B, 1)."""
+        return self.earned[k + 1]
 
     def valid(self, k: torch.Tensor, ahead: int = 1) -> torch.Tensor:
         """Whether `k` and the `ahead` - 1 steps after it were played, up to an observation of the same episode.
@@ -62,6 +64,8 @@ class TrialBuffer:
         size = sum(self.sizes) + 2
         self._now = np.zeros((env.robots, env.trial_steps + 1, size), np.float32)
         self._kept = np.zeros((capacity, env.trial_steps + 1, size), np.float32)
+        self._earned_now = np.zeros((env.robots, env.trial_steps + 1, 1), np.float32)
+        self._earned = np.zeros((capacity, env.trial_steps + 1, 1), np.float32)
         self._length = np.zeros(capacity, dtype=np.int64)
         self._task = np.zeros((capacity, env.context.shape[1]), np.float32)
         self._whole = np.zeros(env.robots, dtype=bool)
@@ -72,17 +76,19 @@ class TrialBuffer:
     def __len__(self) -> int:
         return min(self.added, len(self._kept))
 
-    def hear(self, env: TrialVecEnv, heard: np.ndarray) -> None:
-        """Before a control step: what all trials hear, shape (N, O + A + 2)."""
+    def hear(self, env: TrialVecEnv, heard: np.ndarray, earned: np.ndarray) -> None:
+        """Before a control step: what all trials hear, shape (N, O + A + 2), and have just earned, shape (N, 1)."""
         self._now[self._every, env.elapsed] = heard
+        self._earned_now[self._every, env.elapsed] = earned
         self._whole |= env.elapsed == 0  # trials that were staggered into their middle have no beginning
 
-    def end(self, env: TrialVecEnv, ids: np.ndarray, heard: np.ndarray) -> None:
-        """Trials `ids`, shape (n,), are over: what they hear last, shape (n, O + A + 2)."""
+    def end(self, env: TrialVecEnv, ids: np.ndarray, heard: np.ndarray, earned: np.ndarray) -> None:
+        """Trials `ids`, shape (n,), are over: what they hear and earn last, shapes (n, O + A + 2) and (n, 1)."""
         self._now[ids, env.elapsed[ids]] = heard
+        self._earned_now[ids, env.elapsed[ids]] = earned
         for robot in ids[self._whole[ids]]:
             place = self.added % len(self._kept)
-            self._kept[place] = self._now[robot]
+            self._kept[place], self._earned[place] = self._now[robot], self._earned_now[robot]
             self._length[place] = env.elapsed[robot]
             self._task[place] = env.context[robot]
             self.added += 1
@@ -91,9 +97,12 @@ class TrialBuffer:
     def sample(self, rows: torch.Tensor) -> Trials:
         """Kept trials `rows`, shape (B,)."""
         chosen = rows.numpy()
-        heard = torch.from_numpy(np.ascontiguousarray(self._kept[chosen].swapaxes(0, 1)))
+        heard, earned = (
+            torch.from_numpy(np.ascontiguousarray(each[chosen].swapaxes(0, 1)))
+            for each in (self._kept, self._earned)
+        )
         length, task = torch.from_numpy(self._length[chosen]), torch.from_numpy(self._task[chosen])
-        return Trials(heard, length, task, self.sizes)
+        return Trials(heard, length, earned, task, self.sizes)
 
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""
@@ -101,6 +110,8 @@ class TrialBuffer:
         return {
             "now": self._now.copy(),
             "kept": self._kept[:size].copy(),
+            "earned_now": self._earned_now.copy(),
+            "earned": self._earned[:size].copy(),
             "length": self._length[:size].copy(),
             "task": self._task[:size].copy(),
             "whole": self._whole.copy(),
@@ -113,3 +124,6 @@ class TrialBuffer:
         self._now[:], self._whole[:] = np.asarray(state["now"]), np.asarray(state["whole"])
         for name, array in (("kept", self._kept), ("length", self._length), ("task", self._task)):
             array[: len(self)] = np.asarray(state[name])
+        # Checkpoints from before the two were told apart: what was heard was what was earned.
+        self._earned_now[:] = np.asarray(state.get("earned_now", self._now[..., -2:-1]))
+        self._earned[: len(self)] = np.asarray(state.get("earned", self._kept[: len(self), :, -2:-1]))

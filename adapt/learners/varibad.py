@@ -51,7 +51,7 @@ class VariBADConfig:
     """Units of the encoder's GRU."""
     embedding: int = 64
     hears_reward: bool = True
-    """Whether the encoder hears the reward; a robot that cannot measure it needs one that does not."""
+    """Whether the encoder hears the reward; a robot that measures none needs one that does not."""
     reward_weight: float = 1.0
     """Of the reward decoder in the loss; 0: there is none."""
     state_weight: float = 0.0
@@ -128,6 +128,7 @@ class VariBADLearner:
         self._heard = torch.zeros(config.horizon, config.robots, self.encoder.size)
         self._memory = torch.zeros(config.robots, config.memory)
         self._reward = np.zeros((config.robots, 1), np.float32)
+        """What the control step before earned, which is decoded; robots hear another reward than it."""
         self._returns = ReturnMeter(config.robots)
         self._scale = RewardScale(config.robots, config.ppo.gamma)
 
@@ -143,7 +144,7 @@ class VariBADLearner:
             inputs = self._listen(self._heard[t])
             known = inputs[:, : self._rollout.policy_inputs.shape[-1]]
             action, log_prob = self.policy.sample(known)
-            self._buffer.hear(env, self._heard[t].numpy())
+            self._buffer.hear(env, self._heard[t].numpy(), self._reward)
             transition = env.step(action.numpy())
             self._reward[:, 0] = transition.reward
             self._returns.add(transition)
@@ -151,7 +152,7 @@ class VariBADLearner:
             if transition.done.any():
                 cut[t], heard = self._peek()
                 over = np.flatnonzero(transition.done)
-                self._buffer.end(env, over, heard.numpy()[over])
+                self._buffer.end(env, over, heard.numpy()[over], self._reward[over])
                 self._begin(over)
         self._rollout.evaluate(self.critic, self._peek()[0], cut)
         return self.iteration_steps
@@ -185,7 +186,7 @@ class VariBADLearner:
 
     def _encode(self, heard: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         env, flag = self.env, self.env.new_episode[:, None]
-        parts = [env.observation, env.previous_action, self._reward, flag]
+        parts = [env.observation, env.previous_action, env.previous_reward[:, None], flag]
         torch.cat([torch.from_numpy(part) for part in parts], dim=-1, out=heard)
         belief, memory = self.encoder(heard[None], self._memory)
         return belief[0], memory

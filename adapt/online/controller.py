@@ -16,6 +16,7 @@ from robots import RobotSpec, SensorFrame
 from robots.action import ActionLayout
 from robots.observation import ObservationLayout
 from robots.observer import Observer
+from robots.reward import RewardLayout, heard
 from robots.safety import SafetyFilter
 
 Age = np.ndarray | float | Callable[[], float]
@@ -35,6 +36,9 @@ class ControlStep:
     belief: Belief | None
     familiarity: Judgement | None = None
     """None where nobody judges it."""
+    reward: np.ndarray | None = None
+    """What was measured of the control step before, NaN where nothing was: as a trial begins, of a reading that is not
+    usable. The policy hears 0 then. Shape (N,); None where nobody measures it."""
 
 
 class AdaptiveController:
@@ -55,14 +59,18 @@ class AdaptiveController:
         robots: int = 1,
         familiarity: Familiarity | None = None,
         fallback: Fallback | None = None,
+        reward: RewardLayout | None = None,
         learning: OnRobotLearning | None = None,
     ):
+        """`reward`: what is heard as the reward, from each reading that the policy sees; None: nothing is. `learning`:
+        what proposes other parameters to an adapter by gradients."""
         self.spec = spec
         self.observation = observation
         self.adapter = adapter
         self.action = ActionLayout(spec)
         self.safety = SafetyFilter(spec, robots)
-        self._sent = np.zeros((robots, self.action.size), np.float32)
+        self._sent, self._sent_before = np.zeros((2, robots, self.action.size), np.float32)
+        self.reward = reward
         self._no_reward = np.zeros((robots, 1), np.float32)
         self._new_episode = np.ones((robots, 1), np.float32)
         self._observer = Observer(observation, robots)
@@ -96,7 +104,7 @@ class AdaptiveController:
             self.familiarity.interrupt(ids)
         if self.fallback is not None:
             self.fallback.begin_episode(ids)
-        self._sent[ids] = 0.0
+        self._sent[ids] = self._sent_before[ids] = 0.0
         self._new_episode[ids] = 1.0
 
     def step(
@@ -115,7 +123,8 @@ class AdaptiveController:
                 command goes out on a reading that has gone stale meanwhile.
             sent: for shadow mode: the command, shape (N, J), that somebody else has sent since the last step.
             goal: what the task asks for now, shape (N, G), where the observation has it.
-            reward: of the control step before, shape (N, 1), float32, where it can be measured; 0 as a trial begins.
+            reward: what is heard of the control step before, shape (N, 1), float32, in place of what is measured here;
+                for a simulation, whose trials have several episodes.
 
         Raises:
             RobotError: the frame or the goal lacks what the observation needs.
@@ -126,21 +135,26 @@ class AdaptiveController:
         fresh = frame.finite & (now <= self.spec.safety.stale_after)
         with np.errstate(invalid="ignore"):  # readings that are not finite are not used
             observation = self._observer.observe(frame, goal, fresh)
-        heard = self._no_reward if reward is None else reward
+        measured = None if self.reward is None else self._measured(self.reward, frame, goal, fresh)
+        if reward is None:
+            reward = self._no_reward if measured is None else heard(measured)[:, None]
         doubted = self._doubted(observation, fresh)
         listen = np.zeros_like(fresh) if self.frozen else fresh & ~doubted
-        action = self.adapter.act(observation, self._sent, heard, self._new_episode, listen=listen)
+        action = self.adapter.act(observation, self._sent, reward, self._new_episode, listen=listen)
         self._new_episode[fresh] = 0.0
         requested = self.action.to_command(action)
         if self.fallback is not None:
             requested = self.fallback(requested, frame, goal, fresh, self._sent, doubted)
         certified = self.safety.certify(requested, frame, age() if callable(age) else age)
         if self.learning is not None:
-            known = float(heard[0, 0]) if fresh[0] else np.nan
-            self.learning.step(observation, self._sent, known, bool(listen[0]), int(certified.reasons[0]))
-        self._sent[:] = self.action.to_action(certified.command)
+            known = reward[0, 0] if measured is None else measured[0]
+            listens = bool(listen[0])
+            self.learning.step(observation, self._sent, float(known), listens, int(certified.reasons[0]))
+        self._keep_sent(certified.command)
         judged = self._judged(certified.reasons)
-        return ControlStep(certified.command, requested, certified.reasons, self.adapter.belief(), judged)
+        return ControlStep(
+            certified.command, requested, certified.reasons, self.adapter.belief(), judged, measured
+        )
 
     def forget(self) -> None:
         """Drops what is understood of the robots, which are driven on: a trial begins, but no soft start.
@@ -161,8 +175,19 @@ class AdaptiveController:
             self.familiarity.interrupt()
         if self.learning is not None:
             self.learning.interrupt()
-        self._sent[:] = self.action.to_action(command)
+        self._keep_sent(command)
         return command
+
+    def _keep_sent(self, command: np.ndarray) -> None:
+        self._sent_before[:] = self._sent
+        self._sent[:] = self.action.to_action(command)
+
+    def _measured(
+        self, layout: RewardLayout, frame: SensorFrame, goal: np.ndarray | None, fresh: np.ndarray
+    ) -> np.ndarray:
+        """The reward of the control step before; NaN where there was none in this trial. Shape (N,)."""
+        value = layout(frame, goal, self._sent, self._sent_before)
+        return np.where(fresh & (self._new_episode[:, 0] == 0), value, np.nan)
 
     def _doubted(self, observation: np.ndarray, fresh: np.ndarray) -> np.ndarray:
         """Who is unfamiliar by the reading that is observed now. Shape (N,), bool."""

@@ -85,7 +85,9 @@ class BundleDriver:
         self.about = f"the policy in {folder}"
         self._env = env
         adapter = make_adapter(bundle, env.robots)
-        self._controller = AdaptiveController(family.robot, family.observation, adapter, env.robots)
+        self._controller = AdaptiveController(
+            family.robot, family.observation, adapter, env.robots, reward=bundle.reward
+        )
         self._controller.reset(position=env.frame.position)
 
     def command(self) -> np.ndarray:

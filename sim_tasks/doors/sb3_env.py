@@ -62,6 +62,8 @@ class AdaptVecEnv(VecEnv):
         self._quiet: list[dict[str, Any]] = [{} for _ in range(num_envs)]
         self._returns = np.zeros(num_envs)
         self._lengths = np.zeros(num_envs, dtype=np.int64)
+        self.heard_reward = np.zeros(num_envs, np.float32)
+        """What a policy hears of the last step's reward, see `Transition`. Shape (N,), float32."""
         self._started = time.time()
         self.seed(seed)
 
@@ -116,6 +118,7 @@ class AdaptVecEnv(VecEnv):
             TaskError: before the first reset, or the actions have another shape.
         """
         transition = self._trials.step(self._action)
+        self.heard_reward = transition.heard_reward
         self._returns += transition.reward
         self._lengths += 1
         infos, done = self._quiet, transition.done

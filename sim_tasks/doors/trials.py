@@ -12,7 +12,8 @@ from sim_tasks.errors import TaskError
 from sim_tasks.families import load_family
 from sim_tasks.family import TaskFamily
 from sim_tasks.randomisation import check_split
-from sim_tasks.trial_env import Transition, TrialVecEnv
+from sim_tasks.transition import Transition
+from sim_tasks.trial_env import TrialVecEnv
 
 
 class Trials:
@@ -136,8 +137,13 @@ class Trials:
         done = self.step(action)
         random.counters[ids] = counters
         self.begin_again(ids)
-        flags = (flag & ~over for flag in (done.truncated, done.terminated, done.done))
-        return Transition(np.where(over, 0.0, done.reward), *flags)
+        truncated, terminated, over_now = (
+            flag & ~over for flag in (done.truncated, done.terminated, done.done)
+        )
+        reward, heard = (
+            np.where(over, np.zeros_like(each), each) for each in (done.reward, done.heard_reward)
+        )
+        return Transition(reward, truncated, terminated, over_now, heard)
 
     def step_one(self, action: Any) -> Transition:
         """As `step`, of the only simulation, with an action of shape (A,)."""

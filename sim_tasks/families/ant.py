@@ -131,7 +131,6 @@ def ant_dir(
         start=start(body),
         terminal=OutOfHeight(lowest),
         episode_seconds=check_steps(episode_steps) * body.period,
-        reward_measurable=True,
         about="walk in an unknown direction (PEARL, ProMP, VariBAD)",
     )
 
@@ -184,6 +183,5 @@ def ant_goal(radius: float = 3.0, episode_steps: int = STEPS) -> TaskFamily:
         reward=Reward.sum(distance=Distance(), control=ControlCost(0.1), contact=contact_cost),
         start=start(body),
         episode_seconds=check_steps(episode_steps) * body.period,
-        reward_measurable=True,
         about="walk to an unknown place (ProMP, PEARL, VariBAD, RoML)",
     )

@@ -95,7 +95,6 @@ def half_cheetah_vel(
         reward=Reward.sum(tracking=Tracking(), control=control_cost),
         start=start,
         episode_seconds=check_steps(episode_steps) * body.period,
-        reward_measurable=True,
         about="run at an unknown speed (MAML, PEARL, ProMP, VariBAD, RoML)",
     )
 
@@ -134,6 +133,5 @@ def half_cheetah_dir(episode_steps: int = STEPS, torso_position: bool = False) -
         reward=Reward.sum(running=Directed(), control=control_cost),
         start=start,
         episode_seconds=check_steps(episode_steps) * body.period,
-        reward_measurable=True,
         about="run forwards or backwards (MAML, PEARL, ProMP, VariBAD)",
     )

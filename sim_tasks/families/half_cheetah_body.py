@@ -102,6 +102,5 @@ def _runner(
         reward=Reward.sum(**terms),
         start=start,
         episode_seconds=check_steps(steps) * body.period,
-        reward_measurable=True,
         about=f"run forwards with an unknown {', '.join(p.name.replace('_', ' ') for p in parameters)} (RoML)",
     )

@@ -11,6 +11,9 @@ from dm_control.utils import rewards
 
 from robots import load_robot
 from robots.observation import ObservationTerm
+from robots.reward import RewardLayout
+from robots.reward_terms import RewardPart, RewardTerm
+from robots.tolerance import Tolerance
 from sim_tasks.family import Change, TaskFamily
 from sim_tasks.motion import Motion
 from sim_tasks.plant import robot_plant
@@ -118,6 +121,30 @@ def _small_control(motion: Motion) -> np.ndarray:
     return (9 + np.asarray(effort)) / 10
 
 
+MEASURED_REWARD = (
+    RewardTerm(
+        "upright",
+        (
+            RewardPart(
+                "position",
+                Tolerance(margin=np.pi, sigmoid="cosine", value_at_margin=0.0),
+                0.1,
+                (np.pi,),
+                wrapped=True,
+            ),
+            RewardPart("position", Tolerance((-0.03, 0.03), margin=0.2), 0.9, (np.pi,), wrapped=True),
+        ),
+    ),
+    RewardTerm("steady", (RewardPart("velocity", Tolerance(margin=4.0), 0.5),), offset=0.5),
+    RewardTerm(
+        "small_control",
+        (RewardPart("action", Tolerance(margin=1.0, sigmoid="quadratic", value_at_margin=0.0), 0.1),),
+        offset=0.9,
+    ),
+)
+"""The same of what is measured. Its upright is the encoder's, beside the true one by as much as its zero is off."""
+
+
 def _start(rng: Rows, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Hanging, let go somewhere near the bottom."""
     return rng.uniform(-0.6, 0.6, (count, 1)), rng.uniform(-1.0, 1.0, (count, 1))
@@ -146,6 +173,7 @@ def pendulum_swingup() -> TaskFamily:
         parameters=PARAMETERS,
         readouts=READOUTS,
         reward=Reward.product(upright=_upright, steady=_steady, small_control=_small_control),
+        measured_reward=RewardLayout(MEASURED_REWARD, robot),
         start=_start,
         training_start=_training_start,
         success=lambda motion: np.abs(upright_error(motion.position[:, 0])) < UPRIGHT,

@@ -148,7 +148,6 @@ def point_robot(
         start=Start(1.0 if random_start else 0.0),
         success=Reached(distance, radius),
         episode_seconds=float(check_steps(episode_steps)),
-        reward_measurable=True,
         about="move to an unknown goal (PEARL, VariBAD)",
     )
 

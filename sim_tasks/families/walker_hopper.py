@@ -162,7 +162,6 @@ def _runner(body: str, fallen: Fallen, spread: float, steps: int, verb: str) -> 
         start=_start(plant),
         terminal=fallen,
         episode_seconds=check_steps(steps) * plant.period,
-        reward_measurable=True,
         about=f"{verb} forwards with unknown masses, inertias, friction and damping (rand_param_envs)",
     )
 

@@ -68,7 +68,7 @@ class Watch:
 def drive(folder: Path, robot: str, rng: np.random.Generator) -> None:
     """Opens a bundle as the node does, and has it drive a robot for a few steps."""
     bundle, spec = open_bundle(folder, robot)
-    controller = AdaptiveController(spec, bundle.observation, make_adapter(bundle))
+    controller = AdaptiveController(spec, bundle.observation, make_adapter(bundle), reward=bundle.reward)
     if "action_history" in bundle.manifest["adapter"]:
         MotionPredictor(bundle)
     assert set(bundle.files) == set(bundle.manifest["files"]), "loaded in part"

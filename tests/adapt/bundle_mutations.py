@@ -192,7 +192,9 @@ def add_value(rng: Rng, draft: Draft) -> None:
     if isinstance(place, list):
         place.insert(key, place[key] if rng.random() < 0.5 else value)
     else:
-        place[str(rng.choice(["on_load", "__reduce__", "latent", "action_history", "x" * 500]))] = value
+        place[str(rng.choice(["on_load", "__reduce__", "latent", "action_history", "reward", "x" * 500]))] = (
+            value
+        )
 
 
 def reorder(rng: Rng, draft: Draft) -> None:

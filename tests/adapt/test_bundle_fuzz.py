@@ -21,9 +21,9 @@ from tests.adapt.small import ROOT
 
 @pytest.fixture(scope="module")
 def goal_bundle(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
-    """A recurrent policy for an arm: with a goal, gains and a tool."""
+    """A recurrent policy for an arm: with a goal, gains and a tool; and with a reward that it hears."""
     family = load_family("ur5e_reach")
-    step = Counter(family.observation_size, family.action_size, reward=False)
+    step = Counter(family.observation_size, family.action_size)
     learner = Scripted(TrialVecEnv(family, 2, seed=0, threads=1), step)
     return export_learner(tmp_path_factory.mktemp("arm") / "bundle", learner, {}, "untrained")
 

@@ -10,6 +10,7 @@ import pytest
 from adapt.bundle import load_bundle
 from adapt.bundle_schema import SCHEMA
 from robots import load_robot
+from sim_tasks.families import load_family
 from tests.adapt.damaged import change, read, refused, write
 from tests.documents import DOCS
 
@@ -245,7 +246,10 @@ def test_the_documentation_has_every_field_and_no_other(belief_bundle):
     estimate = {"mean": 0.0, "interval": [0.0, 0.0]}
     evaluation = {"split": "test", "tasks": 1, "episodes": 1, "return": estimate, "score": estimate}
     training = {"learner": "rma", "seed": 0, "iterations": 1, "steps": 1, "seconds": 1.0}
+    reward = load_family("pendulum_swingup").measured_reward
+    assert reward is not None
     full = belief_bundle.manifest | {
+        "reward": reward.manifest(),
         "robot": load_robot("ur5e").identity(), "goal": GOAL, "training": training, "evaluation": evaluation,
     }  # fmt: skip
     table = re.findall(r"^\| `([\w.]+)` \|", (DOCS / "bundle.md").read_text("utf-8"), re.MULTILINE)

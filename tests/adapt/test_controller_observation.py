@@ -45,7 +45,7 @@ def test_a_goal_stands_in_the_observation_and_may_change():
 
 def test_a_goal_that_is_missing_is_an_error():
     loop, _ = made(ObservationTerm("goal"), goal=2)
-    with pytest.raises(RobotError, match="the observation needs a goal"):
+    with pytest.raises(RobotError, match="needs a goal, and there is none"):
         loop.step(at(0.25))
 
 

@@ -11,7 +11,7 @@ import torch
 from adapt.learners.bounds import BoundConfig, BoundLearner
 from adapt.learners.ppo import PPO, RATES, PPOConfig, Rollout, divergence, followed
 from adapt.networks.policy import Critic, GaussianPolicy
-from sim_tasks.trial_env import Transition
+from sim_tasks.transition import Transition
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -29,7 +29,8 @@ class Sum(Critic):
 def transition(reward: list[float], truncated: list[bool], terminated: list[bool]) -> Transition:
     """Of trials of one episode: they are over with it."""
     time_limit, terminal = np.array(truncated), np.array(terminated)
-    return Transition(np.array(reward), time_limit, terminal, time_limit | terminal)
+    scored = np.array(reward)
+    return Transition(scored, time_limit, terminal, time_limit | terminal, scored.astype(np.float32))
 
 
 def three_steps_of_two_robots() -> Rollout:
@@ -73,7 +74,8 @@ def test_an_episode_that_ends_inside_a_trial_cuts_nothing_off():
     """The return of a trial is over all of its episodes (RL^2, arXiv:1611.02779)."""
     rollout = Rollout(2, 2, policy_inputs=1, critic_inputs=1, action=1)
     flags = np.array([True, False])
-    boundary = Transition(np.array([1.0, 1.0]), flags, ~flags, np.array([False, False]))
+    one = np.ones(2, np.float32)
+    boundary = Transition(one, flags, ~flags, np.array([False, False]), one)
     values = torch.tensor([[1.0, 4.0], [2.0, 6.0]])
     for t, step in enumerate((boundary, transition([3.0, 3.0], [False, False], [False, False]))):
         column = values[t, :, None]
@@ -214,7 +216,8 @@ class Reach:
 
     def step(self, action: np.ndarray) -> Transition:
         every = np.ones(len(action), dtype=bool)
-        return Transition(-np.square(action - self.context)[:, 0], ~every, every, every)
+        reward = -np.square(action - self.context)[:, 0]
+        return Transition(reward, ~every, every, every, reward.astype(np.float32))
 
 
 def test_ppo_learns_and_only_who_is_told_the_task_can_reach_it():

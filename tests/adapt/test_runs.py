@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -193,7 +194,10 @@ def test_gradient_learners_are_evaluated_after_0_to_3_steps(body_runs, tmp_path,
     assert 'data-figure="adaptation"' not in page
 
 
-def test_a_learner_that_waits_for_rewards_is_refused_on_a_robot(runs):
+def test_a_learner_that_waits_for_rewards_is_refused_on_a_robot_that_measures_none(runs, monkeypatch):
+    learner = runs_module.load_learner(runs / "rl2")
+    learner.env.family = dataclasses.replace(learner.env.family, measured_reward=None)
+    monkeypatch.setattr(runs_module, "load_learner", lambda run: learner)
     with pytest.raises(RunError, match=f"rl2: {FAMILY}: its reward cannot be measured"):
         evaluate_run(runs / "rl2", FEW)
     with pytest.raises(RunError, match="its reward cannot be measured"):

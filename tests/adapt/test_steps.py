@@ -150,9 +150,9 @@ def test_memory_is_kept_and_cleared_robot_by_robot():
     assert adapter.belief() is None
 
 
-def test_a_memory_that_hears_the_reward_is_no_robots(tmp_path):
-    with pytest.raises(AdaptError, match=f"{FAMILY}: its reward cannot be measured"):
-        export_learner(tmp_path / "bundle", scripted(FAMILY), {}, "")
+def test_a_memory_that_hears_a_reward_is_no_robots_that_measures_none(tmp_path):
+    with pytest.raises(AdaptError, match="go2_velocity: its reward cannot be measured"):
+        export_learner(tmp_path / "bundle", scripted("go2_velocity"), {}, "")
     assert not (tmp_path / "bundle").exists()
 
 

@@ -171,18 +171,33 @@ def test_the_reward_is_heard_one_step_later_and_over_the_episode_boundary():
 
 
 def test_a_reward_that_cannot_be_measured_is_not_heard(family):
-    env = TrialVecEnv(family, 3, 0, split="test", episodes=2, threads=1, changes=False)
+    unmeasured = dataclasses.replace(family, measured_reward=None)
+    env = TrialVecEnv(unmeasured, 3, 0, split="test", episodes=2, threads=1, changes=False)
     listener, trials = listened(env)
     assert trials.rewards.all()
     assert not np.array(listener.rewards).any()
     assert [t for t, flags in enumerate(listener.fresh) if flags.all()] == [0, 300]
 
 
-def test_a_robots_reward_that_can_be_measured_is_heard(family):
-    measured = dataclasses.replace(family, reward_measurable=True)
-    env = TrialVecEnv(measured, 3, 0, split="test", episodes=2, threads=1, changes=False)
+def test_a_robot_hears_the_reward_that_it_measures_and_is_scored_by_the_true_one(family):
+    """Over the episode boundary too."""
+    env = TrialVecEnv(family, 3, 0, split="test", episodes=2, threads=1, changes=False)
+    heard = []
+    apply = env.apply
+
+    def noting(command):
+        transition = apply(command)
+        heard.append(transition.heard_reward)
+        return transition
+
+    env.apply = noting  # type: ignore[method-assign]
     listener, trials = listened(env)
-    np.testing.assert_array_equal(listener.rewards[1:], trials.rewards[:-1].astype(np.float32))
+    assert not listener.rewards[0].any()
+    np.testing.assert_array_equal(listener.rewards[1:], heard[:-1])
+    rewards = np.array(heard)
+    assert (rewards[299] != rewards[300]).all()
+    assert np.abs(rewards - trials.rewards).mean() > 0.05 * trials.rewards.mean(), "not the true one"
+    assert np.corrcoef(rewards.ravel(), trials.rewards.ravel())[0, 1] > 0.5, "but much like it"
 
 
 def test_memory_is_kept_over_the_episode_boundary_and_cleared_between_trials():

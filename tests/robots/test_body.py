@@ -26,6 +26,9 @@ def test_an_identity_gives_the_body_of_its_robot(name):
         ("default_position", [0.0], "default_position: expected 6 finite number(s), got [0.0]"),
         ("default_position", [float("nan")] * 6, "default_position: expected 6 finite number(s)"),
         ("default_position", None, "default_position: expected 6 finite number(s), got None"),
+        ("passive", None, "passive: expected 6 times true or false, got None"),
+        ("passive", [False] * 5, "passive: expected 6 times true or false"),
+        ("passive", [0] * 6, "passive: expected 6 times true or false"),
         ("imu", "yes", "imu: expected true or false, got 'yes'"),
         ("tool", [], "tool: expected steps and offset, got []"),
         (

@@ -68,7 +68,8 @@ def test_columns_find_a_term_and_its_scale():
 
 def test_an_unknown_term_names_the_valid_ones():
     valid = (
-        "sin_position, cos_position, position, velocity, relative_position, gyro, gravity, goal, tool_error"
+        "sin_position, cos_position, position, velocity, relative_position, gyro, gravity, goal, tool_position, "
+        "tool_error"
     )
     with pytest.raises(RobotError, match=f"unknown observation term 'torque'; valid: {valid}"):
         ObservationTerm("torque")

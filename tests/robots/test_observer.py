@@ -9,8 +9,9 @@ import pytest
 
 from robots import RobotError, SensorFrame, load_robot, robot_names
 from robots.kinematics import ChainStep, ToolChain
-from robots.observation import TERMS, ObservationLayout, ObservationTerm
+from robots.observation import ObservationLayout, ObservationTerm
 from robots.observer import Observer
+from robots.quantities import NAMES
 from tests.robots.two_joints import body
 
 HINGE = ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 1.0, 0.0))
@@ -25,14 +26,14 @@ def reading(position, velocity=None, gyro=None, gravity=None) -> SensorFrame:
 
 
 def test_each_term_has_its_own_size():
-    terms = [ObservationTerm(name) for name in TERMS]
+    terms = [ObservationTerm(name) for name in NAMES]
     layout = ObservationLayout(terms, body(2, imu=True, tool=TOOL), goal=4)
-    # sin, cos, position, velocity, relative_position: 2 joints each; gyro, gravity: 3; goal: 4; tool_error: 3
-    assert dict(zip(TERMS, layout.sizes, strict=True)) == {
+    # sin, cos, position, velocity, relative_position: 2 joints each; gyro, gravity: 3; goal: 4; tool: 3 each
+    assert dict(zip(NAMES, layout.sizes, strict=True)) == {
         **dict.fromkeys(("sin_position", "cos_position", "position", "velocity", "relative_position"), 2),
-        **{"gyro": 3, "gravity": 3, "goal": 4, "tool_error": 3},
+        **{"gyro": 3, "gravity": 3, "goal": 4, "tool_position": 3, "tool_error": 3},
     }
-    assert layout.size == layout.step_size == 10 + 6 + 4 + 3
+    assert layout.size == layout.step_size == 10 + 6 + 4 + 6
 
 
 def test_what_an_imu_and_a_goal_say_stands_where_it_should():
@@ -178,8 +179,8 @@ def test_a_restored_observer_goes_on_bit_by_bit():
 def test_every_registered_robot_is_observed_and_its_layout_survives_its_manifest(name):
     spec = load_robot(name)
     goal = 3
-    needs = {"gyro": spec.imu, "gravity": spec.imu, "tool_error": spec.tool}
-    terms = [ObservationTerm(term, history=2) for term in TERMS if needs.get(term, True)]
+    needs = {"gyro": spec.imu, "gravity": spec.imu, "tool_position": spec.tool, "tool_error": spec.tool}
+    terms = [ObservationTerm(term, history=2) for term in NAMES if needs.get(term, True)]
     layout = ObservationLayout(terms, spec, goal)
     again = ObservationLayout.from_manifest(json.loads(json.dumps(layout.manifest())), spec)
     assert (again.terms, again.size, again.goal) == (layout.terms, layout.size, goal)

@@ -83,6 +83,6 @@ def two_joints(folder: Path, interface: str = "effort") -> RobotSpec:
 
 
 def body(joints: int = 2, imu: bool = False, tool: ToolChain | None = None) -> Body:
-    """What an observation needs to know of a robot; default positions 0.25, 0.5, 0.75 ... rad."""
+    """What observation and reward need to know of a robot; default positions 0.25, 0.5, 0.75 ... rad."""
     names = tuple(f"joint{index}" for index in range(joints))
-    return Body("made_up", names, tuple(0.25 * (index + 1) for index in range(joints)), imu, tool)
+    return Body("made_up", names, tuple(0.25 * (index + 1) for index in range(joints)), imu, tool, joints)

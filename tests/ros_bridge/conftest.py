@@ -32,6 +32,14 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
 
 
 @pytest.fixture(scope="session")
+def hearing_bundle(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
+    """A policy for the pendulum whose action is made of the rewards that it has heard."""
+    from tests.small_bundle import hearing_policy
+
+    return hearing_policy(tmp_path_factory.mktemp("hearing") / "untrained", "pendulum_swingup")
+
+
+@pytest.fixture(scope="session")
 def go2_bundle(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
     """An untrained policy that is told velocities and has an IMU."""
     from tests.small_bundle import untrained_policy

@@ -55,7 +55,9 @@ class Run:
         self.recorder = Recorder(folder, subject(bundle, spec), **options)
         adapter = make_adapter(bundle)
         learning = None if updates is None else OnRobotLearning(bundle, gradient(adapter), updates=updates)
-        controller = AdaptiveController(spec, bundle.observation, adapter, learning=learning)
+        controller = AdaptiveController(
+            spec, bundle.observation, adapter, reward=bundle.reward, learning=learning
+        )
         goals = bundle.goal and GoalKeeper(bundle.goal, 0.0)
         self.loop: ControlLoop = self.recorder.loop(spec, controller, goals)
         self.loop.rehearse()

@@ -10,6 +10,7 @@ from adapt.online.controller import AdaptiveController
 from adapt.types import Belief
 from robots import RobotSpec, SensorFrame
 from robots.observation import ObservationLayout, ObservationTerm
+from robots.reward import RewardLayout
 from ros_bridge import conversions
 
 FAMILY = {"belief_names": ["mass"], "belief_units": ["kg"]}
@@ -43,10 +44,12 @@ class Steadfast:
         return Belief(count, count, count, np.full_like(count, 0.5))
 
 
-def controller(spec: RobotSpec, adapter, goal: int = 0) -> AdaptiveController:
+def controller(
+    spec: RobotSpec, adapter, goal: int = 0, reward: RewardLayout | None = None
+) -> AdaptiveController:
     """Observes velocities, and goals of `goal` numbers where there are any."""
     terms = [ObservationTerm("velocity"), *([ObservationTerm("goal")] if goal else [])]
-    return AdaptiveController(spec, ObservationLayout(terms, spec, goal), adapter)
+    return AdaptiveController(spec, ObservationLayout(terms, spec, goal), adapter, reward=reward)
 
 
 def frame(stamp: float, position: float = 0.0, velocity: float = 0.0, joints: int = 1) -> SensorFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -25,6 +26,7 @@ from ros_bridge.bag_events import Event, Kind, event_message, read_event
 from ros_bridge.bag_reader import Bag
 from ros_bridge.bag_replay import replay_bag
 from ros_bridge.errors import BridgeError, RecordingError
+from tests.adapt.damaged import change
 from tests.ros_bridge.patience import until
 from tests.ros_bridge.recorded import Run
 from tests.small_bundle import learnable_pendulum, untrained_gradient
@@ -62,6 +64,22 @@ def test_the_same_bundle_answers_to_the_last_bit(run, bundle):
     assert result["belief"]["recorded"] == result["belief"]["replayed"]
     assert result["reasons"]["recorded"]["sensor_stale"] > 0
     json.dumps(result, allow_nan=False)
+
+
+def test_the_rewards_that_were_heard_are_heard_again_to_the_last_bit(hearing_bundle, pendulum, tmp_path):
+    """Its commands are made of them; with another reward in the bundle it is another policy."""
+    made = Run(hearing_bundle, pendulum, tmp_path / "bags")
+    folder = made.whole()
+    result = replay_bag(folder, hearing_bundle.path)
+    assert (result["same_policy"], result["identical"]) == (True, True)
+    assert len({float(command[0]) for command in made.commands}) > 100
+    assert made.loop.rewards > 100
+    other = Path(shutil.copytree(hearing_bundle.path, tmp_path / "other"))
+    change(other, "reward", "terms", 0, "parts", 0, "weight", to=0.2)
+    changed = replay_bag(folder, other)
+    assert (changed["same_policy"], changed["identical"]) == (False, False)
+    change(other, "reward", "terms", 0, "parts", 0, "weight", to=0.1)
+    assert replay_bag(folder, other)["identical"]
 
 
 def test_every_kind_of_event_is_in_it(run):

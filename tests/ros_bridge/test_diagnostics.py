@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 
+from robots.reward import RewardLayout
+from robots.reward_terms import RewardPart, RewardTerm
 from robots.safety import Reason
 from ros_bridge.control_loop import ControlLoop
 from ros_bridge.diagnostics import Health, Reporter, belief_in_words, judge
@@ -86,6 +88,30 @@ def test_the_rate_is_that_of_the_interval(loop):
     hear(loop, 31, 40)
     report = reporter.report("active", None, 2.0)[0]
     assert (report.level, report.message) == (WARN, "25.0 steps/s instead of 50.0")  # 10 in 0.4 s
+
+
+def test_the_mean_reward_is_that_of_the_interval(pendulum):
+    """Of a reward of 2 |velocity|; the reading at the start of a trial and broken ones do not count."""
+    term = RewardTerm("fast", (RewardPart("velocity", "linear", mix=((2.0,),)),))
+    made = controller(pendulum, Steadfast(joints=1), reward=RewardLayout([term], pendulum))
+    loop, reporter = ControlLoop(pendulum, made), Reporter("node")
+    reporter.begin(loop, FAMILY)
+    loop.hear(reading(1.0), 1.0, 1.0)
+    loop.start()
+    told = []
+    for first, velocities in ((1, [9.0]), (2, [1.0, 2.0, np.nan, 3.0]), (6, [0.5])):
+        for k, velocity in enumerate(velocities, first):
+            time = 1.0 + 0.02 * k
+            loop.hear(reading(time, velocity=velocity), time, time)
+        told.append(values(reporter.report("active", None, time)[0])["reward"])
+    assert told == ["none measured", "4 per step", "1 per step"]
+
+
+def test_without_a_reward_nothing_is_said_of_one(loop):
+    reporter = Reporter("node")
+    reporter.begin(loop, FAMILY)
+    hear(loop, 1, 5)
+    assert "reward" not in values(reporter.report("active", None, 1.1)[0])
 
 
 def test_safe_mode_is_an_error_while_it_lasts_and_a_warning_once(loop):

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from adapt.learners.returns import ReturnMeter, RewardScale
-from sim_tasks.trial_env import Transition
+from sim_tasks.transition import Transition
 
 
 def step(reward: list[float], over: list[bool]) -> Transition:
     """Of episodes that end by their time limit."""
     ends, never = np.array(over), np.zeros(len(over), dtype=bool)
-    return Transition(np.array(reward), ends, never, ends)
+    return Transition(np.array(reward), ends, never, ends, np.array(reward, np.float32))
 
 
 def test_returns_of_whole_episodes_by_hand():

@@ -17,7 +17,7 @@ from adapt.learners.rl2 import RL2Config, RL2Learner, build_rl2
 from adapt.learners.setup import Setup
 from adapt.networks.recurrent import Memory
 from sim_tasks.families import load_family
-from sim_tasks.trial_env import Transition
+from sim_tasks.transition import Transition
 from tests.adapt.small import FEW, differences
 
 SMALL = RL2Config(robots=8, horizon=10, hidden=8, embedding=8, layers=(8,), ppo=FEW)
@@ -37,6 +37,7 @@ class Guess:
         self.forgetful = forgetful
         self.steps = np.zeros(robots, dtype=np.int64)
         self.previous_action = np.zeros((robots, 1), np.float32)
+        self.previous_reward = np.zeros(robots, np.float32)
         self.context = np.zeros((robots, 1), np.float32)
         self.told = self.context
         self.reset(np.arange(robots))
@@ -56,13 +57,16 @@ class Guess:
     def reset(self, ids: np.ndarray) -> None:
         self.steps[ids] = 0
         self.previous_action[ids] = 0.0
+        self.previous_reward[ids] = 0.0
         self.context[ids] = self.rng.uniform(-1, 1, (len(ids), 1))
 
     def step(self, action: np.ndarray) -> Transition:
         self.previous_action[:] = action
         self.steps += 1
         episode, trial = self.steps % 2 == 0, self.steps == self.LENGTH
-        return Transition(-np.square(action - self.context)[:, 0], episode, np.zeros_like(episode), trial)
+        reward = -np.square(action - self.context)[:, 0]
+        self.previous_reward[:] = reward
+        return Transition(reward, episode, np.zeros_like(episode), trial, self.previous_reward.copy())
 
 
 def learner(**changes: Any) -> RL2Learner:

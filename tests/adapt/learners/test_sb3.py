@@ -88,7 +88,7 @@ class Theirs:
 @every_one
 @pytest.mark.parametrize("family", [FAMILY, "point_robot"])
 def test_the_bundle_does_what_predict_does(name, family):
-    """200 steps of 3 robots, episodes beginning on the way; point_robot's reward can be measured and is heard."""
+    """200 steps of 3 robots, episodes beginning on the way; who has a memory hears the reward."""
     learner = trained(name, family)
     adapter, theirs = make_adapter(make_bundle(learner, {}, ""), 3), Theirs(learner)
     hears, rng, actions = learner.watched, np.random.default_rng(0), []
@@ -103,18 +103,21 @@ def test_the_bundle_does_what_predict_does(name, family):
         wanted = theirs.act(np.concatenate([observation, *past], axis=1), begins)
         np.testing.assert_allclose(actions[-1], wanted, rtol=0, atol=1e-5)
     assert np.std(actions) > 0.05, "actions that are all alike would hide a difference"
-    assert hears.hears_reward is (name == "sb3_recurrent_ppo" and family == "point_robot")
+    assert hears.hears_reward is (name == "sb3_recurrent_ppo")
 
 
 def drive(bundle: PolicyBundle, learner: SB3Learner, robots: int = 2) -> np.ndarray:
     """200 control steps of simulated pendulums under the robots' own controller; asks for what SB3 would. Speeds."""
     family = load_family(FAMILY)
     env = TrialVecEnv(family, robots, seed=3, threads=1, changes=False)
-    controller = AdaptiveController(family.robot, family.observation, make_adapter(bundle, robots), robots)
+    controller = AdaptiveController(
+        family.robot, family.observation, make_adapter(bundle, robots), robots, reward=bundle.reward
+    )
     controller.reset(position=env.frame.position)
     layout, theirs, speeds = ActionLayout(family.robot), Theirs(learner), []
     for t in range(200):
         past = [env.previous_action] * learner.watched.hears_past
+        past += [env.previous_reward[:, None]] * learner.watched.hears_reward
         wanted = theirs.act(np.concatenate([env.observation, *past], axis=1), np.full(robots, t == 0))
         step = controller.step(env.frame, goal=env.goal)
         np.testing.assert_allclose(layout.to_action(step.requested), wanted, rtol=0, atol=1e-5)
@@ -170,8 +173,13 @@ def test_the_past_is_heard_as_it_was():
 
 
 def test_only_a_measurable_reward_is_heard():
-    for family, size in (("point_robot", 2 + 2 + 1), (FAMILY, 3 + 1)):
-        for hears, expected in ((True, size), (False, {5: 2, 4: 3}[size])):
+    dog = load_family("go2_velocity").observation_size  # it measures none; 12 actions
+    for family, size, bare in (
+        ("point_robot", 2 + 2 + 1, 2),
+        (FAMILY, 3 + 1 + 1, 3),
+        ("go2_velocity", dog + 12, dog),
+    ):
+        for hears, expected in ((True, size), (False, bare)):
             learner = small("sb3_recurrent_ppo", family, hears_past=hears)
             assert learner.model.observation_space.shape == (expected,)
 

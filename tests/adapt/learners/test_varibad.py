@@ -89,11 +89,12 @@ def test_what_a_trial_says_of_its_transitions():
     # O = 2, A = 1; three steps, of which the second ends the first episode.
     heard = torch.tensor([
         [1.0, 2.0, 0.0, 0.0, 1.0],
-        [3.0, 4.0, 0.5, 10.0, 0.0],
-        [5.0, 6.0, 0.0, 20.0, 1.0],
-        [7.0, 8.0, 0.7, 30.0, 0.0],
+        [3.0, 4.0, 0.5, 11.0, 0.0],
+        [5.0, 6.0, 0.0, 21.0, 1.0],
+        [7.0, 8.0, 0.7, 31.0, 0.0],
     ])[:, None]  # fmt: skip
-    trials = Trials(heard, torch.tensor([3]), torch.zeros(1, 1), (2, 1))
+    earned = torch.tensor([0.0, 10.0, 20.0, 30.0])[:, None, None]  # one less than what is heard
+    trials = Trials(heard, torch.tensor([3]), earned, torch.zeros(1, 1), (2, 1))
     k = torch.arange(3)
     assert trials.observation(k)[:, 0].tolist() == [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
     torch.testing.assert_close(trials.action(k)[:, 0, 0], torch.tensor([0.5, 0.0, 0.7]))
@@ -112,7 +113,7 @@ def test_looking_further_ahead():
         [30.0, 3.0, 0.0, 1.0],
         [40.0, 4.0, 0.0, 0.0],
     ])[:, None]  # fmt: skip
-    trials = Trials(heard, torch.tensor([4]), torch.zeros(1, 1), (1, 1))
+    trials = Trials(heard, torch.tensor([4]), torch.zeros(5, 1, 1), torch.zeros(1, 1), (1, 1))
     k = torch.arange(4)
     assert trials.valid(k, 2)[:, 0].tolist() == [True, False, False, False], (
         "another episode, and the trial's end"
@@ -196,9 +197,11 @@ def test_the_buffer_drops_the_oldest_first():
     for number in range(3):
         buffer._whole[number] = True
         env.elapsed[number] = 1
-        buffer.end(env, np.array([number]), np.full((1, size), float(number + 1), np.float32))
+        heard, earned = np.full((1, size), number + 1.0, np.float32), np.full((1, 1), number + 5.0)
+        buffer.end(env, np.array([number]), heard, earned)
     assert (len(buffer), buffer.added) == (2, 3)
     assert buffer.sample(torch.tensor([0, 1])).heard[1, :, 0].tolist() == [3.0, 2.0]
+    assert buffer.sample(torch.tensor([0, 1])).earned[1, :, 0].tolist() == [7.0, 6.0]
 
 
 def test_no_gradient_of_the_policy_enters_the_encoder_and_none_of_the_task_head_either():
@@ -257,6 +260,7 @@ def test_memory_and_reward_end_with_the_trial_and_last_over_episodes():
         fresh, border = env.elapsed == 0, (env.elapsed > 0) & (env.episode_step == 0)
         assert (learner._memory[fresh] == 0).all()
         assert (learner._reward[fresh] == 0).all()
+        assert (env.previous_reward[fresh] == 0).all()
         assert (learner._memory[border] != 0).any(dim=-1).all()
         seen = {"trial": seen["trial"] + fresh.sum(), "episode": seen["episode"] + border.sum()}
     assert min(seen.values()) > 0
@@ -287,7 +291,7 @@ def test_what_is_deployed_acts_as_the_policy_on_the_belief_does(hears):
         given = {
             "observation": env.observation,
             "previous_action": env.previous_action,
-            "previous_reward": learner._reward,
+            "previous_reward": env.previous_reward[:, None],
             "new_episode": env.new_episode[:, None],
         }
         tensors = [torch.from_numpy(given[name].copy()) for name in step.inputs[:-1]]
@@ -296,9 +300,7 @@ def test_what_is_deployed_acts_as_the_policy_on_the_belief_does(hears):
         known = inputs[:, : learner._rollout.policy_inputs.shape[-1]]
         torch.testing.assert_close(belief, known[:, -2 * VARIBAD.latent :])
         torch.testing.assert_close(action, learner.policy(known).clamp(-1.0, 1.0))
-        transition = env.step(action.numpy())
-        learner._reward[:, 0] = transition.reward
-        over = np.flatnonzero(transition.done)
+        over = np.flatnonzero(env.step(action.numpy()).done)
         learner._begin(over)
         memory[over] = 0.0
 
