@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
@@ -92,7 +91,7 @@ class Senses:
             return joints, max(age, 0.0)
         inertial = self.imu.newest or self._unheard
         stamp = np.minimum(joints.stamp, inertial.stamp)
-        merged = replace(joints, stamp=stamp, gyro=inertial.gyro, gravity=inertial.gravity)
+        merged = SensorFrame(stamp, joints.position, joints.velocity, inertial.gyro, inertial.gravity)
         return merged, max(age, self.imu.age(now, arrival), 0.0)
 
 

@@ -117,7 +117,8 @@ class AdaptiveController:
         if sent is not None:
             self._sent[:] = self.action.to_action(sent)
         now = age() if callable(age) else age
-        fresh = frame.finite & (now <= self.spec.safety.stale_after)
+        finite = frame.finite
+        fresh = finite & (now <= self.spec.safety.stale_after)
         with np.errstate(invalid="ignore"):  # readings that are not finite are not used
             observation = self._observer.observe(frame, goal, fresh)
         heard = self._no_reward if reward is None else reward
@@ -128,7 +129,7 @@ class AdaptiveController:
         requested = self.action.to_command(action)
         if self.fallback is not None:
             requested = self.fallback(requested, frame, goal, fresh, self._sent, doubted)
-        certified = self.safety.certify(requested, frame, age() if callable(age) else age)
+        certified = self.safety.certify(requested, frame, age() if callable(age) else age, finite)
         self._sent[:] = self.action.to_action(certified.command)
         judged = self._judged(certified.reasons)
         return ControlStep(certified.command, requested, certified.reasons, self.adapter.belief(), judged)
