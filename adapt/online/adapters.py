@@ -73,7 +73,7 @@ def _check_state(state: Mapping[str, np.ndarray], expected: Mapping[str, np.ndar
 
 
 def _trusted(listen: np.ndarray, said: Sequence[np.ndarray]) -> np.ndarray | None:
-    """Of which robots, that are listened to, shape (N,), all is finite that a graph gave; None: of all. Shape (N, 1)."""
+    """Who is listened to, shape (N,), and of whom a graph gave finite numbers alone; None: all. Shape (N, 1), bool."""
     finite = [np.isfinite(each) for each in said]
     if all(np.count_nonzero(each) == each.size for each in (listen, *finite)):
         return None
