@@ -18,6 +18,7 @@ import yaml
 
 from adapt.errors import AdaptError
 from adapt.learners import learner_kind
+from sim_tasks.families.ranges import split_ranges
 
 Config = TypeVar("Config")
 _CORES = 2
@@ -102,7 +103,8 @@ def _number(value: Any) -> float | int | None:
 
 
 def _presets(learner: str, family: str) -> list[tuple[str, dict[str, Any]]]:
-    """What is shipped for a family, and for one of its protocols (`family@protocol`) on top."""
+    """What is shipped for a family, whatever its ranges, and for one of its protocols (`family@protocol`) on top."""
+    family, _ = split_ranges(family)
     base = family.split("@")[0]
     found = []
     for name in dict.fromkeys((base, family)):

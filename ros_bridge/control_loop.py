@@ -183,7 +183,7 @@ class ControlLoop:
     def _step(self, now: float, arrival: float) -> Output:
         frame, age = self.senses.frame(now, arrival)
         goal = self._goal(frame, arrival)
-        if goal is not None and frame.finite[0] and not np.isfinite(goal).all():
+        if goal is not None and not np.isfinite(goal).all() and frame.finite[0]:
             return self._safe(Reason.OK, arrival)  # nobody has said what to do
         stopwatch = _Stopwatch(self.clock, age)
         step = self.controller.step(frame, stopwatch.age, goal=goal)

@@ -70,11 +70,19 @@ def to_reading(message: JointState, spec: RobotSpec) -> Reading:
         message.header.stamp.sec or message.header.stamp.nanosec,
     )
     problems = [] if stamped else ["header.stamp is not set"]
-    inertial = () if spec.imu is None else (np.full((1, 3), np.nan), np.full((1, 3), np.nan))
+    inertial = () if spec.imu is None else (unmeasured(3), unmeasured(3))
     if position is None or velocity is None:
         position, velocity, unsound = _sort_out(message, spec)
         problems += unsound
     return Reading(SensorFrame(np.array([stamp]), position, velocity, *inertial), "; ".join(problems) or None)
+
+
+@lru_cache(maxsize=64)
+def unmeasured(size: int) -> np.ndarray:
+    """What a message says nothing of: NaN, shape (1, size). Shared, so that nobody may write into it."""
+    nothing = np.full((1, size), np.nan)
+    nothing.flags.writeable = False
+    return nothing
 
 
 @lru_cache(maxsize=64)

@@ -93,7 +93,8 @@ class Reporter:
         if loop is None:
             level = DiagnosticStatus.ERROR if fault else DiagnosticStatus.OK
             return [_status(f"{self.name}: control", "", level, fault or state, {"state": state})]
-        health = self._health(loop, now)
+        latency = self.latency.summary()
+        health = self._health(loop, now, latency["p99"])
         level, message = judge(health) if state == "active" else (DiagnosticStatus.OK, state)
         if fault:
             level, message = DiagnosticStatus.ERROR, fault
@@ -104,7 +105,7 @@ class Reporter:
             values |= loop.controller.learning.status()
         if self._guard is not None:
             values["guard interventions"] = str(self._guard.interventions)
-        values |= {f"latency {name}": f"{ms:.3f} ms" for name, ms in self.latency.summary().items()}
+        values |= _times("latency", latency)
         values |= {f"commands {name}": str(count) for name, count in loop.counts.items()}
         if loop.controller.reward is not None:
             values["reward"] = _mean(loop.reward_sum, loop.rewards)
@@ -118,14 +119,14 @@ class Reporter:
             reports.append(_status(f"{self.name}: belief", loop.spec.name, DiagnosticStatus.OK, "", words))
         return reports
 
-    def _health(self, loop: ControlLoop, now: float) -> Health:
+    def _health(self, loop: ControlLoop, now: float, p99: float) -> Health:
         rate = (loop.steps - self._steps) / max(now - self._since, 1e-3)
         self._since, self._steps = now, loop.steps
         seen, loop.seen = loop.seen, 0
         return Health(
             period=loop.spec.period,
             rate=rate,
-            p99=self.latency.summary()["p99"],
+            p99=p99,
             latest=loop.latest,
             seen=seen,
             problem=loop.trouble(now),
@@ -139,7 +140,7 @@ class Reporter:
 
 
 def _readings(loop: ControlLoop, now: float) -> dict[str, str]:
-    """Counts of readings by verdict, and why they may not be acted upon, if so."""
+    """Counts of readings by verdict, their ages and intervals, and why they may not be acted upon, if so."""
     senses = loop.senses
     values = {
         f"readings {verdict.value}": str(count) for verdict, count in senses.joints.intake.counts.items()
@@ -148,11 +149,20 @@ def _readings(loop: ControlLoop, now: float) -> dict[str, str]:
         counts = senses.imu.intake.counts
         values["imu readings fresh"] = str(sum(counts[verdict] for verdict in FRESH))
         values |= {f"imu readings {v.value}": str(n) for v, n in counts.items() if v not in FRESH}
+    for prefix, sense in (("", senses.joints), ("imu ", senses.imu)):
+        if sense is not None:
+            values |= _times(f"{prefix}reading age", sense.ages.summary())
+            values |= _times(f"{prefix}reading interval", sense.intervals.summary())
+            values[f"{prefix}readings before their stamp"] = str(sense.early)
     return values | {"senses": loop.refusal(now) or "ready"}
 
 
 def _mean(total: float, count: int) -> str:
     return f"{total / count:.4g} per step" if count else "none measured"
+
+
+def _times(what: str, summary: Mapping[str, float]) -> dict[str, str]:
+    return {f"{what} {name}": f"{ms:.3f} ms" for name, ms in summary.items()}
 
 
 def _words(reasons: int) -> str:

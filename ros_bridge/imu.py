@@ -13,7 +13,7 @@ from geometry_msgs.msg import Quaternion, Vector3
 from sensor_msgs.msg import Imu
 
 from robots import RobotSpec, SensorFrame
-from ros_bridge.conversions import Reading, to_seconds, to_stamp
+from ros_bridge.conversions import Reading, to_seconds, to_stamp, unmeasured
 from ros_bridge.errors import BridgeError
 
 ABSENT = -1.0
@@ -29,8 +29,8 @@ def to_imu_reading(message: Imu, spec: RobotSpec) -> Reading:
     gyro, gyro_problem = _gyro(message)
     gravity, gravity_problem = _gravity(message)
     stamp = np.array([to_seconds(message.header.stamp)])
-    position, velocity = np.full((2, 1, len(spec.joints)), np.nan)
-    frame = SensorFrame(stamp, position, velocity, gyro[None], gravity[None])
+    joints = unmeasured(len(spec.joints))
+    frame = SensorFrame(stamp, joints, joints, gyro[None], gravity[None])
     stamped = message.header.stamp.sec or message.header.stamp.nanosec
     problems = (None if stamped else "header.stamp is not set", gyro_problem, gravity_problem)
     return Reading(frame, "; ".join(problem for problem in problems if problem) or None)

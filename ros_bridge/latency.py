@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+_PROBABILITIES = np.array([0.5, 0.99, 1.0])
+
 
 class LatencyMeter:
     """A ring of the last `size` durations."""
@@ -24,10 +26,5 @@ class LatencyMeter:
 
 def quantiles(values: np.ndarray) -> dict[str, float]:
     """`p50`, `p99` and `max` of some values, in their unit; NaN where there are none."""
-    if not len(values):
-        return {"p50": np.nan, "p99": np.nan, "max": np.nan}
-    return {
-        "p50": float(np.quantile(values, 0.5)),
-        "p99": float(np.quantile(values, 0.99)),
-        "max": float(values.max()),
-    }
+    found = np.quantile(values, _PROBABILITIES).tolist() if len(values) else [np.nan] * 3
+    return dict(zip(("p50", "p99", "max"), found, strict=True))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
 
 import numpy as np
 
 from robots import RobotSpec, SensorFrame
 from ros_bridge.conversions import Reading
 from ros_bridge.intake import FRESH, Intake, Verdict
+from ros_bridge.latency import LatencyMeter
+
+_METERED = 1024
+"""Readings that ages and intervals are told of: two seconds of a sensor at 500 Hz."""
 
 
 class Sense:
@@ -21,16 +25,32 @@ class Sense:
         """What is wrong with the newest reading."""
         self.newest: SensorFrame | None = None
         """Of the readings that were new and fresh; NaN where they were broken."""
+        self.ages = LatencyMeter(_METERED)
+        """Of new and fresh readings as they arrived, by their stamps. Of one clock only, or of two that agree."""
+        self.intervals = LatencyMeter(_METERED)
+        """From arrival to arrival of new and fresh readings."""
+        self.early = 0
+        """New and fresh readings that arrived before their own stamp: the clocks disagree. They have no age."""
 
     def hear(self, reading: Reading, now: float, arrival: float) -> Verdict:
         """Keeps a reading that is new and fresh; of one that is stale, only that it was."""
-        stamp = float(reading.frame.stamp[0])
+        stamp, before = float(reading.frame.stamp[0]), self.intake.heard
         verdict = self.intake.judge(stamp, now, arrival)
         if verdict in FRESH:
+            self._measure(now - stamp, arrival - before)
             self.newest, self.problem = reading.frame, reading.problem
         elif verdict is Verdict.STALE:
             self.problem = reading.problem or _out_of_time(now - stamp)
         return verdict
+
+    def _measure(self, age: float, interval: float) -> None:
+        """Of one reading that is new and fresh, both in [s]."""
+        if age >= 0.0:
+            self.ages.add(age)
+        else:
+            self.early += 1
+        if interval < math.inf:  # the first one has none
+            self.intervals.add(interval)
 
     def age(self, now: float, arrival: float) -> float:
         """Of the newest reading in [s], by its stamp and by its arrival, whichever is more; infinite without any."""
@@ -71,7 +91,7 @@ class Senses:
             return joints, max(age, 0.0)
         inertial = self.imu.newest or self._unheard
         stamp = np.minimum(joints.stamp, inertial.stamp)
-        merged = replace(joints, stamp=stamp, gyro=inertial.gyro, gravity=inertial.gravity)
+        merged = SensorFrame(stamp, joints.position, joints.velocity, inertial.gyro, inertial.gravity)
         return merged, max(age, self.imu.age(now, arrival), 0.0)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import mujoco
 import numpy as np
@@ -32,6 +32,8 @@ class Plant:
     state one time step before."""
     no_load_speed: tuple[float, ...] | None = None
     """Joint speeds in [rad/s] at which the motors have no torque left; None: they always have. Shape (J,)."""
+    with_delay: Callable[[float], Plant] | None = None
+    """Makes the same plant with buffers for commands that are delayed by so many seconds; None: nobody knows how."""
 
     @property
     def period(self) -> float:
@@ -81,6 +83,7 @@ def robot_plant(spec: RobotSpec, max_delay: float = 0.0, stage: int = 0, motors:
         tuple(actuator_of(model, name) for name in spec.joint_names),
         stage,
         motors.speeds(len(spec.joints)),
+        partial(robot_plant, spec, stage=stage, motors=motors),
     )
 
 

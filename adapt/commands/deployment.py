@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
 
 from adapt.commands.common import Positional
 
@@ -111,6 +114,29 @@ class Replay:
         return replay(
             self.recording, self.bundle, self.out, columns=self.columns, robot=self.robot, json=self.json
         )
+
+
+@dataclass
+class Latency:
+    """Turn the latency in recordings into delays to train with, beside those that the bundle was trained with.
+
+    The driver's own delay, from the command's arrival to the torque, is in no recording: see --driver-delay.
+    """
+
+    bags: Annotated[Positional[list[Path]], tyro.conf.arg(metavar="BAG [BAG ...]")]
+    """Bags of one policy, folders or .mcap files, that `adapt deploy --record` has made (docs/recording.md)."""
+    bundle: Path | None = None
+    """Folder of the bundle that was recorded. Default: where it was then."""
+    driver_delay: tuple[float, float] | None = None
+    """Shortest and longest time from a command to its torque, in s. Default: not known, and said so."""
+    out: Path = Path("runs/latency")
+    """Folder for <bag>.json and <bag>.html, named after the first bag."""
+    json: bool = False
+
+    def run(self) -> dict[str, Any]:
+        from adapt.latency import latency
+
+        return latency(self.bags, self.out, self.bundle, self.driver_delay, quiet=self.json)
 
 
 @dataclass

@@ -37,13 +37,18 @@ class Train:
     """Train on one held-out task alone: number so many of those that `adapt evaluate` plays, from 0. An expert."""
     resume: bool = False
     """Go on with the run in --out exactly where it stopped."""
+    ranges: Annotated[tuple[str, ...], tyro.conf.arg(name="range"), tyro.conf.UseAppendAction] = ()
+    """NAME=LOW:HIGH, such as action_delay=0.01:0.05: the range of a parameter, in its unit, in place of the family's.
+    May be given several times. It becomes part of the family's name: evaluation is on it, and so have bounds to be."""
     json: bool = False
     """One JSON object per iteration on standard output, in place of the progress bar."""
 
     def run(self) -> dict[str, Any] | None:
         from adapt.console import TrainingProgress, say
         from adapt.files import folder_name
+        from sim_tasks.families.ranges import name_with_ranges
 
+        self.family = name_with_ranges(self.family, self.ranges)
         own = "." if self.learner == "all" else self.learner
         out = self.out or Path("runs") / folder_name(self.family) / own
         with TrainingProgress() as progress:
@@ -93,11 +98,13 @@ def train_command(arguments: list[str]) -> type[Train]:
     """
     from adapt.learners import LEARNERS
     from adapt.options import learner_config
+    from sim_tasks.families.ranges import name_with_ranges
 
     learner, family = (*(a for a in arguments[:2] if not a.startswith("-")), "", "")[:2]
     if learner not in LEARNERS:
         return Train
     file = _given(arguments, "--config")
+    family = name_with_ranges(family, _all_given(arguments, "--range"))
     recorded = _recorded(arguments, learner, family)
     config = learner_config(learner, family, Path(file) if file else None, recorded.pop("options", None))
     options = Annotated[type(config), tyro.conf.arg(name="")]
@@ -112,9 +119,13 @@ def train_command(arguments: list[str]) -> type[Train]:
 
 def _given(arguments: list[str], option: str) -> str | None:
     """The value of an option on the command line."""
-    values = [after for name, after in itertools.pairwise(arguments) if name == option]
-    values += [a.removeprefix(f"{option}=") for a in arguments if a.startswith(f"{option}=")]
+    values = _all_given(arguments, option)
     return values[-1] if values else None
+
+
+def _all_given(arguments: list[str], option: str) -> list[str]:
+    values = [after for name, after in itertools.pairwise(arguments) if name == option]
+    return values + [a.removeprefix(f"{option}=") for a in arguments if a.startswith(f"{option}=")]
 
 
 def _recorded(arguments: list[str], learner: str, family: str) -> dict[str, Any]:

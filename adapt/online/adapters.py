@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -67,6 +67,14 @@ def check_state(state: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarr
     for name in state:
         if name not in expected:
             raise AdaptError(f"{name}: unknown; valid: {', '.join(expected) or 'nothing, it does not adapt'}")
+
+
+def _trusted(listen: np.ndarray, said: Sequence[np.ndarray]) -> np.ndarray | None:
+    """Who is listened to, shape (N,), and of whom a graph gave finite numbers alone; None: all. Shape (N, 1), bool."""
+    finite = [np.isfinite(each) for each in said]
+    if all(np.count_nonzero(each) == each.size for each in (listen, *finite)):
+        return None
+    return np.logical_and.reduce([listen, *(each.all(axis=1) for each in finite)])[:, None]
 
 
 def _where(chosen: np.ndarray, yes: Belief, no: Belief) -> Belief:
@@ -142,11 +150,9 @@ class MemoryAdapter:
             new_episode=new_episode,
             hidden=self._hidden,
         )
-        sound = [np.isfinite(each).all(axis=1) for each in (hidden, *said)]
-        trusted = np.logical_and.reduce([listen, *sound])[:, None]
-        whole = bool(trusted.all())
-        self._hidden = hidden if whole else np.where(trusted, hidden, self._hidden)
-        self._believe(said, None if whole else trusted)
+        trusted = _trusted(listen, (hidden, *said))
+        self._hidden = hidden if trusted is None else np.where(trusted, hidden, self._hidden)
+        self._believe(said, trusted)
         return action
 
     def belief(self) -> Belief | None:

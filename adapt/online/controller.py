@@ -132,7 +132,8 @@ class AdaptiveController:
         if sent is not None:
             self._sent[:] = self.action.to_action(sent)
         now = age() if callable(age) else age
-        fresh = frame.finite & (now <= self.spec.safety.stale_after)
+        finite = frame.finite
+        fresh = finite & (now <= self.spec.safety.stale_after)
         with np.errstate(invalid="ignore"):  # readings that are not finite are not used
             observation = self._observer.observe(frame, goal, fresh)
         measured = None if self.reward is None else self._measured(self.reward, frame, goal, fresh)
@@ -145,7 +146,7 @@ class AdaptiveController:
         requested = self.action.to_command(action)
         if self.fallback is not None:
             requested = self.fallback(requested, frame, goal, fresh, self._sent, doubted)
-        certified = self.safety.certify(requested, frame, age() if callable(age) else age)
+        certified = self.safety.certify(requested, frame, age() if callable(age) else age, finite)
         if self.learning is not None:
             known = reward[0, 0] if measured is None else measured[0]
             listens = bool(listen[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -90,8 +91,19 @@ def belief_error(belief: dict[str, Any]) -> go.Figure:
 
 
 def latency(measured: list[float], echo: list[float], period: float) -> go.Figure:
-    """Histograms in equal steps of log time, so that every sample has a place; lines at p50 and p99."""
+    """From sensor message to command, beside a bare echo, in [ms]; `period` in [s]."""
     kinds = (("Bare echo", echo, SLATE), ("Sensor to command", measured, BLUE))
+    return durations(kinds, period, "Latency")
+
+
+def durations(kinds: Sequence[tuple[str, list[float], str]], period: float, title: str) -> go.Figure:
+    """Histograms in equal steps of log time, so that every sample has a place; lines at p50 and p99.
+
+    Args:
+        kinds: name, durations in [ms] and colour of each histogram; those without durations are left out.
+        period: of control in [s], marked.
+        title: of the axis.
+    """
     everything = np.log10([value for _, values, _ in kinds for value in values if value > 0])
     low, high = everything.min() - 0.02, max(everything.max(), np.log10(1e3 * period)) + 0.06
     edges = np.linspace(low, high, 90)
@@ -105,7 +117,7 @@ def latency(measured: list[float], echo: list[float], period: float) -> go.Figur
         x=float(np.log10(1e3 * period)), y=0.97, yref="paper", xanchor="right", xshift=-4, showarrow=False,
         text=f"control period<br>{1e3 * period:g} ms", align="right", font={"size": 12, "color": ORANGE},
     )  # fmt: skip
-    finish(figure, "Latency [ms], logarithmic", "Share of samples [%]", rangemode="tozero")
+    finish(figure, f"{title} [ms], logarithmic", "Share of samples [%]", rangemode="tozero")
     figure.update_xaxes(tickvals=np.log10(ticks).tolist(), ticktext=[f"{tick:g}" for tick in ticks])
     return figure.update_layout(hovermode="closest", bargap=0, barmode="overlay")
 

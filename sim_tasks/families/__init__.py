@@ -1,7 +1,8 @@
 """The registered task families, by name.
 
 A name may carry a protocol, `half_cheetah_vel@roml`: the ranges and horizon of that paper. `dm_control:cheetah/run`
-makes a family out of a task of dm_control's suite, `my_families.py:my_family` is one of the user's own.
+makes a family out of a task of dm_control's suite, `my_families.py:my_family` is one of the user's own. Each may carry
+ranges of the user's own, `pendulum_swingup+action_delay=0.005:0.05`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sim_tasks.families.own import own_family
 from sim_tasks.families.pendulum_swingup import pendulum_swingup
 from sim_tasks.families.point_robot import point_robot
 from sim_tasks.families.protocols import PROTOCOLS
+from sim_tasks.families.ranges import split_ranges, with_ranges
 from sim_tasks.families.ur5e import ur5e_reach, ur5e_track
 from sim_tasks.families.walker_hopper import hopper_rand_params, walker2d_rand_params
 from sim_tasks.family import TaskFamily
@@ -68,12 +70,18 @@ def load_family(name: str, **options: Any) -> TaskFamily:
     """Builds a family.
 
     Args:
-        name: family, family@protocol, dm_control:domain/task, file.py:function or module:function.
+        name: family, family@protocol, dm_control:domain/task, file.py:function or module:function; any of them with
+            ranges, see `families.ranges`.
         options: keyword arguments of the family's own function, on top of the protocol's.
 
     Raises:
-        TaskError: the name, protocol or an option is not known; the message lists the valid ones.
+        TaskError: the name, protocol, an option or a parameter is not known; the message lists the valid ones.
     """
+    whole, ranges = split_ranges(name)
+    return with_ranges(_load(whole, options), ranges)
+
+
+def _load(name: str, options: Mapping[str, Any]) -> TaskFamily:
     if name.startswith(PREFIX):
         return _of_suite(name.removeprefix(PREFIX), options)
     if ":" in name:

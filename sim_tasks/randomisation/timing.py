@@ -65,6 +65,13 @@ def longest_delay(model: mujoco.MjModel, chosen: np.ndarray) -> float:
     return float(max(samples.min() - 1, 0) * model.opt.timestep)
 
 
+def deepest_delay(parameters: Sequence[Parameter], model: mujoco.MjModel) -> float:
+    """For how long a command may have to be held back, in [s]: the longest delay, and the longest jitter on top."""
+    kinds = (ActionDelay, ControlJitter)
+    longest = ((p.extremes(model)[1] for p in parameters if isinstance(p.target, kind)) for kind in kinds)
+    return sum(max(each, default=0.0) for each in longest)
+
+
 def check_delays(parameters: Sequence[Parameter], model: mujoco.MjModel) -> None:
     """Refuses delays that fit into the buffers alone, but not with the jitter on top.
 

@@ -448,5 +448,7 @@ def test_a_start_that_is_not_finite_falls_back_to_the_default(hold):
 def test_reasons_have_names_and_a_fixed_numbering():
     assert reason_names(0) == []
     assert reason_names(2 | 8 | 256) == ["command_limit", "sensor_stale", "stopped"]
+    reason_names(2).append("changed by a caller")
+    assert reason_names(2) == ["command_limit"]
     assert [int(reason) for reason in Reason if reason] == [2**bit for bit in range(13)]
     assert int(SAFE_MODE) == 8 + 16 + 32 + 64 + 128 + 256 + 512 + 1024

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ros_bridge.control_loop import ControlLoop
 from ros_bridge.diagnostics import Health, Reporter, belief_in_words, judge
 from tests.ros_bridge.stand_ins import FAMILY, Steadfast, controller, reading
 
+_METERS = [tracemalloc.Filter(True, "*/ros_bridge/latency.py")]
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 STALE = Reason.STOPPED | Reason.SENSOR_STALE
 
@@ -78,6 +80,36 @@ def test_a_report_by_hand(loop):
     assert told["readings acted_upon"] == "41"  # with the one before the start
     assert told["commands soft_start"] == str(loop.counts["soft_start"])
     assert (belief.name, values(belief)) == ("arm/adaptation: belief", {"mass": "40 +- 0.5 kg"})
+
+
+def test_ages_and_intervals_of_readings_by_hand(loop):
+    reporter = Reporter("node")
+    reporter.begin(loop, FAMILY)
+    told = values(reporter.report("active", None, 1.0)[0])
+    assert told["reading age p50"] == "0.000 ms"  # of the one before the start
+    assert told["reading interval p50"] == "nan ms"
+    # Ages of 0, 4, 4 and 10 ms, intervals of 24, 20 and 26 ms; a duplicate and a stale one count for nothing.
+    for stamp, late in ((1.02, 0.004), (1.04, 0.004), (1.04, 0.005), (0.9, 0.15), (1.06, 0.01)):
+        loop.hear(reading(stamp), stamp + late, stamp + late)
+    loop.hear(reading(1.08), 1.075, 1.08)  # 5 ms before its stamp
+    told = values(reporter.report("active", None, 1.1)[0])
+    assert [told[f"reading age {of}"] for of in ("p50", "max")] == ["4.000 ms", "10.000 ms"]
+    assert [told[f"reading interval {of}"] for of in ("p50", "max")] == ["22.000 ms", "26.000 ms"]
+    assert told["readings before their stamp"] == "1"
+    assert "imu reading age p50" not in told
+
+
+def test_measuring_readings_allocates_nothing(loop):
+    """Of what stays: the rings are filled, and nothing grows with the number of readings."""
+    hear(loop, 1, 50)
+    tracemalloc.start()
+    hear(loop, 51, 100)
+    before = tracemalloc.take_snapshot().filter_traces(_METERS)
+    hear(loop, 101, 2500)
+    after = tracemalloc.take_snapshot().filter_traces(_METERS)
+    tracemalloc.stop()
+    grown = sum(each.size_diff for each in after.compare_to(before, "filename"))
+    assert abs(grown) < 200  # bytes: two floats more or less, after 2400 readings
 
 
 def test_the_rate_is_that_of_the_interval(loop):

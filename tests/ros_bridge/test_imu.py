@@ -111,3 +111,12 @@ def test_all_that_is_wrong_is_said_at_once(go2):
 def test_a_robot_without_an_imu_says_nothing(pendulum):
     with pytest.raises(BridgeError, match="pendulum: no IMU"):
         imu.imu_message(SensorFrame.unheard(1, imu=False), pendulum)
+
+
+def test_what_readings_share_cannot_be_written_to(go2):
+    """All of the IMU's readings have the same NaN joints: who wrote a number there would write it into all."""
+    reading = imu.to_imu_reading(imu_state(1.0), go2)
+    assert np.isnan(reading.frame.position).all()
+    for shared in (reading.frame.position, reading.frame.velocity):
+        with pytest.raises(ValueError, match="read-only"):
+            shared[0, 0] = 1.0
