@@ -148,7 +148,7 @@ class _Argument:
         sent: np.ndarray,
         before: np.ndarray,
     ) -> np.ndarray:
-        """Shape (N,), contiguous: elsewhere numpy may round otherwise for one robot than for many."""
+        """Shape (N,), contiguous: numpy runs the same loop over it however many robots there are."""
         name = self.part.measured
         if name in ACTIONS:
             value = sent.astype(float)
@@ -177,7 +177,7 @@ def heard(reward: np.ndarray) -> np.ndarray:
 
 
 def _sum(columns: list[np.ndarray]) -> np.ndarray:
-    """One after the other: numpy's own sum rounds differently for one robot than for many."""
+    """One after the other, in an order that does not depend on how many robots there are."""
     total = columns[0]
     for column in columns[1:]:
         total = total + column

@@ -135,7 +135,7 @@ def test_the_mean_reward_is_that_of_the_interval(pendulum):
         for k, velocity in enumerate(velocities, first):
             time = 1.0 + 0.02 * k
             loop.hear(reading(time, velocity=velocity), time, time)
-        told.append(values(reporter.report("active", None, time)[0])["reward"])
+        told.append(values(reporter.report("active", None, 2.0)[0])["reward"])
     assert told == ["none measured", "4 per step", "1 per step"]
 
 

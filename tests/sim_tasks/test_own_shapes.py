@@ -40,7 +40,7 @@ def test_a_verdict_of_another_shape_is_refused(name):
 def test_an_observation_of_another_shape_is_refused():
     state = StateInterface(lambda motion: motion.position, observation_size=2, action_size=1)
     with pytest.raises(TaskError, match=r"pendulum_swingup: observe: shape \(3, 1\); expected \(3, 2\)"):
-        env_with(interface=state)
+        env_with(interface=state, measured_reward=None)
 
 
 def test_a_start_of_another_shape_is_refused():
