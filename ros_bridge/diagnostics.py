@@ -87,14 +87,20 @@ class Reporter:
         """From a reading's arrival to its command's publication."""
         self._since, self._steps, self._refused = float("nan"), 0, 0
 
-    def report(self, state: str, fault: str | None, now: float) -> list[DiagnosticStatus]:
-        """The node's condition, with all counts, and its belief. `now` is monotonic, in [s]."""
+    def report(
+        self, state: str, fault: str | None, now: float, clock: str | None = None
+    ) -> list[DiagnosticStatus]:
+        """The node's condition, with all counts, and its belief.
+
+        `now` is monotonic, in [s]; `clock` is what is wrong with ROS time, in words.
+        """
         loop = self._loop
+        still = (DiagnosticStatus.WARN, f"{state}: {clock}") if clock else (DiagnosticStatus.OK, state)
         if loop is None:
-            level = DiagnosticStatus.ERROR if fault else DiagnosticStatus.OK
-            return [_status(f"{self.name}: control", "", level, fault or state, {"state": state})]
-        health = self._health(loop, now)
-        level, message = judge(health) if state == "active" else (DiagnosticStatus.OK, state)
+            level, message = (DiagnosticStatus.ERROR, fault) if fault else still
+            return [_status(f"{self.name}: control", "", level, message, {"state": state})]
+        health = self._health(loop, now, clock)
+        level, message = judge(health) if state == "active" else still
         if fault:
             level, message = DiagnosticStatus.ERROR, fault
         rate = "not known yet" if math.isnan(health.rate) else f"{health.rate:.1f} Hz"
@@ -104,7 +110,7 @@ class Reporter:
             values["guard interventions"] = str(self._guard.interventions)
         values |= {f"latency {name}": f"{ms:.3f} ms" for name, ms in self.latency.summary().items()}
         values |= {f"commands {name}": str(count) for name, count in loop.counts.items()}
-        values |= _readings(loop, now)
+        values |= _readings(loop, now, clock)
         if loop.goals is not None:
             values |= loop.goals.report(now)
         reports = [_status(f"{self.name}: control", loop.spec.name, level, message, values)]
@@ -113,7 +119,7 @@ class Reporter:
             reports.append(_status(f"{self.name}: belief", loop.spec.name, DiagnosticStatus.OK, "", words))
         return reports
 
-    def _health(self, loop: ControlLoop, now: float) -> Health:
+    def _health(self, loop: ControlLoop, now: float, clock: str | None) -> Health:
         rate = (loop.steps - self._steps) / max(now - self._since, 1e-3)
         self._since, self._steps = now, loop.steps
         seen, loop.seen = loop.seen, 0
@@ -123,7 +129,7 @@ class Reporter:
             p99=self.latency.summary()["p99"],
             latest=loop.latest,
             seen=seen,
-            problem=loop.trouble(now),
+            problem=clock or loop.trouble(now),
             refused=self._newly_refused(loop),
         )
 
@@ -133,7 +139,7 @@ class Reporter:
         return goals.problem if goals is not None and self._refused > before else None
 
 
-def _readings(loop: ControlLoop, now: float) -> dict[str, str]:
+def _readings(loop: ControlLoop, now: float, clock: str | None) -> dict[str, str]:
     """Counts of readings by verdict, and why they may not be acted upon, if so."""
     senses = loop.senses
     values = {
@@ -143,7 +149,7 @@ def _readings(loop: ControlLoop, now: float) -> dict[str, str]:
         counts = senses.imu.intake.counts
         values["imu readings fresh"] = str(sum(counts[verdict] for verdict in FRESH))
         values |= {f"imu readings {v.value}": str(n) for v, n in counts.items() if v not in FRESH}
-    return values | {"senses": loop.refusal(now) or "ready"}
+    return values | {"senses": clock or loop.refusal(now) or "ready"}
 
 
 def _words(reasons: int) -> str:
