@@ -77,11 +77,11 @@ def to_reading(message: JointState, spec: RobotSpec) -> Reading:
     return Reading(SensorFrame(np.array([stamp]), position, velocity, *inertial), "; ".join(problems) or None)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def _places(names: tuple[str, ...], joints: tuple[str, ...]) -> np.ndarray | None:
     """Where each joint stands in a message, shape (J,); None unless each stands there once.
 
-    A robot's messages all have the same names in the same order.
+    A robot's messages all have the same names in the same order; few are kept, for a message may have any size.
     """
     if any(names.count(joint) != 1 for joint in joints):
         return None
