@@ -98,7 +98,7 @@ class AdaptationNode(LifecycleNode):
     # rclpy swallows what a transition raises, so each says itself what is wrong.
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        path, recorder = self.get_parameter("bundle").value, NO_RECORDER
+        path = self.get_parameter("bundle").value
         try:
             bundle, spec = open_bundle(path, self.get_parameter("robot").value)
             timeout = settings.number(self, settings.GOAL_TIMEOUT)
@@ -110,7 +110,6 @@ class AdaptationNode(LifecycleNode):
             loop.rehearse()
             self._ports = self._open(spec, bundle)
         except Exception as error:
-            recorder.close()
             known = isinstance(error, UserError)
             self.fault = f"not configured: {error}" if known else f"not configured: {path}: {error}"
             self.get_logger().error(self.fault if known else f"{self.fault}\n{traceback.format_exc()}")

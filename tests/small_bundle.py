@@ -51,7 +51,7 @@ def untrained_bundle(path: Path, seed: int = 0) -> PolicyBundle:
 
 
 def untrained_policy(path: Path, family: str, seed: int = 0, size: float = 0.1) -> PolicyBundle:
-    """A bundle of a policy that does not adapt, untrained, of any family on a robot; how wild it is grows with `size`."""
+    """A bundle of a policy that does not adapt, untrained, of any family on a robot, the wilder the larger `size`."""
     env = TrialVecEnv(load_family(family), 2, seed, threads=1)
     learner = BoundLearner(env, seed, told_task=False, config=BoundConfig(robots=2, hidden=(16,)))
     perturb(learner.policy, seed, size)

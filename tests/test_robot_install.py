@@ -14,7 +14,6 @@ import pytest
 from robots import load_robot
 from ros_bridge.plant import WARM_UP
 from ros_bridge.processes import own_domain
-from tests.ros_bridge.patience import PATIENCE, until
 from tests.robot_install import (
     CONSTRAINTS,
     DATA,
@@ -25,6 +24,7 @@ from tests.robot_install import (
     resident,
     tracked,
 )
+from tests.ros_bridge.patience import PATIENCE, until
 
 pytestmark = pytest.mark.install
 

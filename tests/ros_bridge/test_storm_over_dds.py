@@ -12,10 +12,10 @@ import pytest
 from robots import RobotSpec
 from robots.safety import Reason
 from ros_bridge.processes import Process, own_domain
+from tests.robot_install import resident
 from tests.ros_bridge.bench import PERIOD
 from tests.ros_bridge.patience import until
 from tests.ros_bridge.robot_stand_in import RobotStandIn
-from tests.robot_install import resident
 
 pytestmark = pytest.mark.ros
 
