@@ -5,6 +5,8 @@ VENV ?= .venv
 SEED ?= 0
 OUT ?= runs/demo
 ARGS ?=
+# Of the environments that stand for a robot's computer; empty: the one that runs the tests.
+ROBOT_PYTHON ?=
 # Recordings of the real pendulum to replay, CSV files; none leaves that part of the demo out.
 RECORDINGS ?= $(wildcard ../shared/data/real/pendulum/*.csv)
 
@@ -15,19 +17,22 @@ PYTHON ?= $(shell for p in python3.11 python3; do "$$p" -c '$(SUPPORTED)' >/dev/
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.stamp-installed
 
-.PHONY: help install demo test test-slow check format bench clean
+.PHONY: help install demo test test-slow test-robot-install check format bench clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(INSTALLED) ## Train, deploy and report on the smallest robot (SEED=0 OUT=runs/demo)
 	$(BIN)/adapt demo --seed $(SEED) --out $(OUT) $(if $(RECORDINGS),--recordings $(RECORDINGS))
 
 test: $(INSTALLED) ## Run the quick tests (ARGS="-k name" is handed to pytest)
-	$(BIN)/pytest -q -m "not slow" $(ARGS)
+	$(BIN)/pytest -q -m "not slow and not install" $(ARGS)
 
 test-slow: $(INSTALLED) ## Run the tests that take minutes
 	$(BIN)/pytest -q -m slow $(ARGS)
+
+test-robot-install: $(INSTALLED) ## Install for a robot into new environments, and drive one (ROBOT_PYTHON=python3.10)
+	ROBOT_PYTHON=$(ROBOT_PYTHON) $(BIN)/pytest -q -s -m install tests/test_robot_install.py $(ARGS)
 
 check: $(INSTALLED) ## Lint, formatting, types and import directions
 	$(BIN)/ruff check

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-PYTHON = (3, 11)
+PYTHON = (3, 10)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,11 @@ def _ros() -> str:
 
 
 def _rclpy_origin(rclpy: ModuleType) -> str:
-    """Whose it is: a wheel's, or that of a ROS 2 installation that was sourced, which goes before it."""
+    """Whose it is: a wheel's, or that of a ROS 2 installation that was sourced, which goes before it.
+
+    Raises:
+        RuntimeError: both are there: the messages and libraries of one would be loaded beside those of the other.
+    """
     path = Path(rclpy.__file__ or "")
     try:
         wheel = importlib.metadata.distribution("ros-rclpy")
@@ -67,7 +71,10 @@ def _rclpy_origin(rclpy: ModuleType) -> str:
         wheel = None
     if wheel is not None and path == Path(str(wheel.locate_file("rclpy/__init__.py"))):
         return f"{wheel.version} (wheel)"
-    return f"of ROS 2 {os.environ.get('ROS_DISTRO', 'of unknown distribution')} in {path.parent}"
+    system = f"of ROS 2 {os.environ.get('ROS_DISTRO', 'of unknown distribution')} in {path.parent}"
+    if wheel is not None:
+        raise RuntimeError(f"rclpy {system}, and that of the wheel ros-rclpy {wheel.version} behind it")
+    return system
 
 
 def _shared_memory() -> str:
@@ -97,17 +104,25 @@ def _robots() -> str:
     return ", ".join(load_robot(name).name for name in robot_names())
 
 
-_ROS = "source /opt/ros/<distribution>/setup.bash"
-"""Where there are no wheels."""
-_ROBOT, _TRAIN, _DEV = (f"pip install -e '.[{e}]' -c constraints.txt" for e in ("robot", "train", "dev"))
+_ROBOT, _SYSTEM, _TRAIN, _DEV = (
+    f"pip install -e '.[{extra}]' -c constraints.txt" for extra in ("robot", "robot-system", "train", "dev")
+)
+
+
+def _ros_mend() -> str:
+    """Wheels where there are any, but never beside a ROS 2 installation that was sourced."""
+    if sourced := os.environ.get("ROS_DISTRO"):
+        return f"an environment made anew, with the python3 of ROS 2 {sourced} and without wheels: {_SYSTEM}"
+    return _ROBOT if platform.machine() == "x86_64" else "source /opt/ros/<distribution>/setup.bash"
+
 
 PARTS = (
     Part("python", "everything", _python, "make PYTHON=/path/to/python3.11 install"),
     Part("robots", "the robots' descriptions", _robots, "git checkout -- robots"),
-    Part("onnxruntime", "running a bundle", _package("onnxruntime", "onnxruntime"), _ROBOT),
-    Part("ROS 2", "talking to a robot", _ros, _ROBOT if platform.machine() == "x86_64" else _ROS),
+    Part("onnxruntime", "running a bundle", _package("onnxruntime", "onnxruntime"), _SYSTEM),
+    Part("ROS 2", "talking to a robot", _ros, _ros_mend()),
     Part("/dev/shm", "DDS between processes", _shared_memory, "mount -t tmpfs tmpfs /dev/shm"),
-    Part("torch", "training", _package("torch", "torch"), _TRAIN, needed=False),
+    Part("torch", "training, gradient steps", _package("torch", "torch"), _TRAIN, needed=False),
     Part("onnxscript", "exporting a bundle", _package("onnxscript", "onnxscript"), _TRAIN, needed=False),
     Part("mujoco", "simulation", _package("mujoco.batch", "mujoco"), _TRAIN, needed=False),
     Part("dm_control", "rewards", _package("dm_control", "dm_control"), _TRAIN, needed=False),

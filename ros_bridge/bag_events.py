@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
@@ -117,7 +117,7 @@ def header(bundle: PolicyBundle, spec: RobotSpec, goal_timeout: float, topics: B
         "robot": spec.name,
         "robot_digest": spec.digest,
         "goal_timeout": repr(goal_timeout),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "topics": json.dumps(topics.own),
         "versions": json.dumps(provenance.versions()),
         "machine": provenance.machine(),

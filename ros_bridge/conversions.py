@@ -85,11 +85,11 @@ def unmeasured(size: int) -> np.ndarray:
     return nothing
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def _places(names: tuple[str, ...], joints: tuple[str, ...]) -> np.ndarray | None:
     """Where each joint stands in a message, shape (J,); None unless each stands there once.
 
-    A robot's messages all have the same names in the same order.
+    A robot's messages all have the same names in the same order; few are kept, for a message may have any size.
     """
     if any(names.count(joint) != 1 for joint in joints):
         return None

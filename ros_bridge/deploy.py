@@ -10,6 +10,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 
 from ros_bridge.lifetime import POLL, StopFlag, ros
 from ros_bridge.node import AdaptationNode
+from ros_bridge.refusals import Refusals
 from ros_bridge.waiting import SensorsFirst
 
 NOT_CONFIGURED, CONTEXT_LOST = 2, 3
@@ -21,7 +22,7 @@ class AutoStart:
 
     def __init__(self, node: AdaptationNode):
         self._node = node
-        self._waiting_for: str | None = None
+        self._refusals = Refusals()
         self._done = False
 
     def configure(self) -> bool:
@@ -35,8 +36,7 @@ class AutoStart:
         if refusal is None and self._node.trigger_activate() == TransitionCallbackReturn.SUCCESS:
             self._done = True
             self._node.get_logger().info("active")
-        elif refusal is not None and refusal != self._waiting_for:
-            self._waiting_for = refusal
+        elif self._refusals.new(refusal):
             self._node.get_logger().info(f"inactive, waiting: {refusal}")
 
 

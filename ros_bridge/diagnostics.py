@@ -87,15 +87,21 @@ class Reporter:
         """From a reading's arrival to its command's publication."""
         self._since, self._steps, self._refused = float("nan"), 0, 0
 
-    def report(self, state: str, fault: str | None, now: float) -> list[DiagnosticStatus]:
-        """The node's condition, with all counts, and its belief. `now` is monotonic, in [s]."""
+    def report(
+        self, state: str, fault: str | None, now: float, clock: str | None = None
+    ) -> list[DiagnosticStatus]:
+        """The node's condition, with all counts, and its belief.
+
+        `now` is monotonic, in [s]; `clock` is what is wrong with ROS time, in words.
+        """
         loop = self._loop
+        still = (DiagnosticStatus.WARN, f"{state}: {clock}") if clock else (DiagnosticStatus.OK, state)
         if loop is None:
-            level = DiagnosticStatus.ERROR if fault else DiagnosticStatus.OK
-            return [_status(f"{self.name}: control", "", level, fault or state, {"state": state})]
+            level, message = (DiagnosticStatus.ERROR, fault) if fault else still
+            return [_status(f"{self.name}: control", "", level, message, {"state": state})]
         latency = self.latency.summary()
-        health = self._health(loop, now, latency["p99"])
-        level, message = judge(health) if state == "active" else (DiagnosticStatus.OK, state)
+        health = self._health(loop, now, latency["p99"], clock)
+        level, message = judge(health) if state == "active" else still
         if fault:
             level, message = DiagnosticStatus.ERROR, fault
         rate = "not known yet" if math.isnan(health.rate) else f"{health.rate:.1f} Hz"
@@ -110,7 +116,7 @@ class Reporter:
         if loop.controller.reward is not None:
             values["reward"] = _mean(loop.reward_sum, loop.rewards)
             loop.reward_sum, loop.rewards = 0.0, 0
-        values |= _readings(loop, now)
+        values |= _readings(loop, now, clock)
         if loop.goals is not None:
             values |= loop.goals.report(now)
         reports = [_status(f"{self.name}: control", loop.spec.name, level, message, values)]
@@ -119,7 +125,7 @@ class Reporter:
             reports.append(_status(f"{self.name}: belief", loop.spec.name, DiagnosticStatus.OK, "", words))
         return reports
 
-    def _health(self, loop: ControlLoop, now: float, p99: float) -> Health:
+    def _health(self, loop: ControlLoop, now: float, p99: float, clock: str | None) -> Health:
         rate = (loop.steps - self._steps) / max(now - self._since, 1e-3)
         self._since, self._steps = now, loop.steps
         seen, loop.seen = loop.seen, 0
@@ -129,7 +135,7 @@ class Reporter:
             p99=p99,
             latest=loop.latest,
             seen=seen,
-            problem=loop.trouble(now),
+            problem=clock or loop.trouble(now),
             refused=self._newly_refused(loop),
         )
 
@@ -139,7 +145,7 @@ class Reporter:
         return goals.problem if goals is not None and self._refused > before else None
 
 
-def _readings(loop: ControlLoop, now: float) -> dict[str, str]:
+def _readings(loop: ControlLoop, now: float, clock: str | None) -> dict[str, str]:
     """Counts of readings by verdict, their ages and intervals, and why they may not be acted upon, if so."""
     senses = loop.senses
     values = {
@@ -154,7 +160,7 @@ def _readings(loop: ControlLoop, now: float) -> dict[str, str]:
             values |= _times(f"{prefix}reading age", sense.ages.summary())
             values |= _times(f"{prefix}reading interval", sense.intervals.summary())
             values[f"{prefix}readings before their stamp"] = str(sense.early)
-    return values | {"senses": loop.refusal(now) or "ready"}
+    return values | {"senses": clock or loop.refusal(now) or "ready"}
 
 
 def _mean(total: float, count: int) -> str:

@@ -35,7 +35,10 @@ class Intake:
         """Readings by verdict, since the start."""
         self.heard = -math.inf
         """Arrival of the last reading that was new and fresh."""
+        self._newest = -math.inf
+        """Stamp of that reading."""
         self._stamp = -math.inf
+        """The same, that others must not be older than; forgotten in silence."""
         self._step = -math.inf
 
     def restart(self) -> None:
@@ -54,7 +57,7 @@ class Intake:
         verdict = self._verdict(stamp, age)
         self.counts[verdict] += 1
         if verdict in FRESH:
-            self._stamp = stamp
+            self._newest = self._stamp = stamp
             self.heard = arrival
         if verdict is Verdict.ACT:
             self._step = stamp
@@ -65,6 +68,8 @@ class Intake:
             return Verdict.DUPLICATE
         if not -self.period <= age <= self.stale_after:
             return Verdict.STALE
+        if stamp == self._newest:  # after silence: where ROS time stands still, no reading ever gets too old
+            return Verdict.DUPLICATE
         if stamp < self._stamp:
             return Verdict.OUT_OF_ORDER
         # Of readings that come faster than the control period, the one nearest to it is acted upon.

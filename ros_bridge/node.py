@@ -10,9 +10,8 @@ from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Imu, JointState
 from std_srvs.srv import Trigger
 
@@ -32,7 +31,11 @@ from ros_bridge.imu import to_imu_reading
 from ros_bridge.last_word import say_last_word
 from ros_bridge.learning import open_learning
 from ros_bridge.ports import STEADY, Ports
+from ros_bridge.qos_overrides import QUEUED, overridable
 from ros_bridge.recorder import NO_RECORDER, open_recorder
+from ros_bridge.refusals import Refusals
+from ros_bridge.sim_time import ClockWatch
+from ros_bridge.transitions import refuse_impossible
 from ros_bridge.understood import Understood
 
 LAST_WAY = 1.0
@@ -55,16 +58,24 @@ class AdaptationNode(LifecycleNode):
         try:
             files = {"belief_file": belief_file, "record": record, "audit_log": audit_log}
             settings.declare(self, bundle=bundle, robot=robot, **files)
+            chosen = overridable(self, topics.DIAGNOSTICS, "publisher", QUEUED)
         except BridgeError:
             self.destroy_node()
             raise
-        self.add_on_set_parameters_callback(self._check_parameters)
+        self.add_on_set_parameters_callback(
+            lambda changes: settings.judge(changes, self.loop is not None, self.state)
+        )
+        refuse_impossible(self)
         self.loop: ControlLoop | None = None
         self._recorder = NO_RECORDER
         self.fault: str | None = None
         """Why the node could not be configured, or gave up."""
         self._reporter = Reporter(self.get_fully_qualified_name().lstrip("/"))
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics = self.create_publisher(
+            DiagnosticArray, topics.DIAGNOSTICS, QoSProfile(depth=10), qos_overriding_options=chosen
+        )
+        self._clock_watch = ClockWatch(self)
+        self._refusals = Refusals()
         self.create_timer(settings.number(self, settings.DIAGNOSTICS_PERIOD), self._report, clock=STEADY)
 
     @property
@@ -74,7 +85,10 @@ class AdaptationNode(LifecycleNode):
 
     def refusal(self) -> str | None:
         """Why the node cannot be activated now, or None."""
-        return "not configured" if self.loop is None else self.loop.refusal(time.monotonic())
+        if self.loop is None:
+            return "not configured"
+        arrival = time.monotonic()
+        return self._clock_watch.problem(arrival) or self.loop.refusal(arrival)
 
     def lost_context(self) -> None:
         """Ends control although ROS is gone under the node, with the safe command all the same."""
@@ -106,13 +120,10 @@ class AdaptationNode(LifecycleNode):
             loop = recorder.loop(spec, controller, goals)
             loop.rehearse()
             self._ports = self._open(spec, bundle)
-        except UserError as error:
-            self.fault = f"not configured: {error}"
-            self.get_logger().error(self.fault)
-            return TransitionCallbackReturn.FAILURE
         except Exception as error:
-            self.fault = f"not configured: {path}: {error}"
-            self.get_logger().error(f"{self.fault}\n{traceback.format_exc()}")
+            known = isinstance(error, UserError)
+            self.fault = f"not configured: {error}" if known else f"not configured: {path}: {error}"
+            self.get_logger().error(self.fault if known else f"{self.fault}\n{traceback.format_exc()}")
             return TransitionCallbackReturn.FAILURE
         self.fault = None
         self.loop, self._recorder = loop, recorder
@@ -124,9 +135,11 @@ class AdaptationNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         refusal = self.refusal()
         if self.loop is None or refusal is not None:
-            self.get_logger().error(f"not activated: {refusal}")
+            if self._refusals.new(refusal):
+                self.get_logger().error(f"not activated: {refusal}")
             return TransitionCallbackReturn.FAILURE
         self.fault = None
+        self._refusals.new(None)
         self.loop.start()
         if problem := self._understood.restore():
             self.get_logger().warning(f"begins without what was understood before: {problem}")
@@ -260,10 +273,6 @@ class AdaptationNode(LifecycleNode):
         response.success, response.message = problem is None, problem or f"{what}: done"
         return response
 
-    def _check_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
-        problem = settings.change_problem(parameters, self.loop is not None, self.state)
-        return SetParametersResult(successful=problem is None, reason=problem or "")
-
     def _end(self) -> None:
         """Before silence: the safe command, delivered, as fast as limits allow. Then what was understood is kept."""
         if self.loop is None or not self.loop.running:
@@ -290,7 +299,8 @@ class AdaptationNode(LifecycleNode):
             self._recorder = NO_RECORDER
 
     def _report(self) -> None:
-        reports = self._reporter.report(self.state, self.fault, time.monotonic())
+        now = time.monotonic()
+        reports = self._reporter.report(self.state, self.fault, now, self._clock_watch.problem(now))
         message = DiagnosticArray(status=[*reports, *self._recorder.status(self._reporter.name)])
         message.header.stamp = self.get_clock().now().to_msg()
         self._recorder.said(message)

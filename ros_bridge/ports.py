@@ -8,12 +8,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from rclpy.clock import Clock
-from rclpy.clock_type import ClockType
+from rclpy.clock import Clock, ClockType  # pyright: ignore[reportPrivateImportUsage]  # all that Humble has
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
@@ -22,6 +20,7 @@ from robots import RobotSpec
 from ros_bridge import conversions, goals, topics
 from ros_bridge.commands import command_codec
 from ros_bridge.control_loop import Output
+from ros_bridge.qos_overrides import NEWEST, QUEUED, ignored, overridable
 
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 """For timers that must go on when ROS time stands still."""
@@ -49,21 +48,14 @@ class Ports:
         """`goal_kind`: of the goals that the policy is told, one of `goals.SOURCES`; None where it is told nothing.
 
         `on_goal` is called with the topic and the message.
+
+        Raises:
+            BridgeError: the quality of service that was chosen for a topic is not valid.
         """
-        overridable = QoSOverridingOptions.with_default_policies()
         self._node = node
         self._joints = spec.joint_names
         self._labels = family.get("belief_names", []), family.get("belief_units", [])
         self._codec = command_codec(spec)
-        self._commands = node.create_lifecycle_publisher(
-            self._codec.kind, spec.ros.commands, copy(topics.COMMAND_QOS), qos_overriding_options=overridable
-        )
-        self.commands_topic: str = self._commands.topic_name
-        """Absolute name."""
-        self._requested = node.create_lifecycle_publisher(
-            Float64MultiArray, "~/requested", topics.COMMAND_QOS
-        )
-        self._belief = node.create_lifecycle_publisher(Float64MultiArray, "~/belief", topics.COMMAND_QOS)
         # Of what has come by the same moment, the executor serves the first of these first: the joints, which are
         # answered, come last, so that the answer is to all of it.
         heard: list[tuple[type, str, Callable[[Any], None], QoSProfile]] = []
@@ -74,11 +66,30 @@ class Ports:
             told = goals.SOURCES[goal_kind]
             heard += [(kind, name, partial(on_goal, name), qos) for name, kind in told.items()]
         heard.append((JointState, spec.ros.joint_states, on_joint_states, topics.SENSOR_QOS))
-        # rclpy writes overrides into the profile: each has its own.
+        said = (
+            (self._codec.kind, spec.ros.commands, NEWEST),
+            (Float64MultiArray, "~/requested", QUEUED),
+            (Float64MultiArray, "~/belief", QUEUED),
+        )
+        # What is not valid is refused before anything is open; rclpy writes what was chosen into the profile: each has
+        # its own.
+        says = [overridable(node, name, "publisher", policies) for _, name, policies in said]
+        hears = [overridable(node, name, "subscription", NEWEST) for _, name, _, _ in heard]
+        self._commands, self._requested, self._belief = (
+            node.create_lifecycle_publisher(
+                kind, name, copy(topics.COMMAND_QOS), qos_overriding_options=chosen
+            )
+            for (kind, name, _), chosen in zip(said, says, strict=True)
+        )
+        self.commands_topic: str = self._commands.topic_name
+        """Absolute name."""
         self._heard = [
-            node.create_subscription(kind, name, callback, copy(qos), qos_overriding_options=overridable)
-            for kind, name, callback, qos in heard
+            node.create_subscription(kind, name, callback, copy(qos), qos_overriding_options=chosen)
+            for (kind, name, callback, qos), chosen in zip(heard, hears, strict=True)
         ]
+        if unknown := ignored(node):
+            known = sorted(name for name in node._parameters if name.startswith("qos_overrides./"))
+            node.get_logger().warning(f"ignored: {', '.join(unknown)}; valid: {', '.join(known)}")
         self._watchdog = node.create_timer(spec.safety.stale_after / 2, on_watch, clock=STEADY)
         self._services = [
             node.create_service(Trigger, f"~/{name}", serve) for name, serve in services.items()

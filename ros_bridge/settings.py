@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
+from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor, SetParametersResult
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -98,6 +98,12 @@ def number_problem(parameter: Parameter) -> str | None:
     if sound and low <= value <= high:
         return None
     return f"{parameter.name}: got {value!r:.80}; valid: a number from {low:g} to {high:g}{unit}"
+
+
+def judge(parameters: Iterable[Parameter], configured: bool, state: str) -> SetParametersResult:
+    """Whether parameters may be set to these values now."""
+    problem = change_problem(parameters, configured, state)
+    return SetParametersResult(successful=problem is None, reason=problem or "")
 
 
 def change_problem(parameters: Iterable[Parameter], configured: bool, state: str) -> str | None:

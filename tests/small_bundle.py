@@ -61,11 +61,11 @@ def hearing_policy(path: Path, family: str) -> PolicyBundle:
     return export_learner(path, learner, {}, "untrained")
 
 
-def untrained_policy(path: Path, family: str, seed: int = 0) -> PolicyBundle:
-    """A bundle of a policy that does not adapt, untrained, of any family on a robot."""
+def untrained_policy(path: Path, family: str, seed: int = 0, size: float = 0.1) -> PolicyBundle:
+    """A bundle of a policy that does not adapt, untrained, of any family on a robot, the wilder the larger `size`."""
     env = TrialVecEnv(load_family(family), 2, seed, threads=1)
     learner = BoundLearner(env, seed, told_task=False, config=BoundConfig(robots=2, hidden=(16,)))
-    perturb(learner.policy, seed, size=0.1)
+    perturb(learner.policy, seed, size)
     return export_learner(path, learner, {"learner": "dr", "seed": seed, "iterations": 0}, "untrained")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import math
 import os
@@ -199,6 +200,30 @@ def test_it_says_whose_rclpy_it_found(monkeypatch):
     monkeypatch.setenv("ROS_DISTRO", "jazzy")
     sourced = ModuleType("rclpy")
     sourced.__file__ = "/opt/ros/jazzy/lib/python3.12/site-packages/rclpy/__init__.py"
-    assert (
-        doctor._rclpy_origin(sourced) == "of ROS 2 jazzy in /opt/ros/jazzy/lib/python3.12/site-packages/rclpy"
-    )
+    found = "of ROS 2 jazzy in /opt/ros/jazzy/lib/python3.12/site-packages/rclpy"
+    with pytest.raises(
+        RuntimeError, match=f"rclpy {found}, and that of the wheel ros-rclpy [0-9.]+ behind it"
+    ):
+        doctor._rclpy_origin(sourced)
+
+    def none(name: str):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "distribution", none)
+    assert doctor._rclpy_origin(sourced) == found
+
+
+@pytest.mark.parametrize(
+    ("distribution", "machine", "said"),
+    [
+        ("", "x86_64", "pip install -e '.[robot]'"),
+        ("", "aarch64", "source /opt/ros/"),
+        ("humble", "x86_64", "an environment made anew, with the python3 of ROS 2 humble and without wheels"),
+    ],
+)
+def test_ros_is_mended_with_wheels_but_not_beside_a_ros_that_was_sourced(
+    monkeypatch, distribution, machine, said
+):
+    monkeypatch.setenv("ROS_DISTRO", distribution)
+    monkeypatch.setattr(doctor.platform, "machine", lambda: machine)
+    assert doctor._ros_mend().startswith(said)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
@@ -77,6 +79,20 @@ def test_what_is_wrong_is_said_in_words_and_is_nan_in_the_frame(pendulum, messag
 def test_a_reading_without_a_stamp_is_a_problem_even_if_its_numbers_are_fine(pendulum):
     got = conversions.to_reading(joint_state(0.0), pendulum)
     assert got.problem == "header.stamp is not set"
+
+
+def test_names_of_messages_that_are_huge_are_not_kept_for_ever(pendulum):
+    """100 messages with 2,000 other names each: as strings alone they are about 100 bytes each, 20 MB together."""
+    tracemalloc.start()
+    try:
+        for k in range(100):
+            names = ("pivot", *(f"{k} {index}" for index in range(2000)))
+            numbers = (0.1,) * len(names)
+            assert conversions.to_reading(joint_state(1.0, names, numbers, numbers), pendulum).problem is None
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 3e6
 
 
 def test_one_bad_joint_leaves_the_other_as_it_is(arm):

@@ -96,6 +96,16 @@ def test_a_duplicate_does_not_break_the_silence(intake):
     assert intake.counts[DUPLICATE] == 3  # then they are too old to be looked at
 
 
+def test_a_reading_that_is_repeated_while_ros_time_stands_still_is_never_fresh_again(intake):
+    """Neither its stamp nor ROS time moves, so that by its age it is as good as new for ever."""
+    arrivals = [1.0 + k * PERIOD for k in range(50)]
+    assert [intake.judge(1.0, 1.0, arrival) for arrival in arrivals] == [ACT] + [DUPLICATE] * 49
+    assert all(intake.silent(arrival) for arrival in arrivals[4:])
+    intake.restart()
+    assert intake.judge(1.0, 1.0, arrivals[-1]) is DUPLICATE
+    assert intake.judge(1.0 + PERIOD, 1.0 + PERIOD, arrivals[-1]) is ACT
+
+
 def test_clocks_set_back_are_followed_once_the_old_readings_are_forgotten(intake):
     intake.judge(100.0, 100.0, 1.0)
     verdicts = [intake.judge(90.0 + k * PERIOD, 90.0 + k * PERIOD, 1.0 + k * PERIOD) for k in range(1, 7)]
