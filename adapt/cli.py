@@ -8,7 +8,7 @@ from typing import Any
 import tyro
 
 from adapt.commands.common import print_json
-from adapt.commands.deployment import Demo, Deploy, Echo, Replay, SimRobot
+from adapt.commands.deployment import Demo, Deploy, Echo, Hil, Replay, SimRobot
 from adapt.commands.learning import (
     Compare,
     Evaluate,
@@ -32,6 +32,7 @@ _COMMANDS = {
     "sim-robot": SimRobot,
     "echo": Echo,
     "replay": Replay,
+    "hil": Hil,
     "demo": Demo,
     "bench": Bench,
     "list": List,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
-from adapt.commands.common import Positional
+from adapt.commands.common import Positional, print_json
 
 
 @dataclass
@@ -108,6 +109,37 @@ class Replay:
         return replay(
             self.recording, self.bundle, self.out, columns=self.columns, robot=self.robot, json=self.json
         )
+
+
+@dataclass
+class Hil:
+    """Break what robot and node say to each other, and judge what the node does: endurance runs with faults."""
+
+    what: Positional[Literal["soak"]]
+    family: Positional[str]
+    """Task family of the simulated robots, such as pendulum_swingup."""
+    bundle: Positional[Path]
+    """Folder of the bundle."""
+    minutes: float = 60.0
+    """Length, in min."""
+    seed: int = 0
+    """Of the faults and of the robots."""
+    kills: bool = True
+    """The node is killed as well, and started again."""
+    out: Path = Path("runs/soak")
+    """Folder for report.json, the schedule of faults and logs."""
+    json: bool = False
+
+    def run(self) -> int:
+        from ros_bridge.hil.report import show
+        from ros_bridge.hil.soak import Soak, soak
+
+        result = soak(Soak(self.family, str(self.bundle), self.minutes, self.seed, self.kills), self.out)
+        if self.json:
+            print_json(result)
+        else:
+            show(result)
+        return int(not result["ok"])
 
 
 @dataclass
