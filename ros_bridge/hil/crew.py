@@ -40,6 +40,8 @@ class Crew:
     robots: list[dict[str, Any]] = field(default_factory=list)
     """What each simulated robot said at its end."""
     kills: int = 0
+    robot_began: float = 0.0
+    """When the present robot was started, system time in [s]."""
     _processes: dict[str, Process] = field(default_factory=dict)
     _tasks: int = 0
     _nodes: int = 0
@@ -119,6 +121,7 @@ class Crew:
         log = self.folder / "robot.log"
         self._processes["robot"] = Process(arguments, log, self.environment)
         self._tasks += 1
+        self.robot_began = time.time()
 
     @property
     def _record(self) -> Path:

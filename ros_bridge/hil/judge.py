@@ -126,7 +126,7 @@ class Judge:
         self._read_at = at
         if fit:
             self.unfit_since = None
-        elif self.unfit_since is None:
+        elif self.unfit_since is None or gap > SILENCE:  # after silence it is another robot
             self.unfit_since = at
         if not fit or gap > self.spec.safety.stale_after:
             self._fit_since = math.inf

@@ -77,8 +77,8 @@ class Listener(Node):
         from those who are judged.
         """
         for subscription, callback in self._heard:
-            with subscription.handle as handle:
-                while (taken := handle.take_message(subscription.msg_type, False)) is not None:
+            with subscription.handle:
+                while (taken := subscription.handle.take_message(subscription.msg_type, False)) is not None:
                     callback(*taken)
         until = time.time() - lag
         while self._heap and self._heap[0][0] <= until:

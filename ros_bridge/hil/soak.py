@@ -120,7 +120,8 @@ class _Run:
         """Since the first command, in [s]."""
         self.listener = Listener(spec, judge, ROBOT, NODE, self._on_kill)
         self._tended = 0.0
-        self._changed_at = -FALLEN
+        self._changed_at = 0.0
+        """When a robot was last told to go, system time in [s]."""
 
     def play(self, stop: Any) -> None:
         """Until the time is over, or until told to stop."""
@@ -152,7 +153,7 @@ class _Run:
         for problem in self.crew.tend():
             self.judge.on_process(problem, time.time())
         since, now = self.judge.unfit_since, time.time()
-        if since is not None and now - since > FALLEN and now - self._changed_at > FALLEN:
+        if since is not None and max(self._changed_at, self.crew.robot_began) < since < now - FALLEN:
             self._changed_at = now
             self.crew.change_robot()
 

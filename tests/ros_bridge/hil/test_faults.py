@@ -25,6 +25,7 @@ from ros_bridge.hil.schedule import (
     random_schedule,
     to_json,
 )
+from tests.documents import DOCS
 
 STAMP = 5_000_000_000
 
@@ -237,6 +238,21 @@ def test_magnitudes_are_within_their_kind_s_range(go2):
         kind = KINDS[drawn.kind]
         if kind.unit in ("s", "messages", "1"):
             assert kind.low <= drawn.magnitude <= kind.high
+
+
+def test_the_page_lists_every_kind_with_its_targets():
+    rows = [
+        line.split("|")[1:-1] for line in (DOCS / "hil.md").read_text().splitlines() if line.startswith("| `")
+    ]
+    listed = {
+        name.strip().strip("`"): [
+            target for target, x in zip((JOINTS, IMU, COMMANDS), row[3:], strict=True) if "x" in x
+        ]
+        for row in rows
+        if len(row) == 6
+        for name in row[0].split(",")
+    }
+    assert listed == {name: [t for t in kind.targets if t != NODE] for name, kind in KINDS.items()}
 
 
 def test_between_faults_there_is_time_to_recover(go2):

@@ -23,14 +23,14 @@ from tests.ros_bridge.patience import PATIENCE, alive, until
 pytestmark = pytest.mark.ros
 FAMILY = "pendulum_swingup"
 FAULTS = (
-    Fault("nan", JOINTS, 0.5, 0.3),
-    Fault("off", JOINTS, 1.6, 0.4),
-    Fault("garbage", JOINTS, 2.8, 0.3, seed=1),
-    Fault("delayed", JOINTS, 3.9, 0.3, 0.2),
-    Fault("loss", COMMANDS, 5.2, 0.3, 0.5),
-    Fault("saturated", COMMANDS, 5.8, 0.3, 0.1),
+    Fault("nan", JOINTS, 0.4, 0.2),
+    Fault("off", JOINTS, 1.1, 0.3),
+    Fault("garbage", JOINTS, 1.9, 0.2, seed=1),
+    Fault("delayed", JOINTS, 2.6, 0.2, 0.2),
+    Fault("loss", COMMANDS, 3.5, 0.3, 0.5),
+    Fault("saturated", COMMANDS, 4.0, 0.2, 0.1),
 )
-SECONDS = 7.0
+SECONDS = 4.6
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_the_report_is_written_and_no_process_is_left(result, folder, pids):
 
 
 def test_a_node_that_commands_anything_is_caught_on_both_sides(result, bundle, tmp_path):
-    run = Soak(FAMILY, str(bundle.path), 4.0 / 60, faults=())
+    run = Soak(FAMILY, str(bundle.path), 3.0 / 60, faults=())
     found = soak.soak(run, tmp_path, node=[], node_module="tests.ros_bridge.hil.careless_node")
     assert not found["ok"]
     what = {(violation["side"], violation["what"]) for violation in found["violations"]}
