@@ -8,6 +8,9 @@ from typing import Literal
 
 from adapt.commands.common import Positional, print_json
 
+INTERRUPTED = 130
+"""Exit code of what was told to stop before its end."""
+
 
 @dataclass
 class Deploy:
@@ -139,7 +142,9 @@ class Hil:
             print_json(result)
         else:
             show(result)
-        return int(not result["ok"])
+        if not result["ok"]:
+            return 1
+        return INTERRUPTED if result["stopped_early"] else 0
 
 
 @dataclass

@@ -118,7 +118,7 @@ class Crew:
     def _start_robot(self) -> None:
         arguments = ["sim-robot", self.family, "--task", str(self._tasks), "--seed", str(self.seed)]
         arguments += ["--seconds", str(self.turn), "--namespace", ROBOT, "--record", str(self._record)]
-        log = self.folder / "robot.log"
+        log = self.folder / f"robot_{self._tasks:03d}.log"
         self._processes["robot"] = Process(arguments, log, self.environment)
         self._tasks += 1
         self.robot_began = time.time()

@@ -57,6 +57,8 @@ class Judge:
         self._active: dict[int, Course] = {}
         self._waiting: list[Course] = []
         """The node has not driven since."""
+        self._complained = False
+        """Of a node that has not driven since."""
         self._safe_wait: SafeWait | None = None
         self._answered_at, self._was_safe = math.nan, False
         self._read_at, self._fit_since = math.nan, math.inf
@@ -116,7 +118,7 @@ class Judge:
         if not self._was_safe:
             for course in self._waiting:
                 course.recovery = at - course.waits_from
-            self._waiting = []
+            self._waiting, self._complained = [], False
 
     def on_reading(self, position: np.ndarray, velocity: np.ndarray, upright: bool, at: float) -> None:
         """What the robot's own sensors say before any fault: shape (J,) each, in [rad] and [rad/s]."""
@@ -128,16 +130,14 @@ class Judge:
             self.unfit_since = None
         elif self.unfit_since is None or gap > SILENCE:  # after silence it is another robot
             self.unfit_since = at
+        if not fit:  # what the node would have done now nobody will know
+            self._waiting = [course for course in self._waiting if course.fault.target == NODE]
         if not fit or gap > self.spec.safety.stale_after:
             self._fit_since = math.inf
         elif math.isinf(self._fit_since):
             self._fit_since = at
         if not self._active:
             self._lose_patience(at)
-
-    def on_killed(self, at: float) -> None:
-        """The node got SIGKILL; another one is started."""
-        self._killed_at, self._reborn = at, set()
 
     def on_process(self, what: str, at: float) -> None:
         """A process ended as it should not have, in words."""
@@ -168,6 +168,7 @@ class Judge:
             self._commands_sound_from = math.inf
         if course.fault.target == NODE:
             self._waiting.append(course)
+            self._killed_at, self._reborn, self._was_safe = at, set(), False
 
     def _end(self, course: Course, event: Event) -> None:
         self._ended_at = course.ended = event.at
@@ -187,12 +188,13 @@ class Judge:
             judge.restart()
 
     def _lose_patience(self, at: float) -> None:
+        """Blames a node that does not drive although all is sound, once."""
+        waited = at - max(self._ended_at, self._fit_since)
         patience = self.spec.safety.recovery + PATIENCE
-        for course in list(self._waiting):
-            waited = at - max(course.ended, self._fit_since)
-            if waited > patience:
-                self._waiting.remove(course)
-                self._blame("node", Breach("no_recovery", value=waited, limit=patience), course, at)
+        if waited > patience and (self._waiting or self._was_safe) and not self._complained:
+            self._complained = True
+            course = self._waiting[-1] if self._waiting else None
+            self._blame("node", Breach("no_recovery", value=waited, limit=patience), course, at)
 
     def _count(self, passed: float) -> None:
         if not self._was_safe:

@@ -84,13 +84,13 @@ class Listener(Node):
         while self._heap and self._heap[0][0] <= until:
             heapq.heappop(self._heap)[2]()
 
-    def later(self, at: float, judged: Callable[[], None]) -> None:
+    def _later(self, at: float, judged: Callable[[], None]) -> None:
         """Something that happened at `at` [s], system time, and is to be judged in its turn."""
         heapq.heappush(self._heap, (at, next(self._count), judged))
 
     def _on_event(self, message: String, info: MessageInfo) -> None:
         event = events.read_event(message)
-        self.later(event.at, lambda: self._judge.on_event(event))
+        self._later(event.at, lambda: self._judge.on_event(event))
         if event.what == events.BEGUN and self._judge.courses[event.index].fault.target == NODE:
             self._on_kill()
 
@@ -102,7 +102,7 @@ class Listener(Node):
         except BridgeError as error:
             command = str(error)
         hear = self._judge.on_node_command if side == "node" else self._judge.on_robot_command
-        self.later(at, lambda: hear(command, at, sequence))
+        self._later(at, lambda: hear(command, at, sequence))
         self._time_command(side, command, at)
 
     def _on_requested(self, message: Float64MultiArray, info: MessageInfo) -> None:
@@ -112,12 +112,12 @@ class Listener(Node):
         except BridgeError as error:
             self.problems.append(str(error))
             return
-        self.later(at, lambda: self._judge.on_answer(reasons, at))
+        self._later(at, lambda: self._judge.on_answer(reasons, at))
 
     def _on_joints(self, message: JointState, info: MessageInfo) -> None:
         at, frame = info["source_timestamp"] * _NANO, conversions.to_reading(message, self._spec).frame
         upright = self._upright
-        self.later(at, lambda: self._judge.on_reading(frame.position[0], frame.velocity[0], upright, at))
+        self._later(at, lambda: self._judge.on_reading(frame.position[0], frame.velocity[0], upright, at))
         self._published[_stamp(message)] = at
         if len(self._published) > _PENDING:
             self._published.popitem(last=False)
@@ -153,7 +153,7 @@ class Listener(Node):
             if self._judge.quiet(end):
                 latencies.append(end - begin)
 
-        self.later(end, count)
+        self._later(end, count)
 
 
 def _stamp(message: JointState) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from ros_bridge.drive import COMMAND_TIMEOUT
 from ros_bridge.hil.course import Course
 from ros_bridge.hil.crew import Crew
 from ros_bridge.hil.judge import Judge
@@ -22,13 +23,16 @@ from ros_bridge.latency import quantiles
 def report(
     judge: Judge, heard: Listener, crew: Crew, lasted: float, config: dict[str, Any]
 ) -> dict[str, Any]:
-    """All of it, as JSON has it: numbers that nobody knows are null."""
+    """All of it, as JSON has it: numbers that nobody knows are null.
+
+    `ok` needs a node that drove: one that is never out of safe mode has no fault to bear.
+    """
     steps = sum(robot["steps"] for robot in crew.robots)
     return _known(
         {
             "config": config,
             "seconds": lasted,
-            "ok": not judge.violation_count,
+            "ok": not judge.violation_count and judge.driven > 0.0,
             "judge": judge.figures(),
             "faults": by_kind(judge.courses),
             "relay_latency_ms": {
@@ -108,10 +112,11 @@ def _known(value: Any) -> Any:
 
 
 def table(result: dict[str, Any]) -> Table:
-    """A line for every kind of fault; `bad` are violations, `seen` recoveries before the next fault."""
+    """A line for every kind of fault; `bad` are violations, `back` the time to drive again, `seen` how
+    often that was known."""
     shown = Table(box=SIMPLE)
     shown.add_column("fault", no_wrap=True)
-    for column in ("count", "bad", "safe\n[s]", "recovery\np50 [s]", "max\n[s]", "seen", "periods\nto safe"):
+    for column in ("count", "bad", "safe\n[s]", "back\np50 [s]", "max\n[s]", "seen", "periods\nto safe"):
         shown.add_column(column, justify="right", no_wrap=True)
     for label, row in result["faults"].items():
         recovery = row["recovery_s"]
@@ -120,8 +125,8 @@ def table(result: dict[str, Any]) -> Table:
             str(row["count"]),
             str(row["violations"]),
             f"{row['safe_s']:.1f}",
-            _number(recovery["p50"]),
-            _number(recovery["max"]),
+            _number(recovery["p50"], ".2f"),
+            _number(recovery["max"], ".2f"),
             f"{row['recovered']}/{row['count']}",
             _number(row["most_periods_to_safe"], "d"),
         )
@@ -139,12 +144,13 @@ def show(result: dict[str, Any]) -> None:
 def summary(result: dict[str, Any]) -> list[str]:
     """The rest, in lines."""
     judge, robots, latency = result["judge"], result["robots"], result["relay_latency_ms"]
+    node, share = judge["node"], judge["driven_s"] / max(result["seconds"], 1e-9)
     lines = [
-        f"{result['seconds']:.0f} s, {judge['node']['commands']} commands of the node, "
-        f"{judge['robot']['commands']} reached the robot; {judge['violations']} violations",
-        f"driven {judge['driven_s']:.0f} s, safe mode {judge['safe_s']:.0f} s, of which without a fault "
-        f"{judge['safe_without_fault_s']:.0f} s; longest silence {judge['node']['longest_silence_s']:.3f} s, "
-        f"over 0.1 s {judge['drive_timeouts']} times; {result['node_kills']} times killed",
+        f"{result['seconds']:.0f} s, {node['commands']} commands of the node, {judge['robot']['commands']} reached the "
+        f"robot; {judge['violations']} violations",
+        f"driven {judge['driven_s']:.0f} s ({share:.0%}), safe mode {judge['safe_s']:.0f} s, of which without a fault "
+        f"{judge['safe_without_fault_s']:.0f} s; longest silence {node['longest_silence_s']:.3f} s, over "
+        f"{COMMAND_TIMEOUT} s {judge['drive_timeouts']} times; {result['node_kills']} times killed",
         f"robots {robots['count']}, fell {robots['fell']}, {robots['simulated_s']:.0f} s simulated, "
         f"{robots['slips']} times late; drives rejected {robots['rejected_commands']}",
         f"relay adds {_number(latency['sensors']['p50'])} ms to readings (p50; p99 "

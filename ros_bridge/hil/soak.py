@@ -118,7 +118,7 @@ class _Run:
         self.judge, self.crew, self.seconds = judge, crew, seconds
         self.lasted = 0.0
         """Since the first command, in [s]."""
-        self.listener = Listener(spec, judge, ROBOT, NODE, self._on_kill)
+        self.listener = Listener(spec, judge, ROBOT, NODE, crew.kill_node)
         self._tended = 0.0
         self._changed_at = 0.0
         """When a robot was last told to go, system time in [s]."""
@@ -156,11 +156,6 @@ class _Run:
         if since is not None and max(self._changed_at, self.crew.robot_began) < since < now - FALLEN:
             self._changed_at = now
             self.crew.change_robot()
-
-    def _on_kill(self) -> None:
-        at = time.time()
-        self.crew.kill_node()
-        self.listener.later(at, lambda: self.judge.on_killed(at))
 
 
 @contextmanager

@@ -217,6 +217,31 @@ def test_a_node_that_does_not_drive_again_is_found(pendulum):
     for _ in range(80):
         bench.step(0.0, reasons=SAFE)
     assert bench.found == ["no_recovery"]  # once, after 0.1 s of recovery and 1 s of patience
+    assert bench.judge.courses[0].violations == 1
+
+
+def test_a_node_that_stays_in_safe_mode_without_any_fault_is_found(pendulum):
+    bench = Bench(pendulum)
+    for _ in range(50):
+        bench.step(0.0, reasons=SAFE)
+    assert bench.found == []
+    for _ in range(50):
+        bench.step(0.0, reasons=SAFE)
+    assert bench.found == ["no_recovery"]
+    bench.step(1.0)
+    for _ in range(100):
+        bench.step(0.0, reasons=SAFE)
+    assert bench.found == ["no_recovery"] * 2
+
+
+def test_recovery_of_a_robot_that_fell_is_not_known(pendulum):
+    bench = Bench(pendulum, fault("nan"))
+    bench.event(BEGUN)
+    bench.step(0.0, reasons=SAFE)
+    bench.event(ENDED)
+    bench.step(0.0, reasons=SAFE, fit=False)
+    bench.step(1.0)
+    assert bench.judge.courses[0].recovery is None
 
 
 def test_a_robot_that_cannot_be_driven_excuses_it(pendulum):
@@ -233,7 +258,6 @@ def test_a_killed_node_s_silence_and_first_command_are_excused_and_its_return_is
     bench = Bench(slow, fault("killed", NODE))
     bench.step(2.5)
     bench.event(BEGUN)
-    bench.judge.on_killed(bench.now + 0.001)
     bench.step(2.5)  # was on its way
     bench.sequence = 7  # its first ones were not heard
     bench.step(0.0, passed=3.0, reasons=SAFE)

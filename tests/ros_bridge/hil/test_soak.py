@@ -122,11 +122,14 @@ def test_what_makes_no_sense_is_refused_before_anything_is_started(bundle, tmp_p
     assert len(pids) == before
 
 
-@pytest.mark.parametrize(("ok", "code"), [(True, 0), (False, 1)])
-def test_the_exit_code_says_whether_there_were_violations(monkeypatch, capsys, ok, code):
-    monkeypatch.setattr(soak, "soak", lambda *_: {"ok": ok})
+@pytest.mark.parametrize(
+    ("ok", "early", "code"), [(True, False, 0), (False, False, 1), (True, True, 130), (False, True, 1)]
+)
+def test_the_exit_code_says_whether_there_were_violations(monkeypatch, capsys, ok, early, code):
+    result = {"ok": ok, "stopped_early": early}
+    monkeypatch.setattr(soak, "soak", lambda *_: result)
     assert main(["hil", "soak", FAMILY, "anywhere", "--json"]) == code
-    assert json.loads(capsys.readouterr().out) == {"ok": ok}
+    assert json.loads(capsys.readouterr().out) == result
 
 
 def test_a_free_domain_is_another_one_than_that_of_somebody_who_is_there(monkeypatch):
@@ -150,7 +153,7 @@ def test_a_run_that_is_interrupted_leaves_no_process_and_if_it_can_a_report(bund
     with (tmp_path / "log").open("wb") as log:
         run = subprocess.Popen([*command, "--out", str(tmp_path)], stdout=log, stderr=log)
     try:
-        until(lambda: "first command" in text(tmp_path / "logs/robot.log"))
+        until(lambda: "first command" in text(tmp_path / "logs/robot_000.log"))
         children = list(map(int, text(Path(f"/proc/{run.pid}/task/{run.pid}/children")).split()))
         assert len(children) == 3
         os.kill(run.pid, number)
