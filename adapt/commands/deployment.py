@@ -125,6 +125,8 @@ class Hil:
     """Folder of the bundle."""
     minutes: float = 60.0
     """Length, in min."""
+    robot: str | None = None
+    """Robot name or path of a robot.yaml. Default: the robot named in the bundle."""
     seed: int = 0
     """Of the faults and of the robots."""
     kills: bool = True
@@ -137,7 +139,8 @@ class Hil:
         from ros_bridge.hil.report import show
         from ros_bridge.hil.soak import Soak, soak
 
-        result = soak(Soak(self.family, str(self.bundle), self.minutes, self.seed, self.kills), self.out)
+        run = Soak(self.family, str(self.bundle), self.minutes, self.robot, self.seed, self.kills)
+        result = soak(run, self.out)
         if self.json:
             print_json(result)
         else:

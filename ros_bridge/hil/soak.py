@@ -45,6 +45,8 @@ class Soak:
     bundle: str
     """Folder."""
     minutes: float
+    robot: str | None = None
+    """Registered name or robot.yaml; None for the robot that the bundle names."""
     seed: int = 0
     """Of schedule and robots."""
     kills: bool = True
@@ -79,7 +81,7 @@ def soak(
     if not what.minutes > 0.0:
         raise BadSoak(f"minutes {what.minutes}: expected more than 0")
     spec = load_family(what.family).robot
-    bundle, own = open_bundle(what.bundle)
+    bundle, own = open_bundle(what.bundle, what.robot)
     if own.digest != spec.digest:
         raise BadSoak(f"{what.bundle}: drives {own.name}; {what.family} has {spec.name}, with other numbers")
     seconds = 60.0 * what.minutes
@@ -89,8 +91,8 @@ def soak(
     write_json(out / "schedule.json", schedule.to_json(faults), indent=1)
     crew = Crew(
         what.family,
-        spec.name,
-        ["deploy", what.bundle] if node is None else node,
+        what.robot or spec.name,
+        ["deploy", what.bundle, "--robot", what.robot or spec.name] if node is None else node,
         out / "schedule.json",
         out / "logs",
         {},

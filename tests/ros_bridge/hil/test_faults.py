@@ -9,23 +9,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from ros_bridge.errors import BridgeError
 from ros_bridge.hil.faults import Alteration, Sample
-from ros_bridge.hil.line import Disturbance, Line
 from ros_bridge.hil.schedule import (
     COMMANDS,
     FIELDS,
     IMU,
     JOINTS,
-    KINDS,
-    NODE,
     Fault,
-    from_json,
-    possible,
-    random_schedule,
-    to_json,
 )
-from tests.documents import DOCS
 
 STAMP = 5_000_000_000
 
@@ -152,136 +143,3 @@ def test_jumping_stamps_go_both_ways_and_no_further_than_the_magnitude():
 def test_saturated_commands_are_cut():
     sample = Sample(0, ["hip", "knee"], {"command": [0.9, -0.2]})
     assert broken(fault("saturated", COMMANDS, magnitude=0.5), sample).values["command"] == [0.5, -0.2]
-
-
-def passed(
-    kind: str, magnitude: float = 0.0, count: int = 8, period: float = 0.02, seed: int = 0
-) -> list[tuple[float, int]]:
-    """When messages 0, 1, ... come out, in control periods, under a fault that begins with the first."""
-    line, out = Line(), list[tuple[float, int]]()
-    disturbance = Disturbance(fault(kind, magnitude=magnitude, seed=seed), begin=0.0)
-    for step in range(count + 100):
-        if step < count:
-            line.push(step, step * period, [disturbance])
-        out += [(step, message) for message in line.release(step * period + 1e-9)]
-    return out
-
-
-def test_off_lets_nothing_through():
-    assert passed("off") == []
-
-
-def test_slow_lets_one_of_three_through():
-    assert passed("slow", 3.0) == [(2, 2), (5, 5)]
-
-
-def test_delayed_messages_come_two_periods_later_in_order():
-    assert passed("delayed", 0.04, count=4) == [(2, 0), (3, 1), (4, 2), (5, 3)]
-
-
-def test_an_intermittent_line_is_away_first_and_back_after_the_magnitude():
-    # Away for 0.00 to 0.05 s, back until 0.10 s, away until 0.15 s: messages 3 and 4 of 0.06 and 0.08 s, then none.
-    assert passed("intermittent", 0.05) == [(3, 3), (4, 4)]
-
-
-def test_duplicates_come_at_once():
-    assert passed("duplicates", count=2) == [(0, 0), (0, 0), (1, 1), (1, 1)]
-
-
-def test_reordered_messages_come_after_the_next():
-    assert passed("reordered", count=4) == [(1, 1), (1, 0), (3, 3), (3, 2)]
-
-
-def test_bursts_come_together():
-    assert passed("bursts", 3.0, count=7) == [(2, 0), (2, 1), (2, 2), (5, 3), (5, 4), (5, 5)]
-
-
-def test_loss_has_its_share():
-    assert len(passed("loss", 0.25, count=2000)) == pytest.approx(1500, abs=80)  # 4 standard deviations: 77
-
-
-def test_two_faults_act_on_what_the_first_leaves():
-    line = Line()
-    twice, later = Disturbance(fault("duplicates"), 0.0), Disturbance(fault("delayed", magnitude=0.1), 0.0)
-    line.push("a", 0.0, [twice, later])
-    assert line.release(0.09) == []
-    assert line.release(0.1) == ["a", "a"]
-
-
-def test_what_comes_after_a_delay_does_not_overtake():
-    line = Line()
-    line.push("late", 0.0, [Disturbance(fault("delayed", magnitude=0.1), 0.0)])
-    line.push("fresh", 0.02)
-    assert line.release(0.05) == []
-    assert line.next_due == pytest.approx(0.1)
-    assert line.release(0.1) == ["late", "fresh"]
-
-
-def test_schedules_are_reproducible_and_have_every_kind_before_any_comes_twice(go2):
-    schedule = random_schedule(3, 600.0, go2, kills=True)
-    assert schedule == random_schedule(3, 600.0, go2, kills=True)
-    assert schedule != random_schedule(4, 600.0, go2, kills=True)
-    assert max(fault.end for fault in schedule) <= 600.0
-    count = len(possible(go2, kills=True))
-    assert {(fault.kind, fault.target) for fault in schedule[:count]} == set(possible(go2, kills=True))
-    assert {kind for kind, _ in possible(go2, kills=True)} == set(KINDS)
-
-
-def test_a_robot_without_imu_and_with_one_joint_has_fewer_kinds(pendulum):
-    kinds = possible(pendulum)
-    assert {target for _, target in kinds} == {JOINTS, COMMANDS}
-    assert not {"swapped", "names", "killed"} & {kind for kind, _ in kinds}
-
-
-def test_magnitudes_are_within_their_kind_s_range(go2):
-    for drawn in random_schedule(0, 2000.0, go2):
-        kind = KINDS[drawn.kind]
-        if kind.unit in ("s", "messages", "1"):
-            assert kind.low <= drawn.magnitude <= kind.high
-
-
-def test_the_page_lists_every_kind_with_its_targets():
-    rows = [
-        line.split("|")[1:-1] for line in (DOCS / "hil.md").read_text().splitlines() if line.startswith("| `")
-    ]
-    listed = {
-        name.strip().strip("`"): [
-            target for target, x in zip((JOINTS, IMU, COMMANDS), row[3:], strict=True) if "x" in x
-        ]
-        for row in rows
-        if len(row) == 6
-        for name in row[0].split(",")
-    }
-    assert listed == {name: [t for t in kind.targets if t != NODE] for name, kind in KINDS.items()}
-
-
-def test_between_faults_there_is_time_to_recover(go2):
-    schedule = sorted(random_schedule(5, 600.0, go2), key=lambda fault: fault.begin)
-    end, quiet = 0.0, 0.0
-    for drawn in schedule:
-        quiet += max(drawn.begin - end, 0.0)
-        assert drawn.begin - end >= 1.0 or drawn.begin < end
-        end = max(end, drawn.end)
-    assert quiet > 200.0
-
-
-def test_a_schedule_survives_its_file(go2):
-    schedule = random_schedule(1, 60.0, go2, kills=True)
-    assert from_json(to_json(schedule)) == schedule
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"kind": "explodes"}, "fault 'explodes': valid: off, stuck, garbage"),
-        ({"target": NODE}, "fault bias: target 'node'; valid: joints, imu"),
-        ({"field": "torque"}, "field 'torque'; valid: position, velocity"),
-        ({"begin": float("nan")}, "expected 0 or more"),
-        ({"duration": -1.0}, "expected 0 or more"),
-        ({"colour": "red"}, "colour"),
-    ],
-)
-def test_a_file_that_is_no_schedule_is_refused(change, words):
-    (row,) = to_json([fault("bias", magnitude=0.1)])
-    with pytest.raises(BridgeError, match=words):
-        from_json([row | change])
