@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from robots import RobotSpec
-from robots.safety import SAFE_MODE
+from robots.safety import SAFE_MODE, reason_names
 from ros_bridge.drive import COMMAND_TIMEOUT
 from ros_bridge.hil.command_judge import Breach, CommandJudge
 from ros_bridge.hil.course import Course, SafeWait
@@ -28,6 +28,8 @@ AFTERMATH = 0.6
 """Time after a fault in which messages of before still come, in [s]: longer than any is delayed."""
 DEAD = 0.3
 """After so long nothing more comes from a node that was killed, and nothing yet from the next one, in [s]."""
+FIT = 0.5
+"""A robot can be driven after so long within its limits, in [s]: of one at a limit noise says so now and then."""
 KEPT = 1000
 """Violations that are kept in full; all are counted."""
 _SAFE = int(SAFE_MODE)
@@ -60,7 +62,8 @@ class Judge:
         self._complained = False
         """Of a node that has not driven since."""
         self._safe_wait: SafeWait | None = None
-        self._answered_at, self._was_safe = math.nan, False
+        self._answered_at, self._was_safe, self._reasons = math.nan, False, 0
+        self._safe_since = -math.inf
         self._read_at, self._fit_since = math.nan, math.inf
         self._commands_sound_from = -math.inf
         self._ended_at = -math.inf
@@ -114,7 +117,10 @@ class Judge:
         passed = at - self._answered_at
         if 0.0 < passed < SILENCE:
             self._count(passed)
-        self._answered_at, self._was_safe = at, bool(reasons & _SAFE)
+        safe = bool(reasons & _SAFE)
+        if safe and not self._was_safe:
+            self._safe_since = at
+        self._answered_at, self._was_safe, self._reasons = at, safe, reasons
         if not self._was_safe:
             for course in self._waiting:
                 course.recovery = at - course.waits_from
@@ -126,9 +132,9 @@ class Judge:
         inside = (low <= position) & (position <= high) & (np.abs(velocity) <= self.spec.velocity_limit)
         fit, gap = upright and bool(inside.all()), at - self._read_at
         self._read_at = at
-        if fit:
+        if gap > SILENCE:  # it is another robot
             self.unfit_since = None
-        elif self.unfit_since is None or gap > SILENCE:  # after silence it is another robot
+        if not fit and self.unfit_since is None:
             self.unfit_since = at
         if not fit:  # what the node would have done now nobody will know
             self._waiting = [course for course in self._waiting if course.fault.target == NODE]
@@ -136,6 +142,8 @@ class Judge:
             self._fit_since = math.inf
         elif math.isinf(self._fit_since):
             self._fit_since = at
+        if at - self._fit_since > FIT:
+            self.unfit_since = None
         if not self._active:
             self._lose_patience(at)
 
@@ -189,12 +197,13 @@ class Judge:
 
     def _lose_patience(self, at: float) -> None:
         """Blames a node that does not drive although all is sound, once."""
-        waited = at - max(self._ended_at, self._fit_since)
+        waited = at - max(self._ended_at, self._fit_since, self._safe_since)
         patience = self.spec.safety.recovery + PATIENCE
         if waited > patience and (self._waiting or self._was_safe) and not self._complained:
             self._complained = True
             course = self._waiting[-1] if self._waiting else None
-            self._blame("node", Breach("no_recovery", value=waited, limit=patience), course, at)
+            why = ", ".join(reason_names(self._reasons))
+            self._blame("node", Breach("no_recovery", "", waited, patience, why), course, at)
 
     def _count(self, passed: float) -> None:
         if not self._was_safe:

@@ -81,7 +81,7 @@ def soak(
     if not what.minutes > 0.0:
         raise BadSoak(f"minutes {what.minutes}: expected more than 0")
     spec = load_family(what.family).robot
-    bundle, own = open_bundle(what.bundle, what.robot)
+    bundle, own = open_bundle(what.bundle, what.robot or "")
     if own.digest != spec.digest:
         raise BadSoak(f"{what.bundle}: drives {own.name}; {what.family} has {spec.name}, with other numbers")
     seconds = 60.0 * what.minutes

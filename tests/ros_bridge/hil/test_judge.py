@@ -99,6 +99,16 @@ def test_a_node_that_stays_in_safe_mode_without_any_fault_is_found(pendulum):
     for _ in range(100):
         bench.step(0.0, reasons=SAFE)
     assert bench.found == ["no_recovery"] * 2
+    assert bench.judge.violations[0]["detail"] == "sensor_not_finite"
+
+
+def test_a_moment_in_safe_mode_after_a_long_drive_is_not_blamed(pendulum):
+    bench = Bench(pendulum)
+    for _ in range(100):
+        bench.step(0.1)
+    for _ in range(10):
+        bench.step(0.0, reasons=SAFE)
+    assert bench.found == []
 
 
 def test_recovery_of_a_robot_that_fell_is_not_known(pendulum):
@@ -119,6 +129,21 @@ def test_a_robot_that_cannot_be_driven_excuses_it(pendulum):
         bench.step(0.0, reasons=SAFE, fit=False)
     assert bench.found == []
     assert bench.judge.unfit_since == pytest.approx(100.018)
+
+
+def test_a_robot_at_its_limit_cannot_be_driven_although_noise_says_so_now_and_then(pendulum):
+    bench = Bench(pendulum)
+    bench.step(0.0)
+    for _ in range(50):
+        bench.step(0.0, reasons=SAFE, fit=False)
+        bench.step(0.1)
+    assert bench.judge.unfit_since == pytest.approx(100.038)
+    for _ in range(30):
+        bench.step(0.1)
+    assert bench.judge.unfit_since is None
+    bench.step(0.0, fit=False)
+    bench.step(0.0, passed=3.0, fit=False)
+    assert bench.judge.unfit_since == pytest.approx(bench.now - 0.002)  # another robot
 
 
 def test_a_killed_node_s_silence_and_first_command_are_excused_and_its_return_is_timed(slow):
