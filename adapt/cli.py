@@ -8,7 +8,7 @@ from typing import Any
 import tyro
 
 from adapt.commands.common import print_json
-from adapt.commands.deployment import Demo, Deploy, Echo, Latency, Replay, SimRobot
+from adapt.commands.deployment import Demo, Deploy, Echo, Hil, Latency, Replay, SimRobot
 from adapt.commands.learning import (
     Compare,
     Evaluate,
@@ -33,6 +33,7 @@ _COMMANDS = {
     "echo": Echo,
     "replay": Replay,
     "latency": Latency,
+    "hil": Hil,
     "demo": Demo,
     "bench": Bench,
     "list": List,

@@ -86,6 +86,22 @@ class StepProgress(_Bars):
             say(f"{self._what:>7} {done}/{total}  {newest}")
 
 
+class SoakProgress(_Bars):
+    """One bar for an endurance run, in [s], with its violations and what is going on; a line a minute elsewhere."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("s  {task.fields[violations]} violations  {task.fields[active]}")
+        self._seconds = round(seconds)
+        self._last_line = time.monotonic()
+
+    def __call__(self, lasted: float, violations: int, active: str) -> None:
+        if console.is_terminal:
+            self._show("soak", round(lasted), self._seconds, violations=violations, active=active)
+        elif time.monotonic() - self._last_line > 60.0:
+            self._last_line = time.monotonic()
+            say(f"soak {lasted:.0f}/{self._seconds} s  {violations} violations")
+
+
 def say(message: str) -> None:
     """A line for the user, on standard error."""
     console.print(message, markup=False)

@@ -1,0 +1,161 @@
+"""`Alteration`: what a fault makes of a message's numbers, names and stamp. Pure: messages are `Sample`s.
+
+What happens to whole messages on their way is `ros_bridge.hil.line`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ros_bridge.hil.schedule import FIELDS, Fault
+
+
+@dataclass
+class Sample:
+    """What a message says, as far as faults are concerned."""
+
+    stamp: int
+    """In [ns] since the epoch; 0: none."""
+    names: list[str]
+    """Of the joints, in the order of the numbers; empty for an IMU."""
+    values: dict[str, list[float]]
+    """Numbers by field; a field that is missing is empty, or marked as absent."""
+
+
+class Alteration:
+    """A fault at work on one topic. `elapsed` is the time since it began, in [s]."""
+
+    def __init__(self, fault: Fault):
+        self.fault = fault
+        self.random = np.random.default_rng(fault.seed)
+        self.held: dict[str, list[float]] | None = None
+        """What a sensor that is stuck goes on saying."""
+        self._alter = _ALTERATIONS[fault.kind]
+
+    @staticmethod
+    def knows(fault: Fault) -> bool:
+        """Whether the fault is one of a message's content."""
+        return fault.kind in _ALTERATIONS
+
+    def alter(self, sample: Sample, elapsed: float) -> None:
+        """Breaks a sample, in place."""
+        self._alter(self, sample, elapsed)
+
+    def fields(self, sample: Sample) -> list[str]:
+        """The fault's fields, of those that the message has."""
+        wanted = (self.fault.field,) if self.fault.field else FIELDS[self.fault.target]
+        return [field for field in wanted if field in sample.values]
+
+    def places(self, sample: Sample, field: str) -> list[int]:
+        """Where the fault's numbers stand in a field."""
+        count = len(sample.values[field])
+        if not self.fault.joints:
+            return list(range(count))
+        joints = self.fault.joints
+        return [place for place, name in enumerate(sample.names) if name in joints and place < count]
+
+    def numbers(self, sample: Sample, change: Callable[[float], float]) -> None:
+        """Replaces each of the fault's numbers."""
+        for field in self.fields(sample):
+            values = sample.values[field]
+            for place in self.places(sample, field):
+                values[place] = change(values[place])
+
+
+def _stuck(at: Alteration, sample: Sample, elapsed: float) -> None:
+    if at.held is None:
+        at.held = {field: list(sample.values[field]) for field in at.fields(sample)}
+    for field, held in at.held.items():
+        for place in at.places(sample, field):
+            sample.values[field][place] = held[place]
+
+
+def _garbage(at: Alteration, sample: Sample, elapsed: float) -> None:
+    at.numbers(sample, lambda _: float(np.frombuffer(at.random.bytes(8))[0]))
+
+
+def _wrong(at: Alteration, sample: Sample, elapsed: float) -> None:
+    at.numbers(sample, lambda value: -at.fault.magnitude * value)
+
+
+def _bias(at: Alteration, sample: Sample, elapsed: float) -> None:
+    shift = at.fault.magnitude * _sign(at.fault)
+    at.numbers(sample, lambda value: value + shift)
+
+
+def _drift(at: Alteration, sample: Sample, elapsed: float) -> None:
+    shift = at.fault.magnitude * elapsed * _sign(at.fault)
+    at.numbers(sample, lambda value: value + shift)
+
+
+def _noise(at: Alteration, sample: Sample, elapsed: float) -> None:
+    at.numbers(sample, lambda value: value + at.fault.magnitude * at.random.standard_normal())
+
+
+def _nan(at: Alteration, sample: Sample, elapsed: float) -> None:
+    at.numbers(sample, lambda _: np.nan)
+
+
+def _inf(at: Alteration, sample: Sample, elapsed: float) -> None:
+    at.numbers(sample, lambda _: np.inf * at.random.choice([-1.0, 1.0]))
+
+
+def _swapped(at: Alteration, sample: Sample, elapsed: float) -> None:
+    for field in at.fields(sample):
+        values, places = sample.values[field], at.places(sample, field)
+        if len(places) == 2:
+            one, other = places
+            values[one], values[other] = values[other], values[one]
+
+
+def _names(at: Alteration, sample: Sample, elapsed: float) -> None:
+    sample.names = sample.names[1:] + sample.names[:1]
+
+
+def _missing(at: Alteration, sample: Sample, elapsed: float) -> None:
+    for field in at.fields(sample):
+        del sample.values[field]
+
+
+def _unstamped(at: Alteration, sample: Sample, elapsed: float) -> None:
+    sample.stamp = 0
+
+
+def _stale(at: Alteration, sample: Sample, elapsed: float) -> None:
+    sample.stamp -= round(1e9 * at.fault.magnitude)
+
+
+def _jumping(at: Alteration, sample: Sample, elapsed: float) -> None:
+    sample.stamp += round(1e9 * at.random.uniform(-at.fault.magnitude, at.fault.magnitude))
+
+
+def _saturated(at: Alteration, sample: Sample, elapsed: float) -> None:
+    """Magnitude 1 is the limit: who makes the sample scales commands by it."""
+    most = at.fault.magnitude
+    at.numbers(sample, lambda value: min(max(value, -most), most))
+
+
+_ALTERATIONS: dict[str, Callable[[Alteration, Sample, float], None]] = {
+    "stuck": _stuck,
+    "garbage": _garbage,
+    "wrong": _wrong,
+    "bias": _bias,
+    "drift": _drift,
+    "noise": _noise,
+    "nan": _nan,
+    "inf": _inf,
+    "swapped": _swapped,
+    "names": _names,
+    "missing": _missing,
+    "unstamped": _unstamped,
+    "stale": _stale,
+    "jumping": _jumping,
+    "saturated": _saturated,
+}
+
+
+def _sign(fault: Fault) -> float:
+    return 1.0 if fault.seed % 2 else -1.0

@@ -1,0 +1,160 @@
+"""`Listener`: what a judge hears of both sides of a relay, over ROS, put into the order of time."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, QoSReliabilityPolicy
+from rclpy.subscription import MessageInfo, Subscription
+from sensor_msgs.msg import Imu, JointState
+from std_msgs.msg import Float64MultiArray, String
+
+from robots import RobotSpec
+from ros_bridge import conversions, topics
+from ros_bridge.commands import command_codec
+from ros_bridge.errors import BridgeError
+from ros_bridge.hil import events
+from ros_bridge.hil.judge import Judge
+from ros_bridge.hil.schedule import NODE
+from ros_bridge.imu import to_imu_reading
+
+LAG = 0.2
+"""How long things are kept until they are judged, in [s]: what was said first may be heard last."""
+_ALL = QoSProfile(depth=2000, reliability=QoSReliabilityPolicy.RELIABLE)
+_PENDING = 200
+"""Readings that are looked for on the other side."""
+_NANO = 1e-9
+
+
+class Listener(Node):
+    """Both sides, the relay's events, and the node's diagnostics."""
+
+    def __init__(self, spec: RobotSpec, judge: Judge, robot: str, node: str, on_kill: Callable[[], None]):
+        """`robot` and `node`: namespaces; `on_kill` is called when the schedule wants the node dead."""
+        super().__init__("judge", namespace="hil", start_parameter_services=False)
+        self.latencies: list[float] = []
+        """From a reading's publication by the robot to that by the relay, where nothing broke it, in [s]."""
+        self.command_latencies: list[float] = []
+        """The same of commands."""
+        self.diagnostics: dict[str, dict[str, str]] = {}
+        """What the node last said, by status."""
+        self.problems: list[str] = []
+        """Messages of the node that could not be read."""
+        self._spec, self._judge, self._on_kill = spec, judge, on_kill
+        self._codec = command_codec(spec)
+        self._heard: list[tuple[Subscription[Any], Callable[[Any, MessageInfo], None]]] = []
+        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = itertools.count()
+        self._published: OrderedDict[tuple[int, int], float] = OrderedDict()
+        self._upright = True
+        self._node_command: tuple[Any, float] | None = None
+        for kind, topic, callback, qos in (
+            (String, events.EVENTS, self._on_event, events.EVENT_QOS),
+            (self._codec.kind, f"/{node}/{spec.ros.commands}", partial(self._on_command, "node"), _ALL),
+            (self._codec.kind, f"/{robot}/{spec.ros.commands}", partial(self._on_command, "robot"), _ALL),
+            (Float64MultiArray, f"/{node}/{topics.REQUESTED}", self._on_requested, _ALL),
+            (JointState, f"/{robot}/{spec.ros.joint_states}", self._on_joints, _ALL),
+            (JointState, f"/{node}/{spec.ros.joint_states}", self._on_relayed, _ALL),
+            (DiagnosticArray, "/diagnostics", self._on_diagnostics, _ALL),
+            *([] if spec.imu is None else [(Imu, f"/{robot}/{spec.imu.topic}", self._on_imu, _ALL)]),
+        ):
+            self._heard.append((self.create_subscription(kind, topic, callback, qos), callback))
+
+    def listen(self, lag: float = LAG) -> None:
+        """Takes whatever has come, and has judged what is older than `lag` [s], in the order of time.
+
+        To be called every so often, in place of an executor: one that wakes at every message would take the processor
+        from those who are judged.
+        """
+        for subscription, callback in self._heard:
+            with subscription.handle:
+                while (taken := subscription.handle.take_message(subscription.msg_type, False)) is not None:
+                    callback(*taken)
+        until = time.time() - lag
+        while self._heap and self._heap[0][0] <= until:
+            heapq.heappop(self._heap)[2]()
+
+    def _later(self, at: float, judged: Callable[[], None]) -> None:
+        """Something that happened at `at` [s], system time, and is to be judged in its turn."""
+        heapq.heappush(self._heap, (at, next(self._count), judged))
+
+    def _on_event(self, message: String, info: MessageInfo) -> None:
+        event = events.read_event(message)
+        self._later(event.at, lambda: self._judge.on_event(event))
+        if event.what == events.BEGUN and self._judge.courses[event.index].fault.target == NODE:
+            self._on_kill()
+
+    def _on_command(self, side: str, message: Any, info: MessageInfo) -> None:
+        at, sequence = info["source_timestamp"] * _NANO, info["publication_sequence_number"] or 0
+        command: np.ndarray | str
+        try:
+            command = self._codec.read(message)
+        except BridgeError as error:
+            command = str(error)
+        hear = self._judge.on_node_command if side == "node" else self._judge.on_robot_command
+        self._later(at, lambda: hear(command, at, sequence))
+        self._time_command(side, command, at)
+
+    def _on_requested(self, message: Float64MultiArray, info: MessageInfo) -> None:
+        at = info["source_timestamp"] * _NANO
+        try:
+            reasons = conversions.read_requested(message)[1]
+        except BridgeError as error:
+            self.problems.append(str(error))
+            return
+        self._later(at, lambda: self._judge.on_answer(reasons, at))
+
+    def _on_joints(self, message: JointState, info: MessageInfo) -> None:
+        at, frame = info["source_timestamp"] * _NANO, conversions.to_reading(message, self._spec).frame
+        upright = self._upright
+        self._later(at, lambda: self._judge.on_reading(frame.position[0], frame.velocity[0], upright, at))
+        self._published[_stamp(message)] = at
+        if len(self._published) > _PENDING:
+            self._published.popitem(last=False)
+
+    def _on_relayed(self, message: JointState, info: MessageInfo) -> None:
+        published = self._published.pop(_stamp(message), None)
+        if published is not None:
+            self._time(self.latencies, published, info["source_timestamp"] * _NANO)
+
+    def _on_imu(self, message: Imu, info: MessageInfo) -> None:
+        gravity = to_imu_reading(message, self._spec).frame.gravity
+        assert gravity is not None
+        self._upright = bool(gravity[0, 2] <= -math.cos(self._spec.safety.tilt))
+
+    def _on_diagnostics(self, message: DiagnosticArray, info: MessageInfo) -> None:
+        for status in message.status:
+            told = {pair.key: pair.value for pair in status.values}
+            self.diagnostics[status.name] = {"message": status.message, **told}
+
+    def _time_command(self, side: str, command: np.ndarray | str, at: float) -> None:
+        if side == "node":
+            self._node_command = command, at
+        elif self._node_command is not None:
+            sent, sent_at = self._node_command
+            if isinstance(command, np.ndarray) and np.array_equal(command, sent):
+                self._time(self.command_latencies, sent_at, at)
+                self._node_command = None
+
+    def _time(self, latencies: list[float], begin: float, end: float) -> None:
+        """Counts if no fault was at work, which is known only later."""
+
+        def count() -> None:
+            if self._judge.quiet(end):
+                latencies.append(end - begin)
+
+        self._later(end, count)
+
+
+def _stamp(message: JointState) -> tuple[int, int]:
+    return message.header.stamp.sec, message.header.stamp.nanosec

@@ -1,0 +1,94 @@
+"""Between ROS messages and `Sample`s: what faults can break of each, the rest as it came."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import Imu, JointState
+
+from robots import RobotSpec
+from ros_bridge.commands import command_codec
+from ros_bridge.errors import BridgeError
+from ros_bridge.hil.faults import Sample
+from ros_bridge.imu import ABSENT
+
+_NUMBERS = ("position", "velocity", "effort")
+_AXES = {"angular_velocity": ("x", "y", "z"), "orientation": ("x", "y", "z", "w")}
+_NANO = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class SampleCodec:
+    """Between messages of one topic and samples."""
+
+    kind: type
+    """The message's class."""
+    read: Callable[[Any], Sample | None]
+    """None where the message cannot be read, and so not be broken either."""
+    write: Callable[[Any, Sample], Any]
+    """A sample as a message; what samples do not say is that of the first one, which may be changed."""
+
+
+def _stamp(message: Any) -> int:
+    return message.header.stamp.sec * _NANO + message.header.stamp.nanosec
+
+
+def _read_joints(message: JointState) -> Sample:
+    values = {field: list(numbers) for field in _NUMBERS if len(numbers := getattr(message, field))}
+    return Sample(_stamp(message), list(message.name), values)
+
+
+def _write_joints(message: JointState, sample: Sample) -> JointState:
+    message.header.stamp = Time(sec=sample.stamp // _NANO, nanosec=sample.stamp % _NANO)
+    message.name = sample.names
+    for field in _NUMBERS:
+        setattr(message, field, array("d", sample.values.get(field, ())))
+    return message
+
+
+def _read_imu(message: Imu) -> Sample:
+    values = {
+        field: [getattr(getattr(message, field), axis) for axis in axes] for field, axes in _AXES.items()
+    }
+    return Sample(_stamp(message), [], values)
+
+
+def _write_imu(message: Imu, sample: Sample) -> Imu:
+    message.header.stamp = Time(sec=sample.stamp // _NANO, nanosec=sample.stamp % _NANO)
+    for field, axes in _AXES.items():
+        if field not in sample.values:
+            getattr(message, f"{field}_covariance")[0] = ABSENT
+            continue
+        for axis, value in zip(axes, sample.values[field], strict=True):
+            setattr(getattr(message, field), axis, value)
+    return message
+
+
+JOINT_SAMPLES = SampleCodec(JointState, _read_joints, _write_joints)
+IMU_SAMPLES = SampleCodec(Imu, _read_imu, _write_imu)
+
+
+def command_samples(spec: RobotSpec) -> SampleCodec:
+    """Of a robot's commands, from -1 to +1 between its command limits."""
+    codec, (low, high) = command_codec(spec), spec.command_limits
+    centre, half = (low + high) / 2, (high - low) / 2
+    half = np.where(half > 0.0, half, 1.0)  # passive joints
+
+    def read(message: Any) -> Sample | None:
+        try:
+            command = codec.read(message)
+        except BridgeError:
+            return None
+        return Sample(0, list(spec.joint_names), {"command": ((command - centre) / half).tolist()})
+
+    def write(message: Any, sample: Sample) -> Any:
+        command = np.clip(centre + half * np.array(sample.values["command"]), low, high)
+        stamp = message.header.stamp if hasattr(message, "header") else Time()
+        return codec.message(command, stamp.sec + 1e-9 * stamp.nanosec)
+
+    return SampleCodec(codec.kind, read, write)

@@ -1,0 +1,179 @@
+"""What passes the relay's streams: bytes as they came, or what faults make of them. Publishers are lists here."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from array import array
+from typing import Any
+
+import numpy as np
+import pytest
+from rclpy.serialization import deserialize_message, serialize_message
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+
+from robots import RobotSpec
+from ros_bridge.commands import command_codec
+from ros_bridge.conversions import to_reading
+from ros_bridge.errors import BridgeError
+from ros_bridge.hil.events import Event, event_message, read_event
+from ros_bridge.hil.relay import Relay, Stream
+from ros_bridge.hil.samples import IMU_SAMPLES, JOINT_SAMPLES, SampleCodec, command_samples
+from ros_bridge.hil.schedule import COMMANDS, IMU, JOINTS, Fault
+from ros_bridge.imu import ABSENT, to_imu_reading
+from tests.ros_bridge.stand_ins import imu_state, joint_state
+
+STAMP = 1_700_000_000.25
+
+
+class Published(list[Any]):
+    """In the place of a publisher."""
+
+    def publish(self, message: Any) -> None:
+        self.append(message)
+
+
+def stream(codec: SampleCodec) -> tuple[Stream, Published]:
+    out = Published()
+    return Stream(codec, out), out  # pyright: ignore[reportArgumentType]
+
+
+def joints(go2: RobotSpec) -> JointState:
+    names = go2.joint_names
+    message = joint_state(STAMP, names, tuple(np.linspace(0.1, 1.2, 12)), tuple(np.linspace(-1, 1, 12)))
+    message.effort = array("d", range(12))
+    message.header.frame_id = "base_link"
+    return message
+
+
+def fault(kind: str, target: str = JOINTS, **more: Any) -> Fault:
+    return Fault(kind, target, 0.0, 1.0, **more)
+
+
+@pytest.mark.parametrize("codec", [JOINT_SAMPLES, IMU_SAMPLES])
+def test_without_a_fault_the_very_bytes_pass_at_once(codec):
+    through, out = stream(codec)
+    assert through.pass_on(b"not even a message", 1.0) == []
+    assert out == [b"not even a message"]
+
+
+def test_a_message_that_is_read_and_written_is_the_same(go2):
+    for codec, message in ((JOINT_SAMPLES, joints(go2)), (IMU_SAMPLES, imu_state(STAMP))):
+        sample = codec.read(message)
+        assert sample is not None
+        again = codec.write(deserialize_message(serialize_message(message), codec.kind), sample)
+        assert serialize_message(again) == serialize_message(message)
+
+
+def test_the_node_sees_the_broken_joint_and_nothing_else_changed(go2):
+    through, out = stream(JOINT_SAMPLES)
+    through.begin(7, fault("nan", joints=("FR_calf_joint",), field="velocity"), 1.0)
+    assert through.pass_on(serialize_message(joints(go2)), 1.0) == [7]
+    assert through.pass_on(serialize_message(joints(go2)), 1.02) == []
+    through.release(1.02)
+    assert through.end(7, 1.04) == 2
+    (message, _), whole = out, joints(go2)
+    assert to_reading(message, go2).problem == "velocity of 'FR_calf_joint' is nan"
+    place = go2.joint_names.index("FR_calf_joint")
+    assert math.isnan(message.velocity[place])
+    message.velocity[place] = whole.velocity[place]
+    assert message == whole
+
+
+def test_a_missing_field_of_the_imu_is_marked_as_absent(go2):
+    through, out = stream(IMU_SAMPLES)
+    through.begin(0, fault("missing", IMU, field="orientation"), 1.0)
+    through.pass_on(serialize_message(imu_state(STAMP)), 1.0)
+    through.release(1.0)
+    assert out[0].orientation_covariance[0] == ABSENT
+    reading = to_imu_reading(out[0], go2)
+    assert reading.problem is not None
+    assert "`orientation` is marked as absent" in reading.problem
+    assert out[0].angular_velocity == imu_state(STAMP).angular_velocity
+
+
+def test_messages_that_wait_for_others_come_when_the_fault_is_over():
+    through, out = stream(JOINT_SAMPLES)
+    through.begin(0, fault("bursts", magnitude=5.0), 1.0)
+    for number in range(3):
+        through.pass_on(bytes([number]), 1.0 + 0.02 * number)
+    through.release(1.1)
+    assert out == []
+    assert through.end(0, 1.1) == 3
+    through.pass_on(b"next", 1.11)
+    through.release(1.11)
+    assert out == [b"\0", b"\1", b"\2", b"next"]
+
+
+def test_numbers_break_before_messages_are_late(go2):
+    through, out = stream(JOINT_SAMPLES)
+    through.begin(0, fault("unstamped"), 1.0)
+    through.begin(1, fault("delayed", magnitude=0.1), 1.0)
+    through.pass_on(serialize_message(joints(go2)), 1.0)
+    through.release(1.09)
+    assert out == []
+    through.release(1.11)
+    assert to_reading(out[0], go2).problem == "header.stamp is not set"
+
+
+def test_saturated_commands_are_cut_to_their_share_of_the_limits(pendulum):
+    through, out = stream(command_samples(pendulum))
+    through.begin(0, fault("saturated", COMMANDS, magnitude=0.4), 1.0)
+    for torque in (2.5, -2.5, 0.3):
+        through.pass_on(serialize_message(Float64MultiArray(data=array("d", [torque]))), 1.0)
+    through.release(1.0)
+    assert [message.data[0] for message in out] == pytest.approx([1.0, -1.0, 0.3])  # 0.4 x 2.5 N m
+
+
+@pytest.mark.parametrize(
+    "kind", ["std_msgs/Float64MultiArray", "trajectory_msgs/JointTrajectory", "sensor_msgs/JointState"]
+)
+def test_saturated_commands_stay_of_their_type(go2, kind):
+    spec = dataclasses.replace(go2, ros=dataclasses.replace(go2.ros, command_type=kind))
+    codec, (through, out) = command_codec(spec), stream(command_samples(spec))
+    through.begin(0, fault("saturated", COMMANDS, magnitude=0.1), 1.0)
+    through.pass_on(serialize_message(codec.message(spec.command_limits[1], STAMP)), 1.0)
+    through.release(1.0)
+    low, high = spec.command_limits
+    assert codec.read(out[0]) == pytest.approx((low + high) / 2 + 0.1 * (high - low) / 2)
+
+
+@pytest.mark.parametrize("data", [[0.1, 0.2], []])
+def test_commands_that_cannot_be_read_pass_as_they_are(pendulum, data):
+    through, out = stream(command_samples(pendulum))
+    raw = serialize_message(Float64MultiArray(data=array("d", data)))
+    through.begin(0, fault("saturated", COMMANDS, magnitude=0.4), 1.0)
+    through.pass_on(raw, 1.0)
+    through.release(1.0)
+    assert out == [raw]
+
+
+def test_a_nan_command_is_not_made_sound_by_saturation(pendulum):
+    through, out = stream(command_samples(pendulum))
+    through.begin(0, fault("saturated", COMMANDS, magnitude=0.4), 1.0)
+    through.pass_on(serialize_message(Float64MultiArray(data=array("d", [math.nan]))), 1.0)
+    through.release(1.0)
+    assert math.isnan(out[0].data[0])
+
+
+def test_events_survive_their_message():
+    event = Event("begun", 1.25, 3, 4)
+    assert read_event(event_message(event)) == event
+
+
+def test_robot_and_node_need_namespaces_of_their_own(ros, pendulum):
+    with pytest.raises(BridgeError, match="robot and node need one each"):
+        Relay(pendulum, [], "left", "/left")
+
+
+def test_the_relay_of_a_robot_without_namespace_is_between_it_and_the_node(ros, go2):
+    relay = Relay(go2, [], "", "node")
+    try:
+        heard = {subscription.topic_name for subscription in relay.subscriptions}
+        assert {"/joint_states", "/imu", "/cmd_vel", "/node/position_controller/commands"} <= heard
+        said = {publisher.topic_name for publisher in relay.publishers}
+        assert {"/node/joint_states", "/node/imu", "/node/cmd_vel", "/position_controller/commands"} <= said
+        assert not heard & said
+    finally:
+        relay.destroy_node()
