@@ -100,6 +100,7 @@ class AdaptiveController:
         sent: np.ndarray | None = None,
         goal: np.ndarray | None = None,
         reward: np.ndarray | None = None,
+        elapsed: float | Callable[[], float] = np.inf,
     ) -> ControlStep:
         """One control period.
 
@@ -110,6 +111,8 @@ class AdaptiveController:
             sent: for shadow mode: the command, shape (N, J), that somebody else has sent since the last step.
             goal: what the task asks for now, shape (N, G), where the observation has it.
             reward: of the control step before, shape (N, 1), float32, where it can be measured; 0 as a trial begins.
+            elapsed: time that the command may move for, in [s], see `SafetyFilter.certify`; a function is asked when
+                the policy has answered.
 
         Raises:
             RobotError: the frame or the goal lacks what the observation needs.
@@ -128,7 +131,8 @@ class AdaptiveController:
         requested = self.action.to_command(action)
         if self.fallback is not None:
             requested = self.fallback(requested, frame, goal, fresh, self._sent, doubted)
-        certified = self.safety.certify(requested, frame, age() if callable(age) else age)
+        age = age() if callable(age) else age
+        certified = self.safety.certify(requested, frame, age, elapsed() if callable(elapsed) else elapsed)
         self._sent[:] = self.action.to_action(certified.command)
         judged = self._judged(certified.reasons)
         return ControlStep(certified.command, requested, certified.reasons, self.adapter.belief(), judged)
@@ -143,9 +147,9 @@ class AdaptiveController:
             self.familiarity.reset()
         self._new_episode[:] = 1.0
 
-    def stop(self) -> np.ndarray:
-        """The safe-mode command for a robot that can no longer be controlled. Shape (N, J)."""
-        command = self.safety.stop().command
+    def stop(self, elapsed: float = np.inf) -> np.ndarray:
+        """The safe-mode command for a robot that can no longer be controlled, see `SafetyFilter.stop`. Shape (N, J)."""
+        command = self.safety.stop(elapsed).command
         if self.familiarity is not None:
             self.familiarity.interrupt()
         self._sent[:] = self.action.to_action(command)
