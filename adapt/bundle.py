@@ -167,11 +167,11 @@ class PolicyBundle:
             )
 
     def _compare(self, recorded: Mapping[str, Any], own: Mapping[str, Any], prefix: str, robot: str) -> None:
-        for field, value in own.items():
-            if recorded.get(field) != value:
+        for field in dict.fromkeys((*own, *recorded)):  # options stand only where they are set
+            if recorded.get(field) != own.get(field):
                 raise BundleError(
                     f"{self.path}: made for another robot: {prefix}{field} is {recorded.get(field)!r} "
-                    f"in the bundle, {value!r} on robot {robot!r}"
+                    f"in the bundle, {own.get(field)!r} on robot {robot!r}"
                 )
 
     def _wrong(self, what: str) -> BundleError:

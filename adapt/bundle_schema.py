@@ -57,6 +57,7 @@ def _identity(joints: int) -> Check:
     each, limits = items(_FINITE, joints), items(items(_FINITE, joints), 2)
     positive, vector = items(_POSITIVE, joints), items(_FINITE, 3)
     step = record({"joint": _NAME, "translation": vector, "rpy": vector, "axis": vector})
+    chain = {"steps": items(step, 1, MAX_JOINTS), "offset": vector}
     return record(
         {
             "robot": _NAME,
@@ -74,13 +75,19 @@ def _identity(joints: int) -> Check:
             "passive": items(flag, joints),
             "gains": items(nullable(items(number(0.0), 2)), joints),
             "imu": flag,
-            "tool": nullable(record({"steps": items(step, 1, MAX_JOINTS), "offset": vector})),
+            "tool": nullable(record(chain)),
             "soft_start": _POSITIVE,
             "stale_after": _POSITIVE,
             "damping": positive,
             "recovery": number(0.0),
             "tilt": _POSITIVE,
-        }
+        },
+        {
+            "feet": items(record({**chain, "radius": number(0.0)}), 1, MAX_JOINTS),
+            "effort_sensor": record({"sustained": number(0.0), "margin": number(1.0)}),
+            "base_height": _POSITIVE,
+            "servo_effort": _POSITIVE,
+        },
     )
 
 

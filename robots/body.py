@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from robots.errors import RobotError
-from robots.kinematics import ChainStep, ToolChain, Vector
+from robots.kinematics import Chain, ChainStep, Vector
 from robots.spec import RobotSpec
 
 
@@ -22,7 +22,7 @@ class Body:
     """Joint positions at rest in [rad]. Shape (J,)."""
     imu: bool
     """Whether there is an inertial measurement unit."""
-    tool: ToolChain | None
+    tool: Chain | None
     driven: int
     """Joints that are not passive: as many numbers has an action."""
 
@@ -72,7 +72,7 @@ def _vector(value: Any, field: str) -> Vector:
     return x, y, z
 
 
-def _chain(tool: Any, joints: list[str]) -> ToolChain:
+def _chain(tool: Any, joints: list[str]) -> Chain:
     if not isinstance(tool, dict) or not isinstance(tool.get("steps"), list):
         raise RobotError(f"tool: expected steps and offset, got {tool!r:.80}")
     steps = []
@@ -82,4 +82,4 @@ def _chain(tool: Any, joints: list[str]) -> ToolChain:
             raise RobotError(f"{field}: expected a step of a joint of {', '.join(joints)}, got {step!r:.80}")
         parts = (_vector(step.get(part), f"{field}.{part}") for part in ("translation", "rpy", "axis"))
         steps.append(ChainStep(step["joint"], *parts))
-    return ToolChain(tuple(steps), _vector(tool.get("offset"), "tool.offset"))
+    return Chain(tuple(steps), _vector(tool.get("offset"), "tool.offset"))

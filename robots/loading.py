@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 
 from robots.errors import RobotSpecError, UnknownRobotError
-from robots.kinematics import ChainStep, ToolChain
+from robots.kinematics import Chain, ChainStep, Foot
 from robots.reader import Reader
+from robots.safety_reader import read_effort_sensor, read_safety
 from robots.spec import (
     COMMAND_TYPES,
     INTERFACES,
@@ -22,23 +23,21 @@ from robots.spec import (
     Joint,
     RobotSpec,
     RosTopics,
-    SafetySettings,
     passive_problem,
 )
 
 ROOT = Path(__file__).parent
 
 _ROBOT_KEYS = ("name", "description", "model", "control", "joints", "safety", "ros")
-_ROBOT_OPTIONS = ("imu", "tool")
+_ROBOT_OPTIONS = ("imu", "tool", "feet", "effort_sensor")
 _CONTROL_KEYS = ("period", "interface")
 _JOINT_KEYS = ("name", "position", "velocity", "effort", "command_rate", "default_position")
 _JOINT_OPTIONS = ("kp", "kd", "action", "passive", "command_acceleration")
-_SAFETY_KEYS = ("soft_start", "stale_after", "damping")
-_SAFETY_OPTIONS = ("recovery", "tilt")
 _ROS_KEYS = ("joint_states", "commands", "command_type", "frame")
 _ROS_OPTIONS = ("command_joints",)
 _IMU_KEYS = ("site", "topic", "frame")
-_TOOL_KEYS = ("steps", "offset")
+_CHAIN_KEYS = ("steps", "offset")
+_FOOT_KEYS = (*_CHAIN_KEYS, "radius")
 _STEP_KEYS = ("joint", "translation", "rpy", "axis")
 _UNITS = {"position": "rad", "velocity": "rad/s", "effort": "N m"}
 
@@ -84,10 +83,12 @@ def _read(path: Path) -> RobotSpec:
         period=reader.positive(control["period"], "control.period"),
         interface=interface,
         joints=joints,
-        safety=_safety(reader, top["safety"], len(joints), "imu" in top),
+        safety=read_safety(reader, top, joints),
         ros=_ros(reader, top["ros"], joints),
         imu=_imu(reader, top["imu"]) if "imu" in top else None,
-        tool=_tool(reader, top["tool"], joints) if "tool" in top else None,
+        tool=_chain(reader, top["tool"], "tool", joints) if "tool" in top else None,
+        feet=_feet(reader, top["feet"], joints) if "feet" in top else (),
+        effort_sensor=read_effort_sensor(reader, top["effort_sensor"]) if "effort_sensor" in top else None,
     )
     if isinstance(spec.model, Path):
         _check_model(path, spec, spec.model)
@@ -183,29 +184,6 @@ def _action(reader: Reader, item: dict[str, Any], key: str, interface: str) -> t
     return low, high
 
 
-def _safety(reader: Reader, value: Any, joints: int, imu: bool) -> SafetySettings:
-    item = reader.mapping(value, "safety", _SAFETY_KEYS, _SAFETY_OPTIONS)
-    damping = item["damping"]
-    if not isinstance(damping, list) or len(damping) != joints:
-        raise reader.fail("safety.damping", f"expected a list with {joints} number(s), got {damping!r}")
-    return SafetySettings(
-        soft_start=reader.positive(item["soft_start"], "safety.soft_start"),
-        stale_after=reader.positive(item["stale_after"], "safety.stale_after"),
-        damping=tuple(reader.positive(number, "safety.damping") for number in damping),
-        recovery=reader.not_negative(item.get("recovery", 0.0), "safety.recovery"),
-        tilt=_tilt(reader, item["tilt"], imu) if "tilt" in item else math.pi,
-    )
-
-
-def _tilt(reader: Reader, value: Any, imu: bool) -> float:
-    tilt = reader.positive(value, "safety.tilt")
-    if not imu:
-        raise reader.fail("safety.tilt", "the robot has no imu to measure it; remove one or add the other")
-    if tilt > math.pi:
-        raise reader.fail("safety.tilt", f"expected an angle in rad, at most pi, got {tilt}")
-    return tilt
-
-
 def _ros(reader: Reader, value: Any, joints: tuple[Joint, ...]) -> RosTopics:
     item = reader.mapping(value, "ros", _ROS_KEYS, _ROS_OPTIONS)
     return RosTopics(
@@ -250,12 +228,24 @@ def _imu(reader: Reader, value: Any) -> Imu:
     )
 
 
-def _tool(reader: Reader, value: Any, joints: tuple[Joint, ...]) -> ToolChain:
-    item = reader.mapping(value, "tool", _TOOL_KEYS)
-    steps = reader.entries(item["steps"], "tool.steps", "step")
+def _chain(
+    reader: Reader, value: Any, key: str, joints: tuple[Joint, ...], keys: tuple[str, ...] = _CHAIN_KEYS
+) -> Chain:
+    item = reader.mapping(value, key, keys)
+    steps = reader.entries(item["steps"], f"{key}.steps", "step")
     names = tuple(joint.name for joint in joints)
-    chain = tuple(_step(reader, step, f"tool.steps[{i}]", names) for i, step in enumerate(steps))
-    return ToolChain(chain, reader.vector(item["offset"], "tool.offset"))
+    chain = tuple(_step(reader, step, f"{key}.steps[{i}]", names) for i, step in enumerate(steps))
+    return Chain(chain, reader.vector(item["offset"], f"{key}.offset"))
+
+
+def _feet(reader: Reader, value: Any, joints: tuple[Joint, ...]) -> tuple[Foot, ...]:
+    return tuple(
+        Foot(
+            _chain(reader, item, f"feet[{i}]", joints, _FOOT_KEYS),
+            reader.not_negative(item["radius"], f"feet[{i}].radius"),
+        )
+        for i, item in enumerate(reader.entries(value, "feet", "foot"))
+    )
 
 
 def _step(reader: Reader, value: Any, key: str, joints: tuple[str, ...]) -> ChainStep:

@@ -2,64 +2,23 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
+from robots.braking import stoppable
 from robots.frame import SensorFrame
+from robots.reason import DISTRUST, SAFE_MODE, Reason, reason_names
+from robots.servo import ServoLimit
 from robots.spec import RobotSpec
+from robots.stance import Stance
+from robots.strain import Strain
 
-
-class Reason(enum.IntFlag):
-    """Why a command is not what the policy asked for; those in `SAFE_MODE` put the robot into its safe mode.
-
-    An overrun changes nothing by itself: the step took longer than a control period.
-    """
-
-    OK = 0
-    SOFT_START = 1
-    COMMAND_LIMIT = 2
-    RATE_LIMIT = 4
-    SENSOR_STALE = 8
-    SENSOR_NOT_FINITE = 16
-    POLICY_NOT_FINITE = 32
-    VELOCITY_LIMIT = 64
-    POSITION_LIMIT = 128
-    STOPPED = 256
-    TILT_LIMIT = 512
-    RECOVERING = 1024
-    ACCELERATION_LIMIT = 2048
-    OVERRUN = 4096
-
-
-DISTRUST = Reason.SENSOR_STALE | Reason.SENSOR_NOT_FINITE | Reason.POLICY_NOT_FINITE
-"""Somebody cannot be believed: when they are sound again they have to stay so for a while."""
-SAFE_MODE = (
-    DISTRUST
-    | Reason.VELOCITY_LIMIT
-    | Reason.POSITION_LIMIT
-    | Reason.STOPPED
-    | Reason.TILT_LIMIT
-    | Reason.RECOVERING
-)
-
+__all__ = ["DISTRUST", "SAFE_MODE", "Certified", "Reason", "SafetyFilter", "reason_names"]
 
 _SAFE_MODE, _DISTRUST, _STALE = int(SAFE_MODE), int(DISTRUST), int(Reason.SENSOR_STALE)
 _BITS = max(Reason).bit_length()
 _STATE = ("last", "ramp", "anchor", "measured", "speed", "safe", "recovers", "moved")
-
-
-def reason_names(bits: int) -> list[str]:
-    """The reasons in a bit mask, in words."""
-    return list(_names(bits))
-
-
-@lru_cache(maxsize=256)
-def _names(bits: int) -> tuple[str, ...]:
-    """Asked for after every command: a robot has the same few masks again and again."""
-    return tuple(reason.name.lower() for reason in Reason if reason and reason & bits and reason.name)
 
 
 @dataclass(frozen=True)
@@ -108,13 +67,17 @@ class SafetyFilter:
         self._moved = np.zeros((robots, joints))
         """The last step of the command."""
         self._tally = np.zeros(2**_BITS, dtype=np.int64)
+        self._strain = Strain.of(spec, robots)
+        self._stance = Stance.of(spec)
+        self._servo = ServoLimit.of(spec)
         self.reset()
 
     @property
     def counts(self) -> dict[Reason, int]:
         """How many commands so far were not what was asked for, by reason."""
-        masks = np.arange(len(self._tally))
-        return {reason: int(self._tally[(masks & reason) != 0].sum()) for reason in Reason if reason}
+        masks = np.flatnonzero(self._tally)
+        tally = self._tally[masks]
+        return {reason: int(tally[(masks & reason) != 0].sum()) for reason in Reason if reason}
 
     def reset(self, ids: np.ndarray | slice = slice(None), position: np.ndarray | None = None) -> None:
         """Activation: the command starts from rest, or from the measured position, shape (n, J), in [rad]."""
@@ -130,12 +93,15 @@ class SafetyFilter:
         self._safe[ids] = False
         self._recovers[ids] = 0
         self._moved[ids] = 0.0
+        if self._strain is not None:
+            self._strain.readings[ids] = 0
 
     def certify(
         self,
         request: np.ndarray,
         frame: SensorFrame,
         age: np.ndarray | float = 0.0,
+        elapsed: float = np.inf,
         finite: np.ndarray | None = None,
     ) -> Certified:
         """Makes a requested command, shape (N, J), safe to send.
@@ -144,9 +110,11 @@ class SafetyFilter:
             request: what the policy asks for, in [command unit]; may be anything, NaN included.
             frame: the newest sensor reading.
             age: how old that reading is, in [s]; shape (N,) or scalar.
+            elapsed: time that the command may have moved for, in [s], of which a control period counts at most: one
+                that follows another one closely moves by less.
             finite: `frame.finite`, where the caller has it already. Shape (N,), bool.
         """
-        finite = frame.finite if finite is None else finite
+        finite = self._finite(frame, finite)
         reasons = self._watch(request, frame, finite, age)
         safe = (reasons & _SAFE_MODE) != 0
         trusted = finite & ~(safe & self._safe)  # in safe mode the place to hold stays where it began
@@ -167,17 +135,22 @@ class SafetyFilter:
 
         limited = wanted.clip(self.low, self.high)
         _mark(reasons, Reason.COMMAND_LIMIT, limited != wanted, ~safe)
-        command = self._smooth(limited, reasons)
+        if self._servo is not None:
+            within = self._servo(limited, frame).clip(self.low, self.high)
+            np.copyto(within, limited, where=safe[:, None])
+            _mark(reasons, Reason.SERVO_EFFORT, within != limited)
+            limited = within
+        command = self._smooth(limited, reasons, self._step(elapsed))
         self._moved[:] = command - self._last
         self._last[:] = command
         self._count(reasons)
         return Certified(command, reasons)
 
-    def stop(self) -> Certified:
+    def stop(self, elapsed: float = np.inf) -> Certified:
         """A command that needs no sensor reading: safe mode without speed information, now.
 
         Torque is let go of at once. A position or a speed goes towards its safe one as fast as the rate limit allows:
-        call it again, a control period later, until it is `settled`.
+        call it again, a control period later, until it is `settled`. `elapsed`: as for `certify`.
         """
         self._ramp[:] = 0.0
         self._speed[:] = 0.0
@@ -186,7 +159,8 @@ class SafetyFilter:
         wanted = self._safe_command().clip(self.low, self.high)
         reasons = np.full(self.robots, int(Reason.STOPPED))
         if self.spec.interface != "effort":
-            limited = wanted.clip(self._last - self.step_limit, self._last + self.step_limit)
+            step = self._step(elapsed)
+            limited = wanted.clip(self._last - step, self._last + step)
             _mark(reasons, Reason.RATE_LIMIT, limited != wanted)
             wanted = limited
         self._moved[:] = 0.0
@@ -206,12 +180,28 @@ class SafetyFilter:
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything that a later `restore` needs to go on exactly from here."""
-        return {name: getattr(self, f"_{name}").copy() for name in _STATE}
+        return {name: array.copy() for name, array in self._memory().items()}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Inverse of `state`."""
-        for name in _STATE:
-            getattr(self, f"_{name}")[:] = state[name]
+        for name, array in self._memory().items():
+            array[:] = state[name]
+
+    def _memory(self) -> dict[str, np.ndarray]:
+        memory = {name: getattr(self, f"_{name}") for name in _STATE}
+        return memory if self._strain is None else memory | {"strain": self._strain.readings}
+
+    def _finite(self, frame: SensorFrame, known: np.ndarray | None) -> np.ndarray:
+        """Whether all of a robot's readings are there and finite; `known`: those of the frame. Shape (N,)."""
+        if self._strain is not None and frame.effort is None:
+            return np.zeros(self.robots, dtype=bool)
+        return frame.finite if known is None else known
+
+    def _step(self, elapsed: float) -> np.ndarray:
+        """How far a command may move, in [command unit], at a time [s] after the last one. Shape (J,)."""
+        if elapsed >= self.spec.period:
+            return self.step_limit
+        return self.spec.command_rate * (elapsed if elapsed > 0 else 0.0)  # NaN is no time at all
 
     def _watch(
         self, request: np.ndarray, frame: SensorFrame, finite: np.ndarray, age: np.ndarray | float
@@ -226,6 +216,10 @@ class SafetyFilter:
         reasons |= np.where(age <= self.spec.safety.stale_after, 0, _STALE)
         if frame.gravity is not None:
             _mark(reasons, Reason.TILT_LIMIT, frame.gravity[:, 2:] > -self._least_upright, finite)
+        if self._strain is not None and frame.effort is not None:
+            _mark(reasons, Reason.EFFORT_LIMIT, self._strain.hear(frame.effort, finite), finite)
+        if self._stance is not None:
+            reasons[finite & self._stance.low(frame)] |= int(Reason.BASE_HEIGHT)
         if self._recovery_steps:
             self._await_recovery(reasons)
         return reasons
@@ -237,9 +231,9 @@ class SafetyFilter:
         self._recovers[waits] -= 1
         self._recovers[doubted] = self._recovery_steps
 
-    def _smooth(self, limited: np.ndarray, reasons: np.ndarray) -> np.ndarray:
-        """The next command on the way to one within limits, shape (N, J)."""
-        last, step = self._last, self.step_limit
+    def _smooth(self, limited: np.ndarray, reasons: np.ndarray, step: np.ndarray) -> np.ndarray:
+        """The next command, at most a `step` on the way to one within limits, shape (N, J)."""
+        last = self._last
         command = limited.clip(last - step, last + step)
         _mark(reasons, Reason.RATE_LIMIT, command != limited)
         if not self._accelerates:
@@ -269,18 +263,6 @@ class SafetyFilter:
 
     def _count(self, reasons: np.ndarray) -> None:
         np.add.at(self._tally, reasons, 1)
-
-
-def stoppable(way: np.ndarray, change: np.ndarray) -> np.ndarray:
-    """The longest step on a way after which steps that shrink by `change` each end where the way does.
-
-    Both in [command unit], shapes (..., J) and (J,); the whole way where `change` is infinite.
-    A step of k change + r, with r < change, and those that follow it add up to k (k + 1) / 2 change + (k + 1) r.
-    """
-    with np.errstate(invalid="ignore"):
-        whole = np.floor((np.sqrt(1 + 8 * way / change) - 1) / 2)
-        step = whole * change + (way - whole * (whole + 1) / 2 * change) / (whole + 1)
-    return np.where(np.isfinite(change), step, way)
 
 
 def _mark(reasons: np.ndarray, reason: Reason, wrong: np.ndarray, where: np.ndarray | None = None) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from robots.errors import RobotSpecError
-from robots.kinematics import ToolChain
+from robots.kinematics import Chain, Foot
 
 INTERFACES = ("position", "velocity", "effort")
 COMMAND_TYPES = ("std_msgs/Float64MultiArray", "trajectory_msgs/JointTrajectory", "sensor_msgs/JointState")
@@ -68,6 +68,20 @@ class Imu:
 
 
 @dataclass(frozen=True)
+class EffortSensor:
+    """That the robot measures its joints' torque, in `effort` of its JointState, and how much of it is too much."""
+
+    sustained: float
+    """How long a joint may exceed its effort limit, in [s]: one reading that is off does not stop the robot."""
+    margin: float = 1.0
+    """The limit times this is what may be measured: at least 1, as measurements are not exact."""
+
+    def manifest(self) -> dict[str, Any]:
+        """Plain numbers, for a robot's identity."""
+        return {"sustained": self.sustained, "margin": self.margin}
+
+
+@dataclass(frozen=True)
 class SafetySettings:
     """How the safety filter starts, waits and falls back."""
 
@@ -81,6 +95,10 @@ class SafetySettings:
     """Time for which readings and actions have to be sound again before safe mode ends, in [s]."""
     tilt: float = np.pi
     """Largest angle between the IMU's z axis and the vertical that is not yet a fall, in [rad]; pi: any."""
+    base_height: float | None = None
+    """Least height of the base's origin above the lowest foot, along gravity, in [m]; None: any."""
+    servo_effort: float | None = None
+    """Share of a joint's effort limit that a position command may ask its servo for; None: the drive sees to it."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +130,10 @@ class RobotSpec:
     safety: SafetySettings
     ros: RosTopics
     imu: Imu | None = None
-    tool: ToolChain | None = None
+    tool: Chain | None = None
+    feet: tuple[Foot, ...] = ()
+    effort_sensor: EffortSensor | None = None
+    """None where the robot does not measure torque; what its messages hold does not matter then."""
 
     @cached_property
     def joint_names(self) -> tuple[str, ...]:
@@ -169,8 +190,17 @@ class RobotSpec:
         return np.array([joint.action or own for joint, own in zip(self.joints, limits, strict=True)]).T
 
     def identity(self) -> dict[str, Any]:
-        """What a bundle must agree with before it may drive this robot, by field name."""
+        """What a bundle must agree with before it may drive this robot, by field name.
+
+        Options that came later stand there only where the robot has them: older bundles of other robots stay valid.
+        """
         gains = [joint.gains and [joint.gains.kp, joint.gains.kd] for joint in self.joints]
+        options = {
+            "feet": [foot.manifest() for foot in self.feet] or None,
+            "effort_sensor": self.effort_sensor and self.effort_sensor.manifest(),
+            "base_height": self.safety.base_height,
+            "servo_effort": self.safety.servo_effort,
+        }
         return {
             "robot": self.name,
             "joint_names": list(self.joint_names),
@@ -195,6 +225,7 @@ class RobotSpec:
             "damping": list(self.safety.damping),
             "recovery": self.safety.recovery,
             "tilt": self.safety.tilt,
+            **{name: value for name, value in options.items() if value is not None},
         }
 
     @cached_property

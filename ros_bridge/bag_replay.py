@@ -6,7 +6,7 @@ really sent at each step, so that what it believes is about the robot that moved
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,9 @@ class Shadow(AdaptiveController):
         sent: np.ndarray | None = None,
         goal: np.ndarray | None = None,
         reward: np.ndarray | None = None,
+        elapsed: float | Callable[[], float] = np.inf,
     ) -> ControlStep:
-        return super().step(frame, age, self.sent if sent is None else sent, goal, reward)
+        return super().step(frame, age, self.sent if sent is None else sent, goal, reward, elapsed)
 
 
 class BagPlayer:
@@ -88,9 +89,9 @@ class BagPlayer:
         if event.kind is Kind.WATCH:
             return loop.watch(event.arrival)
         if event.kind is Kind.HALT:
-            return loop.halt()
+            return loop.halt(event.arrival)
         if event.kind is Kind.END:
-            return loop.end()
+            return loop.end(event.arrival)
         return loop.start() if event.kind is Kind.START else loop.forget()
 
     def _given(self, event: Event) -> None:

@@ -40,11 +40,12 @@ def quantities_of(spec: RobotSpec, goal: GoalLayout | None = None) -> tuple[str,
     """What a log of this robot must hold; with several joints, `<joint>_position` and so on.
 
     `time` [s], then of each joint `position` [rad], `velocity` [rad/s] and the command, `torque` [N m] or `command`
-    [command unit]; with an IMU `gyro_x` [rad/s] and `gravity_x` (a unit vector in its frame) to `z`; of a policy that
-    is told goals `goal_<name>`.
+    [command unit], and where the robot measures it `effort` [N m]; with an IMU `gyro_x` [rad/s] and `gravity_x` (a unit
+    vector in its frame) to `z`; of a policy that is told goals `goal_<name>`.
     """
     prefixes = [""] if len(spec.joints) == 1 else [f"{name}_" for name in spec.joint_names]
-    per_joint = ("position", "velocity", command_quantity(spec))
+    measured = ("effort",) if spec.effort_sensor is not None else ()
+    per_joint = ("position", "velocity", command_quantity(spec), *measured)
     inertial = ("gyro", "gravity") if spec.imu is not None else ()
     return (
         "time",

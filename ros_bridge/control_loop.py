@@ -14,6 +14,7 @@ from adapt.online.controller import AdaptiveController
 from adapt.types import Belief, HasState
 from robots import RobotSpec, SensorFrame
 from robots.safety import Reason, reason_names
+from ros_bridge.budget import MotionBudget
 from ros_bridge.conversions import Reading
 from ros_bridge.goal_keeper import GoalKeeper
 from ros_bridge.goals import GoalReading
@@ -92,10 +93,11 @@ class ControlLoop:
         """The newest belief."""
         self._stopped = False
         self._sent_at = -np.inf
+        self._budget = MotionBudget(spec.period, spec.command_rate)
 
     def rehearse(self) -> None:
         """Runs the policy on no reading at all: a graph that does not fit the robot fails here, not in motion."""
-        frame = SensorFrame.unheard(len(self.spec.joints), self.spec.imu is not None)
+        frame = self.senses.unheard
         still = self.goals and self.goals.layout.rest(self._tool(self.spec.default_position[None]))
         self.controller.step(frame, goal=self._row(still))
 
@@ -145,15 +147,15 @@ class ControlLoop:
             return self._safe(Reason.SENSOR_STALE, arrival)
         return None
 
-    def halt(self) -> Output:
+    def halt(self, arrival: float) -> Output:
         """The safe command, from now until the next `start`."""
         self._stopped = True
-        return self._safe(Reason.OK)
+        return self._safe(Reason.OK, arrival)
 
-    def end(self) -> Output:
+    def end(self, arrival: float) -> Output:
         """A safe command before silence: to be called again, a control period later, until `settled`."""
         self.running = False
-        return self._safe(Reason.OK)
+        return self._safe(Reason.OK, arrival)
 
     @property
     def settled(self) -> bool:
@@ -186,9 +188,12 @@ class ControlLoop:
         if goal is not None and not np.isfinite(goal).all() and frame.finite[0]:
             return self._safe(Reason.OK, arrival)  # nobody has said what to do
         stopwatch = _Stopwatch(self.clock, age)
-        step = self.controller.step(frame, stopwatch.age, goal=goal)
+        step = self.controller.step(
+            frame, stopwatch.age, goal=goal, elapsed=lambda: self._budget.available(arrival + stopwatch.took)
+        )
         self.steps += 1
         self._sent_at, took = arrival, stopwatch.took
+        self._budget.spend(arrival + took, step.command[0])
         reasons = int(step.reasons[0]) | (Reason.OVERRUN if took > self.spec.period else 0)
         reward = np.nan if step.reward is None else float(step.reward[0])
         return self._count(
@@ -222,9 +227,10 @@ class ControlLoop:
         observation = self.controller.observation
         return None if observation.body.tool is None else observation.tool_position(position)[0]
 
-    def _safe(self, why: Reason, arrival: float | None = None) -> Output:
-        self._sent_at = self._sent_at if arrival is None else arrival
-        command = self.controller.stop()[0]
+    def _safe(self, why: Reason, arrival: float) -> Output:
+        command = self.controller.stop(self._budget.available(arrival))[0]
+        self._sent_at = arrival
+        self._budget.spend(arrival, command)
         nothing = np.full(len(self.spec.joints), np.nan)
         return self._count(Output(command, nothing, int(Reason.STOPPED | why), None))
 

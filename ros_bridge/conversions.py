@@ -59,22 +59,28 @@ def to_stamp(seconds: float) -> Time:
 def to_reading(message: JointState, spec: RobotSpec) -> Reading:
     """Maps joints by name: their order in the message is free, other joints are ignored.
 
-    Whatever is missing or not finite stays NaN in the frame, which puts the safety filter into safe mode.
+    Whatever is missing or not finite stays NaN in the frame, which puts the safety filter into safe mode. Effort is
+    looked at only where the robot measures it.
     """
     places = _places(tuple(message.name), spec.joint_names)
-    position, velocity = (
-        _in_order(values, message, places) for values in (message.position, message.velocity)
-    )
+    read = {field: _in_order(getattr(message, field), message, places) for field in _fields(spec)}
+    heard = {field: values for field, values in read.items() if values is not None}
     stamp, stamped = (
         to_seconds(message.header.stamp),
         message.header.stamp.sec or message.header.stamp.nanosec,
     )
     problems = [] if stamped else ["header.stamp is not set"]
-    inertial = () if spec.imu is None else (unmeasured(3), unmeasured(3))
-    if position is None or velocity is None:
-        position, velocity, unsound = _sort_out(message, spec)
+    if len(heard) < len(read):
+        heard, unsound = _sort_out(message, spec)
         problems += unsound
-    return Reading(SensorFrame(np.array([stamp]), position, velocity, *inertial), "; ".join(problems) or None)
+    if spec.imu is not None:
+        heard["gyro"] = heard["gravity"] = unmeasured(3)
+    return Reading(SensorFrame(np.array([stamp]), **heard), "; ".join(problems) or None)
+
+
+def _fields(spec: RobotSpec) -> tuple[str, ...]:
+    """Of a JointState, and of a frame, that a robot has to fill."""
+    return ("position", "velocity") if spec.effort_sensor is None else ("position", "velocity", "effort")
 
 
 @lru_cache(maxsize=64)
@@ -104,28 +110,32 @@ def _in_order(values: Sequence[float], message: JointState, places: np.ndarray |
     return numbers[None] if np.isfinite(numbers).all() else None
 
 
-def _sort_out(message: JointState, spec: RobotSpec) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """What of an unsound message can be used, shape (1, J) each, the rest NaN, and what is wrong with it, in words."""
-    position, velocity = np.full((2, 1, len(spec.joints)), np.nan)
+def _sort_out(message: JointState, spec: RobotSpec) -> tuple[dict[str, np.ndarray], list[str]]:
+    """What of an unsound message can be used, by field, shape (1, J), the rest NaN, and what is wrong, in words."""
+    heard = {field: np.full((1, len(spec.joints)), np.nan) for field in _fields(spec)}
     problems, names = list[str](), list(message.name)
     for index, joint in enumerate(spec.joint_names):
         if names.count(joint) != 1:
             problems.append(f"joint {joint!r} stands in `name` {names.count(joint)} times")
             continue
         place = names.index(joint)
-        for field, values, target in (
-            ("position", message.position, position[0]),
-            ("velocity", message.velocity, velocity[0]),
-        ):
+        for field, target in heard.items():
+            values = getattr(message, field)
             if not len(values):
-                problems.append(f"`{field}` is empty; the policy needs it of every joint")
+                problems.append(f"`{field}` is empty; {_NEEDED[field]} of every joint")
             elif len(values) != len(names):
                 problems.append(f"`{field}` has {len(values)} numbers for {len(names)} names")
             elif not math.isfinite(values[place]):
                 problems.append(f"{field} of {joint!r} is {values[place]}")
             else:
-                target[index] = values[place]
-    return position, velocity, list(dict.fromkeys(problems))
+                target[0, index] = values[place]
+    return heard, list(dict.fromkeys(problems))
+
+
+_NEEDED = dict.fromkeys(("position", "velocity"), "the policy needs it") | {
+    "effort": "robot.yaml says effort_sensor, which needs it"
+}
+"""Why a field has to be filled."""
 
 
 def joint_state_message(frame: SensorFrame, effort: np.ndarray, spec: RobotSpec) -> JointState:

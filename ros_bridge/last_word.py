@@ -33,7 +33,7 @@ def say_last_word(loop: ControlLoop, topic: str) -> bool:
         enough = time.monotonic() + INSISTENCE
         while time.monotonic() < enough or (not loop.settled and time.monotonic() < patience + MEETING):
             now = node.get_clock().now().nanoseconds * 1e-9
-            publisher.publish(codec.message(loop.end().command, now))
+            publisher.publish(codec.message(loop.end(time.monotonic()).command, now))
             time.sleep(loop.spec.period)
         publisher.wait_for_all_acked(LAST_WORD)
         return heard

@@ -241,7 +241,7 @@ class AdaptationNode(LifecycleNode):
         response.message = "safe command until the next activation" if response.success else self.state
         with self._giving_up():
             if self.loop is not None and self.loop.running:
-                output = self.loop.halt()
+                output = self.loop.halt(time.monotonic())
                 self._ports.command(output.command)
                 self._ports.tell(output)
         self.get_logger().warning(f"stop: {response.message}")
@@ -277,11 +277,11 @@ class AdaptationNode(LifecycleNode):
         """Before silence: the safe command, delivered, as fast as limits allow. Then what was understood is kept."""
         if self.loop is None or not self.loop.running:
             return
-        self._ports.command(self.loop.end().command)
+        self._ports.command(self.loop.end(time.monotonic()).command)
         patience = time.monotonic() + LAST_WAY
         while not self.loop.settled and time.monotonic() < patience:
             time.sleep(self.loop.spec.period)
-            self._ports.command(self.loop.end().command)
+            self._ports.command(self.loop.end(time.monotonic()).command)
         self._ports.flush()
         if problem := self._understood.save():
             self.get_logger().error(f"what was understood is lost: {problem}")

@@ -60,14 +60,14 @@ class RecordedLoop(ControlLoop):
             self._tell(Kind.WATCH, arrival, 0.0, "", Outcome.ANSWER, output, None)
         return output
 
-    def halt(self) -> Output:
-        with self._told(Kind.HALT) as answer:
-            answer.output = output = super().halt()
+    def halt(self, arrival: float) -> Output:
+        with self._told(Kind.HALT, arrival) as answer:
+            answer.output = output = super().halt(arrival)
         return output
 
-    def end(self) -> Output:
-        with self._told(Kind.END) as answer:
-            answer.output = output = super().end()
+    def end(self, arrival: float) -> Output:
+        with self._told(Kind.END, arrival) as answer:
+            answer.output = output = super().end(arrival)
         return output
 
     def forget(self) -> None:

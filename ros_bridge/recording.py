@@ -34,6 +34,8 @@ class Recording:
     """As in `SensorFrame`; None without an IMU. Shape (T, 3)."""
     goal: np.ndarray | None = None
     """What the robot was told to do; None where the policy is told nothing. Shape (T, G)."""
+    effort: np.ndarray | None = None
+    """[N m]; None where the robot does not measure it. Shape (T, J)."""
 
     @property
     def seconds(self) -> float:
@@ -47,8 +49,8 @@ class Recording:
     def frame(self, row: int) -> SensorFrame:
         """One row as a reading of one robot."""
         at = slice(row, row + 1)
-        gyro, gravity = (None if each is None else each[at] for each in (self.gyro, self.gravity))
-        return SensorFrame(self.time[at], self.position[at], self.velocity[at], gyro, gravity)
+        options = (None if each is None else each[at] for each in (self.gyro, self.gravity, self.effort))
+        return SensorFrame(self.time[at], self.position[at], self.velocity[at], *options)
 
 
 def read_recording(
@@ -93,11 +95,12 @@ def read_recording(
 def _recording(name: str, data: np.ndarray, spec: RobotSpec, goal: GoalLayout | None) -> Recording:
     """From columns in the order of `quantities_of`."""
     joints = len(spec.joints)
-    sizes = [1, joints, joints, joints, *([3, 3] if spec.imu is not None else [])]
+    sizes = [1, joints, joints, joints]
+    sizes += [joints if spec.effort_sensor is not None else 0, *([3, 3] if spec.imu is not None else [0, 0])]
     time, position, velocity, command, *rest = np.split(data, np.cumsum(sizes), axis=1)
-    gyro, gravity = rest[:2] if spec.imu is not None else (None, None)
+    effort, gyro, gravity = (part if part.shape[1] else None for part in rest[:3])
     told = None if goal is None else rest[-1]
-    return Recording(name, time[:, 0] - time[0, 0], position, velocity, command, gyro, gravity, told)
+    return Recording(name, time[:, 0] - time[0, 0], position, velocity, command, gyro, gravity, told, effort)
 
 
 def _check_columns(path: Path, spec: RobotSpec, wanted: list[str], header: list[str]) -> None:

@@ -74,7 +74,10 @@ class Senses:
         self.joints = Sense(spec.ros.joint_states, spec)
         self.imu = None if spec.imu is None else Sense(spec.imu.topic, spec)
         """None where the robot has none."""
-        self._unheard = SensorFrame.unheard(len(spec.joints), spec.imu is not None)
+        self.unheard = SensorFrame.unheard(
+            len(spec.joints), spec.imu is not None, effort=spec.effort_sensor is not None
+        )
+        """The frame before anything was heard: all NaN."""
 
     def refusal(self, arrival: float) -> str | None:
         """Which topic is missing, stale or broken, and how; None if all of them may be acted upon."""
@@ -86,10 +89,10 @@ class Senses:
 
         Whatever was never heard, or came broken, is NaN.
         """
-        joints, age = self.joints.newest or self._unheard, self.joints.age(now, arrival)
+        joints, age = self.joints.newest or self.unheard, self.joints.age(now, arrival)
         if self.imu is None:
             return joints, max(age, 0.0)
-        inertial = self.imu.newest or self._unheard
+        inertial = self.imu.newest or self.unheard
         stamp = np.minimum(joints.stamp, inertial.stamp)
         merged = SensorFrame(stamp, joints.position, joints.velocity, inertial.gyro, inertial.gravity)
         return merged, max(age, self.imu.age(now, arrival), 0.0)

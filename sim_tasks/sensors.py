@@ -23,7 +23,8 @@ _NEXT, _LAST = np.array([1, 2, 0]), np.array([2, 0, 1])
 class SensorModel:
     """Joint encoders, and an IMU where the robot has one. J joints; C = 2 J, or 2 J + 6 with an IMU.
 
-    `frame` is live: the next call overwrites it.
+    `frame` is live: the next call overwrites it. Torque, where the robot measures it, is the motors' true one, at once
+    and without noise: no policy observes it, the safety filter alone reads it.
     """
 
     def __init__(self, spec: RobotSpec, sim: BatchSim):
@@ -38,6 +39,8 @@ class SensorModel:
         self._newest = 0
         self._rows = np.arange(sim.robots)
         self._noise = np.zeros((sim.robots, self.channels))
+        self._torque = sim.bind("qfrc_actuator") if spec.effort_sensor else None
+        self._effort = np.zeros((sim.robots, self.joints)) if spec.effort_sensor else None
         self.frame = self._frame_of(self._reading, sim.time.copy())
         """The newest reading of all robots."""
 
@@ -50,6 +53,8 @@ class SensorModel:
             repeats = random.random(self.sim.robots) < lost[:, 0]
             np.copyto(reading, self._reading, where=repeats[:, None])
         self._reading, self._spare = reading, self._reading
+        if self._effort is not None and self._torque is not None:
+            self._effort[:] = self._torque[:, self.sim.plant.qvel]
         self.frame = self._frame_of(reading, self.sim.time.copy())
         return self.frame
 
@@ -64,7 +69,9 @@ class SensorModel:
         self._past[:, ids] = truth
         self._add_errors(truth, ids, random)
         self._reading[ids] = truth
-        frame = self._frame_of(truth, self.sim.time[ids])
+        if self._effort is not None:
+            self._effort[ids] = 0.0  # no motor has been told anything yet
+        frame = self._frame_of(truth, self.sim.time[ids], ids)
         self.frame.stamp[ids] = frame.stamp
         if self.frame.gravity is not None:
             self.frame.gravity[ids] = frame.gravity
@@ -72,23 +79,30 @@ class SensorModel:
 
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""
-        return {"past": self._past.copy(), "newest": self._newest, "reading": self._reading.copy()}
+        state = {"past": self._past.copy(), "newest": self._newest, "reading": self._reading.copy()}
+        return state if self._effort is None else state | {"effort": self._effort.copy()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Inverse of `state`."""
         self._past[:] = np.asarray(state["past"]).reshape(self._past.shape)
         self._newest = int(state["newest"])
         self._reading[:] = np.asarray(state["reading"])
+        if self._effort is not None:
+            self._effort[:] = np.asarray(state["effort"])
         self.frame = self._frame_of(self._reading, self.sim.time.copy())
 
-    def _frame_of(self, reading: np.ndarray, stamp: np.ndarray) -> SensorFrame:
-        """Readings, shape (n, C), at times, shape (n,), as frames of n robots; views but for gravity."""
-        joints = self.joints
+    def _frame_of(
+        self, reading: np.ndarray, stamp: np.ndarray, ids: np.ndarray | slice = slice(None)
+    ) -> SensorFrame:
+        """Readings, shape (n, C), at times, shape (n,), as frames of robots `ids`; views but for gravity."""
+        joints, effort = self.joints, None if self._effort is None else self._effort[ids]
         position, velocity = reading[:, :joints], reading[:, joints : 2 * joints]
         if self.imu is None:
-            return SensorFrame(stamp, position, velocity)
+            return SensorFrame(stamp, position, velocity, effort=effort)
         gravity = _unit(reading[:, 2 * joints + 3 :])
-        return SensorFrame(stamp, position, velocity, reading[:, 2 * joints : 2 * joints + 3], gravity)
+        return SensorFrame(
+            stamp, position, velocity, reading[:, 2 * joints : 2 * joints + 3], gravity, effort
+        )
 
     def _write_truth(self, out: np.ndarray, ids: np.ndarray | slice) -> None:
         """The true state of robots `ids`, shape (n, C)."""

@@ -114,6 +114,7 @@ class AdaptiveController:
         sent: np.ndarray | None = None,
         goal: np.ndarray | None = None,
         reward: np.ndarray | None = None,
+        elapsed: float | Callable[[], float] = np.inf,
     ) -> ControlStep:
         """One control period.
 
@@ -125,6 +126,8 @@ class AdaptiveController:
             goal: what the task asks for now, shape (N, G), where the observation has it.
             reward: what is heard of the control step before, shape (N, 1), float32, in place of what is measured here;
                 for a simulation, whose trials have several episodes.
+            elapsed: time that the command may move for, in [s], see `SafetyFilter.certify`; a function is asked when
+                the policy has answered.
 
         Raises:
             RobotError: the frame or the goal lacks what the observation needs.
@@ -146,7 +149,9 @@ class AdaptiveController:
         requested = self.action.to_command(action)
         if self.fallback is not None:
             requested = self.fallback(requested, frame, goal, fresh, self._sent, doubted)
-        certified = self.safety.certify(requested, frame, age() if callable(age) else age, finite)
+        age = age() if callable(age) else age
+        elapsed = elapsed() if callable(elapsed) else elapsed
+        certified = self.safety.certify(requested, frame, age, elapsed, finite)
         if self.learning is not None:
             known = reward[0, 0] if measured is None else measured[0]
             listens = bool(listen[0])
@@ -169,9 +174,9 @@ class AdaptiveController:
             self.learning.reset()
         self._new_episode[:] = 1.0
 
-    def stop(self) -> np.ndarray:
-        """The safe-mode command for a robot that can no longer be controlled. Shape (N, J)."""
-        command = self.safety.stop().command
+    def stop(self, elapsed: float = np.inf) -> np.ndarray:
+        """The safe-mode command for a robot that can no longer be controlled, see `SafetyFilter.stop`. Shape (N, J)."""
+        command = self.safety.stop(elapsed).command
         if self.familiarity is not None:
             self.familiarity.interrupt()
         if self.learning is not None:

@@ -11,11 +11,7 @@ from adapt.online.gradient import Acted
 from robots.safety import SAFE_MODE, Reason
 
 LIMITED = int(
-    SAFE_MODE
-    | Reason.COMMAND_LIMIT
-    | Reason.RATE_LIMIT
-    | Reason.ACCELERATION_LIMIT
-    | Reason.POLICY_NOT_FINITE
+    SAFE_MODE | Reason.COMMAND_LIMIT | Reason.RATE_LIMIT | Reason.ACCELERATION_LIMIT | Reason.SERVO_EFFORT
 )
 """Reasons by which the safety filter has changed what the policy asked for."""
 _NOT_ITS_OWN = int(SAFE_MODE | Reason.SOFT_START)

@@ -24,6 +24,7 @@ from adapt.bundle_schema import MAX_FILES
 from adapt.errors import BundleError
 from robots import RobotSpec, load_robot
 from robots.action import ActionLayout
+from robots.spec import EffortSensor
 from tests.adapt.damaged import change, read, refused, unsealed, write
 from tests.adapt.small import ROOT
 
@@ -146,15 +147,25 @@ def _safety(spec: RobotSpec, **changes: object) -> RobotSpec:
         ("damping", lambda spec: _safety(spec, damping=(0.1,))),
         ("recovery", lambda spec: _safety(spec, recovery=0.0)),
         ("tilt", lambda spec: _safety(spec, tilt=1.0)),
+        ("feet", lambda spec: dataclasses.replace(spec, feet=load_robot("go2").feet)),
+        ("base_height", lambda spec: _safety(spec, base_height=0.1)),
+        ("servo_effort", lambda spec: _safety(spec, servo_effort=1.5)),
+        ("effort_sensor", lambda spec: dataclasses.replace(spec, effort_sensor=EffortSensor(0.1))),
     ],
 )
 def test_another_robot_is_refused_with_the_field_that_differs(folder, robot, field, alter):
     other = alter(robot)
-    recorded, found = robot.identity()[field], other.identity()[field]
+    recorded, found = robot.identity().get(field), other.identity()[field]
     refused(
         folder, f"{field} is {recorded!r} in the bundle", f"{found!r} on robot {other.name!r}", robot=other
     )
     load_bundle(folder, robot)
+
+
+def test_an_option_that_only_the_bundle_has_is_named(folder, robot):
+    change(folder, "robot", "base_height", to=0.1)
+    load_bundle(folder)
+    refused(folder, "base_height is 0.1 in the bundle, None on robot 'pendulum'", robot=robot)
 
 
 def test_a_digest_that_does_not_fit_the_robot_is_refused(folder, robot):

@@ -10,6 +10,7 @@ import pytest
 from adapt.bundle import load_bundle
 from adapt.bundle_schema import SCHEMA
 from robots import load_robot
+from robots.spec import EffortSensor
 from sim_tasks.families import load_family
 from tests.adapt.damaged import change, read, refused, write
 from tests.documents import DOCS
@@ -242,7 +243,11 @@ def places(value: Any, where: str = "") -> set[str]:
 
 
 def test_the_documentation_has_every_field_and_no_other(belief_bundle):
-    """Of a manifest with all that there can be: an arm with a tool, a goal, an evaluation."""
+    """Of a manifest with all that there can be: an arm with a tool and feet, a goal, an evaluation."""
+    walks = load_robot("go2").identity() | {
+        "effort_sensor": EffortSensor(0.1).manifest(),
+        "servo_effort": 1.0,
+    }
     estimate = {"mean": 0.0, "interval": [0.0, 0.0]}
     evaluation = {"split": "test", "tasks": 1, "episodes": 1, "return": estimate, "score": estimate}
     training = {"learner": "rma", "seed": 0, "iterations": 1, "steps": 1, "seconds": 1.0}
@@ -250,7 +255,7 @@ def test_the_documentation_has_every_field_and_no_other(belief_bundle):
     assert reward is not None
     full = belief_bundle.manifest | {
         "reward": reward.manifest(),
-        "robot": load_robot("ur5e").identity(), "goal": GOAL, "training": training, "evaluation": evaluation,
+        "robot": walks | load_robot("ur5e").identity(), "goal": GOAL, "training": training, "evaluation": evaluation,
     }  # fmt: skip
     table = re.findall(r"^\| `([\w.]+)` \|", (DOCS / "bundle.md").read_text("utf-8"), re.MULTILINE)
     in_files = {"manifest.json", "step.onnx", "predict.onnx", "MODEL_CARD.md"}

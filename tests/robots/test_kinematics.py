@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from robots import load_robot, robot_names
-from robots.kinematics import ChainStep, ForwardKinematics, ToolChain, rotation
+from robots.kinematics import Chain, ChainStep, ForwardKinematics, rotation
 
 ORIGIN = (0.0, 0.0, 0.0)
 Z = (0.0, 0.0, 1.0)
-ELBOW = ToolChain(
+ELBOW = Chain(
     (ChainStep("first", ORIGIN, ORIGIN, Z), ChainStep("second", (0.4, 0.0, 0.0), ORIGIN, Z)), (0.3, 0.0, 0.1)
 )
+WITH_FEET = [name for name in robot_names() if load_robot(name).feet]
 WITH_TOOL = [name for name in robot_names() if load_robot(name).tool]
 
 
@@ -52,6 +53,38 @@ def test_the_tool_is_where_mujoco_has_it(name):
             data.joint(joint).qpos[0] = value
         mujoco.mj_kinematics(model, data)
         np.testing.assert_allclose(tool, data.site("tool").xpos, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", WITH_TOOL)
+def test_one_robot_is_the_same_as_among_many(name):
+    spec = load_robot(name)
+    assert spec.tool is not None
+    kinematics = ForwardKinematics(spec.tool, spec.joint_names)
+    low, high = spec.position_limits
+    positions = np.random.default_rng(0).uniform(low, high, (100, len(spec.joints)))
+    alone = np.concatenate([kinematics(position[None]) for position in positions])
+    np.testing.assert_array_equal(kinematics(positions), alone)
+
+
+@pytest.mark.parametrize("name", WITH_FEET)
+def test_the_feet_are_where_mujoco_has_them(name):
+    spec = load_robot(name)
+    model = mujoco.MjModel.from_xml_path(str(spec.model))
+    data, rng = mujoco.MjData(model), np.random.default_rng(0)
+    low, high = spec.position_limits
+    positions = rng.uniform(low, high, (500, len(spec.joints)))
+    feet = np.stack(
+        [ForwardKinematics(foot.chain, spec.joint_names)(positions) for foot in spec.feet], axis=1
+    )
+    data.qpos[:7] = (0, 0, 0, 1, 0, 0, 0)
+    for position, places in zip(positions, feet, strict=True):
+        data.qpos[7:] = position
+        mujoco.mj_kinematics(model, data)
+        for leg, place in zip(("FL", "FR", "RL", "RR"), places, strict=True):
+            np.testing.assert_allclose(place, data.geom(leg).xpos, atol=1e-9)
+    assert [foot.radius for foot in spec.feet] == [
+        model.geom(leg).size[0] for leg in ("FL", "FR", "RL", "RR")
+    ]
 
 
 def test_the_arm_stretched_out_reaches_as_far_as_its_links():

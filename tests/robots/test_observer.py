@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from robots import RobotError, SensorFrame, load_robot, robot_names
-from robots.kinematics import ChainStep, ToolChain
+from robots.kinematics import Chain, ChainStep
 from robots.observation import ObservationLayout, ObservationTerm
 from robots.observer import Observer
 from robots.quantities import NAMES
 from tests.robots.two_joints import body
 
 HINGE = ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 1.0, 0.0))
-TOOL = ToolChain((ChainStep("joint0", *HINGE),), offset=(0.0, 0.0, -0.5))
+TOOL = Chain((ChainStep("joint0", *HINGE),), offset=(0.0, 0.0, -0.5))
 
 
 def reading(position, velocity=None, gyro=None, gravity=None) -> SensorFrame:

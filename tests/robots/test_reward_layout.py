@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from robots import RobotError, SensorFrame
-from robots.kinematics import ChainStep, ToolChain
+from robots.kinematics import Chain, ChainStep
 from robots.reward import RewardLayout, heard
 from robots.reward_terms import RewardPart, RewardTerm
 from robots.tolerance import Tolerance
 from tests.robots.two_joints import body
 
-TOOL = ToolChain((ChainStep("joint0", (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 1.0, 0.0)),), (0.0, 0.0, -0.5))
+TOOL = Chain((ChainStep("joint0", (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 1.0, 0.0)),), (0.0, 0.0, -0.5))
 FRAME = SensorFrame(np.zeros(2), np.array([[0.5, 3.0], [-4.0, 0.25]]), np.array([[3.0, 4.0], [0.0, -1.0]]))
 SENT, BEFORE = np.array([[1.0, 0.0], [-0.5, 0.5]], np.float32), np.array([[1.0, 1.0], [0.0, 0.5]], np.float32)
 

@@ -16,7 +16,10 @@ from robots.safety import SAFE_MODE, Certified, Reason, SafetyFilter, reason_nam
 from tests.robots.arm import AT_REST, HIGH, INTERFACES, LOW, RAMP, REST, STEP, Storm, awake, causes, frame
 from tests.robots.two_joints import two_joints, write_robot
 
-UNSET = {Reason.TILT_LIMIT, Reason.RECOVERING, Reason.ACCELERATION_LIMIT, Reason.OVERRUN}
+UNSET = {
+    Reason.TILT_LIMIT, Reason.RECOVERING, Reason.ACCELERATION_LIMIT, Reason.OVERRUN, Reason.EFFORT_LIMIT,
+    Reason.SERVO_EFFORT, Reason.BASE_HEIGHT,
+}  # fmt: skip
 """What the arm's description does not ask for, and what is for who calls the filter to say."""
 
 
@@ -450,5 +453,6 @@ def test_reasons_have_names_and_a_fixed_numbering():
     assert reason_names(2 | 8 | 256) == ["command_limit", "sensor_stale", "stopped"]
     reason_names(2).append("changed by a caller")
     assert reason_names(2) == ["command_limit"]
-    assert [int(reason) for reason in Reason if reason] == [2**bit for bit in range(13)]
-    assert int(SAFE_MODE) == 8 + 16 + 32 + 64 + 128 + 256 + 512 + 1024
+    assert reason_names(8192 | 16384 | 32768) == ["effort_limit", "servo_effort", "base_height"]
+    assert [int(reason) for reason in Reason if reason] == [2**bit for bit in range(16)]
+    assert int(SAFE_MODE) == 8 + 16 + 32 + 64 + 128 + 256 + 512 + 1024 + 8192 + 32768

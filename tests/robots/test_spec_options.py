@@ -10,12 +10,16 @@ import pytest
 from robots import RobotSpecError, load_robot, with_passive
 from robots.action import ActionLayout
 from robots.safety import SafetyFilter
-from robots.spec import Gains
+from robots.spec import EffortSensor, Gains
 from tests.robots.arm import frame
 from tests.robots.two_joints import MODEL, two_joints, write_robot
 
 IMU = {"site": "imu", "topic": "imu", "frame": "imu_link"}
 STEP = {"joint": "elbow", "translation": [0, 0, -0.2], "rpy": [0, 0, 0], "axis": [0, 1, 0]}
+
+
+FOOT = {"steps": [STEP], "offset": [0, 0, -0.1], "radius": 0.02}
+SAFETY = {"soft_start": 0.08, "stale_after": 0.06, "damping": [0.4, 0.2]}
 
 
 def loaded(folder, interface: str = "effort", joint: dict[str, Any] | None = None, **top: Any):
@@ -97,6 +101,24 @@ def test_an_imu_and_a_tool_are_read(tmp_path):
     assert spec.tool.offset == (0.0, 0.0, 1.0)
 
 
+def test_feet_and_torque_sensors_are_read(tmp_path):
+    spec = loaded(tmp_path, feet=[FOOT, FOOT | {"radius": 0}], effort_sensor={"sustained": 0.1})
+    assert [foot.radius for foot in spec.feet] == [0.02, 0.0]
+    assert spec.feet[0].chain.offset == (0.0, 0.0, -0.1)
+    assert spec.effort_sensor == EffortSensor(sustained=0.1, margin=1.0)
+    assert loaded(tmp_path, effort_sensor={"sustained": 0, "margin": 1.5}).effort_sensor == EffortSensor(
+        0.0, 1.5
+    )
+
+
+def test_an_identity_names_only_the_options_that_are_there(tmp_path):
+    """Bundles from before there were such options are still those of robots without them."""
+    later = {"feet", "effort_sensor", "base_height", "servo_effort"}
+    assert not later & loaded(tmp_path).identity().keys()
+    assert later & loaded(tmp_path, feet=[FOOT]).identity().keys() == {"feet"}
+    assert later & load_robot("go2").identity().keys() == {"feet", "base_height"}
+
+
 def test_a_model_of_the_menagerie_is_not_looked_for(tmp_path):
     assert loaded(tmp_path, model="menagerie:unitree_go2/go2.xml").model == "menagerie:unitree_go2/go2.xml"
 
@@ -108,6 +130,9 @@ def test_a_model_of_the_menagerie_is_not_looked_for(tmp_path):
         {"joint": {"default_position": 0.3}},
         {"joint": {"kp": 40.0, "kd": 0.5}},
         {"tool": {"steps": [STEP], "offset": [0, 0, 1]}},
+        {"feet": [FOOT]},
+        {"effort_sensor": {"sustained": 0.1}},
+        {"joint": {"kp": 40.0, "kd": 0.5}, "safety": SAFETY | {"servo_effort": 1.0}},
     ],
 )
 def test_the_digest_follows_the_options(tmp_path, change):
@@ -141,6 +166,39 @@ def test_the_digest_follows_the_options(tmp_path, change):
         (
             {"tool": {"steps": [STEP | {"axis": [0, 2, 0]}], "offset": [0, 0, 0]}},
             "tool.steps[0].axis: expected a unit vector, got [0.0, 2.0, 0.0]",
+        ),
+        ({"feet": []}, "feet: expected a list with at least one foot, got []"),
+        ({"feet": [FOOT | {"radius": -1}]}, "feet[0].radius: expected a number from 0, got -1.0"),
+        ({"feet": [FOOT, {"steps": [STEP]}]}, "feet[1]: missing key 'offset'; needed: steps, offset, radius"),
+        (
+            {"feet": [FOOT | {"steps": [STEP | {"joint": "wrist"}]}]},
+            "feet[0].steps[0].joint: got 'wrist'; valid: shoulder, elbow",
+        ),
+        ({"effort_sensor": {}}, "effort_sensor: missing key 'sustained'; needed: sustained"),
+        ({"effort_sensor": {"sustained": -1}}, "effort_sensor.sustained: expected a number from 0, got -1.0"),
+        (
+            {"effort_sensor": {"sustained": 0, "margin": 0.9}},
+            "effort_sensor.margin: expected at least 1, of the joints' effort, got 0.9",
+        ),
+        (
+            {"safety": SAFETY | {"servo_effort": 1.0}},
+            "safety.servo_effort: no joint has kp and kd; remove it or give those of the servos",
+        ),
+        (
+            {"joint": {"kp": 1.0, "kd": 0.0}, "safety": SAFETY | {"servo_effort": 0}},
+            "safety.servo_effort: expected a number above 0, got 0.0",
+        ),
+        (
+            {"safety": SAFETY | {"base_height": 0.1}},
+            "safety.base_height: the robot has no feet to measure it from; remove one or add the other",
+        ),
+        (
+            {"feet": [FOOT], "safety": SAFETY | {"base_height": 0.1}},
+            "safety.base_height: the robot has no imu to tell what is below; remove one or add the other",
+        ),
+        (
+            {"feet": [FOOT], "imu": IMU, "safety": SAFETY | {"base_height": 0}},
+            "safety.base_height: expected a number above 0, got 0.0",
         ),
         ({"model": "menagerie:go2"}, "model: expected menagerie:<model>/<file>.xml, got 'menagerie:go2'"),
         ({"model": "menagerie:go2/../x.xml"}, "model: expected menagerie:<model>/<file>.xml"),

@@ -11,7 +11,7 @@ import yaml
 
 from robots import RobotSpec, load_robot
 from robots.body import Body
-from robots.kinematics import ToolChain
+from robots.kinematics import Chain
 
 MODEL = """<mujoco model="two_joints">
   <compiler angle="radian" autolimits="true"/>
@@ -82,7 +82,7 @@ def two_joints(folder: Path, interface: str = "effort") -> RobotSpec:
     return load_robot(write_robot(folder, lambda data: data["control"].update(interface=interface)))
 
 
-def body(joints: int = 2, imu: bool = False, tool: ToolChain | None = None) -> Body:
+def body(joints: int = 2, imu: bool = False, tool: Chain | None = None) -> Body:
     """What observation and reward need to know of a robot; default positions 0.25, 0.5, 0.75 ... rad."""
     names = tuple(f"joint{index}" for index in range(joints))
     return Body("made_up", names, tuple(0.25 * (index + 1) for index in range(joints)), imu, tool, joints)

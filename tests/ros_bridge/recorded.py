@@ -112,9 +112,9 @@ class Run:
         self.loop.freeze(False)
         for _ in range(20):
             self.step()
-        self.loop.halt()
+        self.loop.halt(100.0 + self.clock)
         self.step()
-        self.loop.end()
+        self.loop.end(100.0 + self.clock)
         self.step()
         return self.close()
 

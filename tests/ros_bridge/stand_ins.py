@@ -84,9 +84,12 @@ def joint_state(
     names: tuple[str, ...] = ("pivot",),
     position: tuple[float, ...] = (0.0,),
     velocity: tuple[float, ...] = (0.0,),
+    effort: tuple[float, ...] = (),
 ) -> JointState:
     """Any message at all, also one that no robot should send."""
-    message = JointState(name=list(names), position=list(position), velocity=list(velocity))
+    message = JointState(
+        name=list(names), position=list(position), velocity=list(velocity), effort=list(effort)
+    )
     message.header.stamp = conversions.to_stamp(stamp)
     return message
 

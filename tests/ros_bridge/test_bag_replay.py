@@ -324,7 +324,7 @@ def test_a_policy_that_failed_is_no_difference(bundle, pendulum, tmp_path):
     made.loop.controller.adapter.act = fail
     with pytest.raises(RuntimeError):
         made.step()
-    made.loop.end()
+    made.loop.end(100.0 + made.clock)
     made.loop.controller.adapter.act = act
     made.step()
     made.loop.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from robots import load_robot
 from robots.safety import Reason
 from ros_bridge.control_loop import ControlLoop, Output
 from tests.ros_bridge.stand_ins import Steadfast, controller, reading
@@ -148,7 +149,7 @@ def test_too_fast_a_robot_is_damped(loop):
 
 def test_halted_it_sends_safe_commands_until_the_next_start(loop, adapter):
     time = run(loop)
-    assert loop.halt().command.tolist() == [0.0]
+    assert loop.halt(time).command.tolist() == [0.0]
     asked = len(adapter.sent)
     for k in range(1, 5):
         output = asserted(hear(loop, time + k * PERIOD))
@@ -161,7 +162,7 @@ def test_halted_it_sends_safe_commands_until_the_next_start(loop, adapter):
 
 def test_the_end_is_a_safe_command_and_then_silence(loop):
     time = run(loop)
-    assert loop.end().command.tolist() == [0.0]
+    assert loop.end(time).command.tolist() == [0.0]
     assert hear(loop, time + PERIOD) is None
     assert loop.watch(time + 9.0) is None
 
@@ -184,9 +185,9 @@ def test_a_forgotten_belief_begins_anew_while_control_goes_on(loop, adapter):
 
 
 def test_every_start_is_a_new_trial(loop, adapter):
-    run(loop)
+    time = run(loop)
     resets = adapter.resets
-    loop.end()
+    loop.end(time)
     loop.start()
     assert adapter.resets == resets + 1
     assert adapter.heard == 0
@@ -256,3 +257,61 @@ def test_a_step_that_took_longer_than_a_period_is_an_overrun_and_is_judged_when_
     assert slow.reasons == Reason.SOFT_START | Reason.OVERRUN
     assert too_slow.reasons == Reason.OVERRUN | Reason.SENSOR_STALE
     assert too_slow.command.tolist() == [0.0]
+
+
+@pytest.fixture
+def prompt(pendulum, adapter) -> ControlLoop:
+    """Its policy answers at once."""
+    return ControlLoop(pendulum, controller(pendulum, adapter), clock=lambda: 0.0)
+
+
+def test_a_burst_after_a_hiccup_moves_the_command_as_far_as_time_allows(prompt, adapter):
+    """Readings that were held up are all new, fresh and a period apart, and so are all acted upon, within 3 ms."""
+    time = run(prompt)
+    adapter.action[:] = -1.0
+    last, late = 2.5, time + 3 * PERIOD
+    # 125 N m/s: for a period, for what was saved up, half a period, and 1 ms, and for 2 ms.
+    for k, arrival, moves in ((1, 0.0, PERIOD), (2, 0.001, PERIOD / 2 + 0.001), (3, 0.003, 0.002)):
+        output = asserted(prompt.hear(reading(time + k * PERIOD), late, late + arrival))
+        assert output.command[0] == pytest.approx(last - 125.0 * moves, abs=1e-6)
+        last = output.command[0]
+    assert prompt.steps == 20 + 3
+
+
+def test_readings_that_come_a_little_early_or_late_are_no_burst(prompt, adapter):
+    time = run(prompt)
+    for k in range(1, 40):
+        adapter.action[:] = (-1.0) ** k
+        stamp, jitter = time + k * PERIOD, 0.4 * PERIOD * (k % 2)
+        command = asserted(prompt.hear(reading(stamp), stamp + jitter, stamp + jitter)).command[0]
+        # From 2.5 to 0 N m and back: the whole of a step, every time.
+        assert command == pytest.approx(0.0 if k % 2 else 2.5, abs=1e-6)
+
+
+def test_the_time_that_the_policy_takes_counts_between_two_commands(pendulum, adapter):
+    """An answer that comes 15 ms late and one in time after it are 5 ms apart."""
+    ticks: list[float] = []
+    loop = ControlLoop(pendulum, controller(pendulum, adapter), clock=lambda: ticks.pop(0) if ticks else 0.0)
+    time = run(loop)
+    ticks += [0.0, 0.015]
+    adapter.action[:] = -1.0
+    asserted(hear(loop, time + PERIOD))  # a whole step, to 0 N m; half a period is left
+    output = asserted(hear(loop, time + 2 * PERIOD))
+    assert output.command[0] == pytest.approx(-125.0 * (0.005 + PERIOD / 2), abs=1e-6)
+
+
+def test_a_stop_right_after_a_command_moves_a_position_no_further_than_time_allows():
+    """The safe command of a position is on its way from the last one, as every other is."""
+    arm = load_robot("ur5e")
+    loop = ControlLoop(arm, controller(arm, Steadfast(joints=6)), clock=lambda: 0.0)
+    hear(loop, 1.0, joints=6)
+    loop.start()
+    commands = [asserted(hear(loop, 1.0 + k * PERIOD, joints=6)).command for k in range(1, 60)]
+    assert np.abs(commands[-1]).max() > 0.5
+    begins = 1.0 + 59 * PERIOD
+    halted = [loop.halt(begins).command for _ in range(4)]
+    moved = np.abs(np.diff([commands[-1], *halted], axis=0)).max(axis=1)
+    # A period's and what was saved up beyond it, of 3.1416 rad/s; then nothing is left.
+    assert moved[0] <= 3.1416 * PERIOD + 1e-9
+    np.testing.assert_allclose(moved[2:], 0.0, atol=1e-9)
+    assert moved.sum() <= 3.1416 * 1.5 * PERIOD + 1e-9

@@ -209,7 +209,7 @@ def test_before_silence_a_position_robot_goes_where_it_is_within_its_rate_limit(
     last, commands = asserted(hear_walker(walker, 2.22)).command, []
     assert np.abs(last - walker.spec.default_position).max() > step.max()
     while not commands or not walker.settled:
-        commands.append(walker.end().command)
+        commands.append(walker.end(2.24 + len(commands) * PERIOD).command)
         assert (np.abs(commands[-1] - last) <= step + 1e-12).all()
         last = commands[-1]
     assert 1 < len(commands) < 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tracemalloc
 
 import numpy as np
@@ -12,6 +13,7 @@ from std_msgs.msg import Float64MultiArray
 
 from adapt.types import Belief
 from robots import SensorFrame
+from robots.spec import EffortSensor
 from ros_bridge import conversions
 from ros_bridge.errors import BridgeError
 from tests.ros_bridge.stand_ins import joint_state
@@ -74,6 +76,44 @@ def test_what_is_wrong_is_said_in_words_and_is_nan_in_the_frame(pendulum, messag
     assert got.problem is not None
     assert words in got.problem
     assert not got.frame.finite[0]
+
+
+@pytest.fixture
+def strong(pendulum):
+    """A pendulum that measures torque."""
+    return dataclasses.replace(pendulum, effort_sensor=EffortSensor(sustained=0.1))
+
+
+def test_torque_is_read_where_the_robot_measures_it(arm, strong):
+    both = dataclasses.replace(arm, effort_sensor=EffortSensor(sustained=0.1))
+    message = joint_state(
+        1.0, ("elbow", "x", "shoulder"), (2.0, 9.0, 1.0), (20.0, 9.0, 10.0), (0.2, 9.0, 0.1)
+    )
+    got = conversions.to_reading(message, both)
+    assert got.problem is None
+    assert got.frame.effort is not None
+    assert got.frame.effort.tolist() == [[0.1, 0.2]]
+    assert conversions.to_reading(message, arm).frame.effort is None
+
+
+@pytest.mark.parametrize("effort", [(), (np.nan,), (np.inf,), (1.0, 2.0)])
+def test_a_robot_that_does_not_measure_torque_is_not_asked_for_it(pendulum, effort):
+    assert conversions.to_reading(joint_state(1.0, effort=effort), pendulum).problem is None
+
+
+@pytest.mark.parametrize(
+    ("effort", "words"),
+    [
+        ((), "`effort` is empty; robot.yaml says effort_sensor, which needs it of every joint"),
+        ((np.nan,), "effort of 'pivot' is nan"),
+        ((1.0, 2.0), "`effort` has 2 numbers for 1 names"),
+    ],
+)
+def test_torque_that_is_not_told_is_a_problem(strong, effort, words):
+    got = conversions.to_reading(joint_state(1.0, position=(0.5,), effort=effort), strong)
+    assert got.problem == words
+    assert not got.frame.finite[0]
+    assert got.frame.position.tolist() == [[0.5]]  # what is sound stays
 
 
 def test_a_reading_without_a_stamp_is_a_problem_even_if_its_numbers_are_fine(pendulum):

@@ -48,6 +48,12 @@ def test_with_jitter_steps_keep_to_the_period(rate):
     assert 1000 <= len(steps) <= 1100
 
 
+def test_readings_that_were_held_up_are_all_acted_upon_however_close_they_come(intake):
+    """Steps are a period apart by their stamps, not by the clock: the control loop bounds what they may change."""
+    stamps = [1.0 + k * PERIOD for k in range(4)]
+    assert [intake.judge(stamp, 1.0 + 3 * PERIOD, 7.0) for stamp in stamps] == [ACT] * 4
+
+
 def test_rates_by_hand():
     # In units of 1/256 s: a period is 5, readings come every 2, and may be taken 1 too early: at 0, 4, 8, and so on.
     intake = Intake(5 / 256, 15 / 256)

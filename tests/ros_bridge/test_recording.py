@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from robots.spec import EffortSensor
 from ros_bridge.columns import quantities_of
 from ros_bridge.errors import RecordingError
 from ros_bridge.recording import read_recording
@@ -36,6 +39,18 @@ def test_columns_may_come_in_any_order_with_others_and_blank_lines(tmp_path, pen
     assert recording.time.tolist() == [0.0, 1.0]
     assert recording.position.tolist() == [[2.0], [20.0]]
     assert recording.command.tolist() == [[5.0], [50.0]]
+
+
+def test_torque_that_the_robot_measures_has_a_column_of_its_own(tmp_path, arm):
+    strong = replace(arm, effort_sensor=EffortSensor(sustained=0.1))
+    names = quantities_of(strong)
+    assert names[-2:] == ("shoulder_effort", "elbow_effort")
+    rows = [",".join(str(10 * row + column) for column in range(9)) for row in range(2)]
+    recording = read_recording(write(tmp_path, "\n".join([",".join(names), *rows])), strong)
+    effort = recording.frame(1).effort
+    assert effort is not None
+    assert effort.tolist() == [[17.0, 18.0]]
+    assert recording.command.tolist() == [[5.0, 6.0], [15.0, 16.0]]
 
 
 def test_several_joints_have_columns_of_their_own(tmp_path, arm):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from robots import SensorFrame
+from robots.spec import EffortSensor
 from sim_tasks.batch_sim import BatchSim
 from sim_tasks.errors import TaskError
 from sim_tasks.plant import robot_plant
@@ -294,3 +297,29 @@ def test_impossible_sensors_are_refused(tmp_path, target, bad):
 
 def test_the_control_period_is_what_the_delays_above_assume(tmp_path):
     assert robot_plant(floating(tmp_path)).period == pytest.approx(PERIOD)
+
+
+def test_torque_is_the_motors_and_starts_at_nothing(tmp_path):
+    spec = replace(floating(tmp_path), effort_sensor=EffortSensor(sustained=0.1))
+    sim, random = sensing(spec, 3), RowRandom([0], 3)
+    model = SensorModel(spec, sim)
+    commands = np.array([[0.1, -0.2], [0.3, 0.0], [0.0, 0.0]])
+    sim.step(commands)
+    frame = readings(model.sense(random.all))
+    torque = sim.bind("qfrc_actuator")[:, sim.plant.qvel]
+    assert np.abs(frame["effort"]).max() > 0.01
+    np.testing.assert_array_equal(frame["effort"], torque)
+    saved = model.state()
+    begun = model.restart(np.array([1]), random.rows(np.array([1])))
+    assert begun.effort is not None
+    assert begun.effort.tolist() == [[0.0, 0.0]]
+    assert model.frame.effort is not None
+    np.testing.assert_array_equal(model.frame.effort[[0, 2]], torque[[0, 2]])
+    assert model.frame.effort[1].tolist() == [0.0, 0.0]
+    model.restore(saved)
+    np.testing.assert_array_equal(model.frame.effort, torque)
+
+
+def test_a_robot_without_torque_sensors_has_none(tmp_path):
+    spec = floating(tmp_path)
+    assert SensorModel(spec, sensing(spec, 2)).sense(RowRandom([0], 2).all).effort is None
