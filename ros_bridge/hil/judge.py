@@ -65,7 +65,7 @@ class Judge:
         self._answered_at, self._was_safe, self._reasons = math.nan, False, 0
         self._safe_since = -math.inf
         self._read_at, self._fit_since = math.nan, math.inf
-        self._relayed = {sensor: (-math.inf, math.inf) for sensor in (JOINTS, *([IMU] if spec.imu else []))}
+        self._relayed = dict.fromkeys((JOINTS, *([IMU] if spec.imu else [])), (-math.inf, math.inf))
         """When the node's side last got a reading, and since when it has got them without a gap."""
         self._commands_sound_from = -math.inf
         self._ended_at = -math.inf
