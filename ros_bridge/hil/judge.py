@@ -18,7 +18,7 @@ from ros_bridge.drive import COMMAND_TIMEOUT
 from ros_bridge.hil.command_judge import Breach, CommandJudge
 from ros_bridge.hil.course import Course, SafeWait
 from ros_bridge.hil.events import BEGUN, ENDED, STARTED, TOUCHED, Event
-from ros_bridge.hil.schedule import COMMANDS, NODE, Fault
+from ros_bridge.hil.schedule import COMMANDS, IMU, JOINTS, NODE, Fault
 
 SILENCE = 0.5
 """Longest time between two commands of a node that lives, in [s]. Drives let go earlier; that is counted."""
@@ -65,6 +65,8 @@ class Judge:
         self._answered_at, self._was_safe, self._reasons = math.nan, False, 0
         self._safe_since = -math.inf
         self._read_at, self._fit_since = math.nan, math.inf
+        self._relayed = dict.fromkeys((JOINTS, *([IMU] if spec.imu else [])), (-math.inf, math.inf))
+        """When the node's side last got a reading, and since when it has got them without a gap."""
         self._commands_sound_from = -math.inf
         self._ended_at = -math.inf
         self._killed_at, self._reborn = -math.inf, {"node", "robot"}
@@ -125,6 +127,11 @@ class Judge:
             for course in self._waiting:
                 course.recovery = at - course.waits_from
             self._waiting, self._complained = [], False
+
+    def on_relayed(self, target: str, at: float) -> None:
+        """A reading of a sensor was published on the node's side, broken or not."""
+        last, since = self._relayed[target]
+        self._relayed[target] = at, (at if at - last > self.spec.safety.stale_after else since)
 
     def on_reading(self, position: np.ndarray, velocity: np.ndarray, upright: bool, at: float) -> None:
         """What the robot's own sensors say before any fault: shape (J,) each, in [rad] and [rad/s]."""
@@ -197,7 +204,9 @@ class Judge:
 
     def _lose_patience(self, at: float) -> None:
         """Blames a node that does not drive although all is sound, once."""
-        waited = at - max(self._ended_at, self._fit_since, self._safe_since)
+        stale = self.spec.safety.stale_after
+        through = max(since if at - last <= stale else math.inf for last, since in self._relayed.values())
+        waited = at - max(self._ended_at, self._fit_since, self._safe_since, through)
         patience = self.spec.safety.recovery + PATIENCE
         if waited > patience and (self._waiting or self._was_safe) and not self._complained:
             self._complained = True

@@ -25,7 +25,7 @@ from ros_bridge.commands import command_codec
 from ros_bridge.errors import BridgeError
 from ros_bridge.hil import events
 from ros_bridge.hil.judge import Judge
-from ros_bridge.hil.schedule import NODE
+from ros_bridge.hil.schedule import IMU, JOINTS, NODE
 from ros_bridge.imu import to_imu_reading
 
 LAG = 0.2
@@ -67,6 +67,7 @@ class Listener(Node):
             (JointState, f"/{node}/{spec.ros.joint_states}", self._on_relayed, _ALL),
             (DiagnosticArray, "/diagnostics", self._on_diagnostics, _ALL),
             *([] if spec.imu is None else [(Imu, f"/{robot}/{spec.imu.topic}", self._on_imu, _ALL)]),
+            *([] if spec.imu is None else [(Imu, f"/{node}/{spec.imu.topic}", self._on_relayed_imu, _ALL)]),
         ):
             self._heard.append((self.create_subscription(kind, topic, callback, qos), callback))
 
@@ -123,9 +124,15 @@ class Listener(Node):
             self._published.popitem(last=False)
 
     def _on_relayed(self, message: JointState, info: MessageInfo) -> None:
+        at = info["source_timestamp"] * _NANO
+        self._later(at, lambda: self._judge.on_relayed(JOINTS, at))
         published = self._published.pop(_stamp(message), None)
         if published is not None:
-            self._time(self.latencies, published, info["source_timestamp"] * _NANO)
+            self._time(self.latencies, published, at)
+
+    def _on_relayed_imu(self, message: Imu, info: MessageInfo) -> None:
+        at = info["source_timestamp"] * _NANO
+        self._later(at, lambda: self._judge.on_relayed(IMU, at))
 
     def _on_imu(self, message: Imu, info: MessageInfo) -> None:
         gravity = to_imu_reading(message, self._spec).frame.gravity

@@ -8,7 +8,7 @@ from robots import RobotSpec
 from robots.safety import Reason
 from ros_bridge.hil.events import STARTED, Event
 from ros_bridge.hil.judge import Judge
-from ros_bridge.hil.schedule import JOINTS, Fault
+from ros_bridge.hil.schedule import IMU, JOINTS, Fault
 
 PERIOD = 0.02
 SAFE, DRIVES = int(Reason.SENSOR_NOT_FINITE), int(Reason.OK)
@@ -30,11 +30,15 @@ class Bench:
         passed: float = PERIOD,
         sequence: int = 1,
         fit: bool = True,
+        relayed: bool = True,
     ):
         self.now += passed
         self.sequence += sequence
         joints = len(self.spec.joints)
         self.judge.on_reading(np.zeros(joints), np.full(joints, 0.0 if fit else 1e3), True, self.now - 0.002)
+        for sensor in (JOINTS, IMU) if relayed else ():
+            if sensor == JOINTS or self.spec.imu:
+                self.judge.on_relayed(sensor, self.now - 0.001)
         self.judge.on_node_command(np.array(command), self.now, self.sequence)
         self.judge.on_answer(reasons, self.now)
 

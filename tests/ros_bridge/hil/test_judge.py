@@ -131,6 +131,18 @@ def test_a_robot_that_cannot_be_driven_excuses_it(pendulum):
     assert bench.judge.unfit_since == pytest.approx(100.018)
 
 
+def test_a_node_that_does_not_get_the_readings_yet_is_not_blamed(pendulum):
+    bench = Bench(pendulum, fault("nan"))
+    bench.event(BEGUN)
+    bench.event(ENDED)
+    for _ in range(80):
+        bench.step(0.0, reasons=SAFE, relayed=False)
+    assert bench.found == []
+    for _ in range(80):
+        bench.step(0.0, reasons=SAFE)
+    assert bench.found == ["no_recovery"]
+
+
 def test_a_robot_at_its_limit_cannot_be_driven_although_noise_says_so_now_and_then(pendulum):
     bench = Bench(pendulum)
     bench.step(0.0)
