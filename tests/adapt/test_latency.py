@@ -62,7 +62,7 @@ def regular(bundle, folder, monkeypatch, times=QUICK, robot: str = "pendulum", s
     run.loop.start()
     for age, processing in zip(*(random.uniform(low, high, steps) for low, high in times), strict=True):
         run.timed(age, processing)
-    run.loop.end()
+    run.loop.end(100.0 + run.clock)
     return run.close()
 
 
@@ -205,7 +205,7 @@ def test_periods_without_a_reading_are_counted(bundle, tmp_path, monkeypatch, ca
     for k in range(100):
         run.clock += 0.04 if k in (20, 50) else 0.0  # two readings lost, twice
         run.timed(0.002, 0.001)
-    run.loop.end()
+    run.loop.end(100.0 + run.clock)
     run.clock += 5.0  # not active: nothing is missed
     run.loop.start()
     run.timed(0.002, 0.001)
