@@ -96,6 +96,8 @@ class AdaptiveController:
             self.familiarity.interrupt(ids)
         if self.fallback is not None:
             self.fallback.begin_episode(ids)
+        if self.learning is not None:
+            self.learning.interrupt()
         self._sent[ids] = 0.0
         self._new_episode[ids] = 1.0
 
@@ -129,6 +131,8 @@ class AdaptiveController:
         heard = self._no_reward if reward is None else reward
         doubted = self._doubted(observation, fresh)
         listen = np.zeros_like(fresh) if self.frozen else fresh & ~doubted
+        if self.learning is not None:
+            self.learning.begin_step(bool(listen[0]))
         action = self.adapter.act(observation, self._sent, heard, self._new_episode, listen=listen)
         self._new_episode[fresh] = 0.0
         requested = self.action.to_command(action)
@@ -136,7 +140,7 @@ class AdaptiveController:
             requested = self.fallback(requested, frame, goal, fresh, self._sent, doubted)
         certified = self.safety.certify(requested, frame, age() if callable(age) else age)
         if self.learning is not None:
-            known = float(heard[0, 0]) if fresh[0] else np.nan
+            known = np.nan if reward is None or not fresh[0] else float(reward[0, 0])
             self.learning.step(observation, self._sent, known, bool(listen[0]), int(certified.reasons[0]))
         self._sent[:] = self.action.to_action(certified.command)
         judged = self._judged(certified.reasons)
