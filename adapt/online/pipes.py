@@ -34,8 +34,9 @@ def read_arrays(pipe: IO[bytes]) -> dict[str, np.ndarray]:
     size = int.from_bytes(_read(pipe, 8), "little")
     if size > MAX_BYTES:
         raise OSError(f"{size} bytes announced; expected at most {MAX_BYTES}")
+    content = _read(pipe, size)
     try:
-        return safetensors.numpy.load(_read(pipe, size))
+        return safetensors.numpy.load(content)
     except Exception as error:  # SafetensorError, and what numpy makes of strange types
         raise OSError(f"no arrays: {error!s:.200}") from error
 
