@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from adapt.bundle import PolicyBundle
+from adapt.bundle import PolicyBundle, save_bundle
 from adapt.calibration import CalibrationRequest, least_tasks
 from adapt.export import export_learner
 from adapt.learners import Setup, learner_kind
@@ -83,4 +83,9 @@ def small_gradient(family: TaskFamily, name: str = "reptile", seed: int = 0) -> 
 def untrained_gradient(path: Path, family: TaskFamily, seed: int = 0, name: str = "reptile") -> PolicyBundle:
     """A bundle that adapts by gradients, untrained, with short windows."""
     learner = small_gradient(family, name, seed)
-    return export_learner(path, learner, {"learner": name, "seed": seed, "iterations": 1}, "untrained")
+    training = {"learner": name, "seed": seed, "iterations": 1}
+    bundle = export_learner(path, learner, training, "untrained")
+    # A robot opens no policy that hears a reward which nobody measures.
+    manifest = {k: v for k, v in bundle.manifest.items() if k not in ("schema", "files", "manifest_digest")}
+    manifest["adapter"] = manifest["adapter"] | {"reward_free": True}
+    return save_bundle(path, manifest, bundle.files)
