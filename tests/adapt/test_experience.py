@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -150,15 +151,17 @@ def test_a_new_episode_pays_nothing_to_the_one_before(gradient_bundle: PolicyBun
     learning = OnRobotLearning(gradient_bundle, adapter, updates=ScriptedUpdates())
     controller = AdaptiveController(robot, gradient_bundle.observation, adapter, learning=learning)
     frame = SensorFrame(np.zeros(1), np.zeros((1, 1)), np.zeros((1, 1)))
-    paid = np.ones((1, 1), np.float32)
-    controller.step(frame, reward=paid)
+    paid, window = np.ones((1, 1), np.float32), learning._window
+    for _ in range(30):  # past the soft start
+        controller.step(frame, reward=paid)
     controller.begin_episode()
     controller.step(frame, reward=paid)
-    assert learning._window.reward[0] == 0.0
-    assert learning._window.alive[0] == 0.0
+    assert window.alive[27:29].tolist() == [1, 1]
+    assert window.reward[27:29].tolist() == [1, 1]
+    assert window.alive[29] == window.reward[29] == 0
 
 
-def windows(before: list[float], after: list[float]) -> tuple[Window, Window]:
+def windows(before: Sequence[float], after: Sequence[float]) -> tuple[Window, Window]:
     """Windows of ten steps."""
     made = Window(1, 10, 2, 1), Window(1, 10, 2, 1)
     for window, rewards in zip(made, (before, after), strict=True):
