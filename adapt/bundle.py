@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.numpy
 
+from adapt.bundle_gradient import WEIGHTS, read_parameters, size_problem
 from adapt.bundle_schema import SCHEMA, check_manifest
 from adapt.errors import BundleError
 from adapt.schema import SchemaError, shown
@@ -30,7 +30,6 @@ from robots.goal import GoalLayout
 from robots.observation import ObservationLayout
 from robots.reward import RewardLayout
 
-WEIGHTS = "weights.safetensors"
 MAX_MANIFEST = 2**20
 """The manifest may not have more bytes."""
 MAX_BYTES = 64 * 2**20
@@ -107,25 +106,10 @@ class PolicyBundle:
         Raises:
             BundleError: they are not what the manifest says.
         """
-        size = self.manifest["adapter"]["parameters"]
         try:
-            arrays = safetensors.numpy.load(self.files[WEIGHTS])
-        except Exception as error:  # SafetensorError, and what numpy makes of strange types
-            raise BundleError(f"{self.path}: {WEIGHTS}: cannot be read: {error!s:.200}") from error
-        found = arrays.get("parameters")
-        if (
-            list(arrays) != ["parameters"]
-            or found is None
-            or found.dtype != np.float32
-            or found.shape != (size,)
-        ):
-            shown = {name: f"{array.dtype} {array.shape}" for name, array in arrays.items()}
-            raise BundleError(
-                f"{self.path}: {WEIGHTS}: {shown!s:.200}; expected parameters: float32 {(size,)}"
-            )
-        if not np.isfinite(found).all():
-            raise BundleError(f"{self.path}: {WEIGHTS}: parameters: not all numbers are finite")
-        return found
+            return read_parameters(self.files[WEIGHTS], self.manifest["adapter"]["parameters"])
+        except ValueError as error:
+            raise BundleError(f"{self.path}: {WEIGHTS}: {error}") from error
 
     def check_robot(self, spec: RobotSpec) -> None:
         """Refuses a robot that this bundle was not made for.
@@ -153,6 +137,9 @@ class PolicyBundle:
             )
         self._check_familiarity()
         if self.manifest["adapter"]["kind"] == "gradient":
+            actions = len(self.manifest["action"]["centre"])
+            if problem := size_problem(self.manifest["adapter"], size, actions):
+                raise self._wrong(problem)
             self.start  # noqa: B018 - raises
         self.reward  # noqa: B018 - raises
 

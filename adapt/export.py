@@ -14,7 +14,8 @@ import safetensors.numpy
 import torch
 from torch import nn
 
-from adapt.bundle import WEIGHTS, PolicyBundle, save_bundle
+from adapt.bundle import PolicyBundle, save_bundle
+from adapt.bundle_gradient import WEIGHTS
 from adapt.calibration import CalibrationRequest, calibrate
 from adapt.errors import AdaptError
 from adapt.export_check import check_forecast, check_step, record

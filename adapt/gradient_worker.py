@@ -1,148 +1,32 @@
-"""From a window of experience to a proposal that has passed its gates: the process beside a robot's control loop.
+"""The process beside a robot's control loop that computes proposals: `python -m adapt.gradient_worker`.
 
-Reads named arrays from standard input and answers each on standard output, until its parent is gone. All that is
-recorded of a window is in order of time: R rollouts of T control steps each. P parameters.
+Reads named arrays from standard input and answers each on standard output, until its parent is gone. What is heavy is
+imported when priority, signals and outputs are as they have to be.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
 import sys
-import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import IO, Any
 
 import numpy as np
-import torch
 
-from adapt.bundle import PolicyBundle, load_bundle
 from adapt.errors import AdaptError
-from adapt.networks.task_policies import TaskPolicies
-from adapt.online.adapters import bundle_graph
-from adapt.online.gates import Gate, GateSettings, Recorded, as_data, judge_proposal
 from adapt.online.pipes import read_arrays, write_arrays
-from adapt.update_rules import rule_from_manifest
-from adapt.update_rules.episodes import Episodes, Played, judge
 
-SCALES = (1.0, 0.5, 0.25, 0.125)
-"""Shares of a step that are tried, the longest first, until one passes the gates."""
-_ROWS = 256
-"""Recorded states that the graph is asked about at a time: each comes with all parameters."""
-_AGREEMENT = 1e-3
-"""Largest difference between the graph that acted and the network that learns, in half action ranges."""
 _NICE = 10
+_PR_SET_PDEATHSIG = 1
+
+Propose = Callable[[Mapping[str, np.ndarray]], tuple[np.ndarray | None, dict[str, Any]]]
 
 
-class Proposer:
-    """Computes proposals for one bundle."""
-
-    def __init__(self, bundle: PolicyBundle, settings: GateSettings):
-        adapter, robot = bundle.manifest["adapter"], bundle.manifest["robot"]
-        half_range = np.array(bundle.manifest["action"]["half_range"])
-        driven = ~np.array(robot["passive"], dtype=bool)
-        self._step_limit = np.array(robot["command_rate"])[driven] * robot["control_period"] / half_range
-        self._adapter, self._settings = adapter, settings
-        self._policies = TaskPolicies(bundle.observation.size, len(half_range), adapter["layers"])
-        if self._policies.size != adapter["parameters"]:
-            raise AdaptError(
-                f"{bundle.path}: adapter.parameters: {adapter['parameters']}; layers have {self._policies.size}"
-            )
-        self._rule = rule_from_manifest(adapter["rule"])
-        self._graph = bundle_graph(
-            bundle,
-            "step.onnx",
-            ("observation", "parameters"),
-            ("action", "log_std", "inputs"),
-            ("parameters",),
-        )
-
-    def __call__(self, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray | None, dict[str, Any]]:
-        """A proposal, shape (P,), and the report on it; None where no share of the step passes the gates.
-
-        Args:
-            arrays: `Window.arrays()`, `parameters` that played, shape (P,), and the number `step` of the update from 0.
-
-        Raises:
-            AdaptError: the network that learns is not the graph that acted.
-        """
-        began = time.perf_counter()
-        start = arrays["parameters"]
-        episodes = self._episodes(arrays)
-        rate = self._adapter["rates"][min(int(arrays["step"]), len(self._adapter["rates"]) - 1)]
-        moved = self._rule(self._policies, episodes, rate)[0].numpy()
-        recorded, gates, passed = self._recorded(arrays, episodes), list[Gate](), False
-        candidate, scale = moved, 0.0
-        for scale in SCALES:
-            candidate = (start + np.float32(scale) * (moved - start)).astype(np.float32)
-            gates = judge_proposal(self._act, candidate, recorded, self._step_limit, self._settings)
-            passed = all(gate.passed for gate in gates)
-            if passed:
-                break
-        report = {
-            "passed": passed,
-            "scale": scale,
-            "gates": as_data(gates),
-            "seconds": round(time.perf_counter() - began, 4),
-        }
-        return (candidate if passed else None), report
-
-    def _episodes(self, arrays: Mapping[str, np.ndarray]) -> Episodes:
-        adapter, alive = self._adapter, self._by_time(arrays["alive"])[..., 0]
-        inputs, mean = self._by_time(arrays["inputs"]), self._by_time(arrays["mean"])
-        parameters = torch.from_numpy(arrays["parameters"].copy()).unsqueeze(0)
-        with torch.no_grad():
-            policy = self._policies.distribution(parameters, inputs.flatten(1, 2))
-        difference = ((policy.mean - mean.flatten(1, 2)) * alive.flatten(1, 2).unsqueeze(-1)).abs().max()
-        if not float(difference) <= _AGREEMENT:
-            raise AdaptError(f"the network that learns differs from what acted by {float(difference):.2g}")
-        played = Played(
-            parameters,
-            self._by_time(arrays["observation"]),
-            inputs,
-            self._by_time(arrays["action"]),
-            mean,
-            policy.log_std,
-            self._by_time(arrays["reward"])[..., 0] * alive,
-            alive,
-            self._by_time(arrays["own"])[..., 0],
-        )
-        return judge(played, adapter["gamma"], adapter["gae_lambda"])
-
-    def _by_time(self, array: np.ndarray) -> torch.Tensor:
-        """Of a window's array, shape (R T, ...), one of shape (1, T, R, ...)."""
-        rows = array.reshape(self._adapter["rollouts"], self._adapter["episode_steps"], -1)
-        return torch.from_numpy(np.ascontiguousarray(rows.swapaxes(0, 1))).unsqueeze(0)
-
-    def _recorded(self, arrays: Mapping[str, np.ndarray], episodes: Episodes) -> Recorded:
-        """The steps in which the policy drove, each with its advantage."""
-        shape = self._adapter["episode_steps"], self._adapter["rollouts"]
-        advantage = episodes.advantage[0].numpy().reshape(shape).swapaxes(0, 1).reshape(-1)
-        counts = arrays["own"] > 0
-        names = ("observation", "action", "mean", "log_std", "sent")
-        return Recorded(**{name: arrays[name][counts] for name in names}, advantage=advantage[counts])
-
-    def _act(self, observation: np.ndarray, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        parts = []
-        for first in range(0, len(observation), _ROWS):
-            rows = observation[first : first + _ROWS]
-            parts.append(self._graph(observation=rows, parameters=np.tile(parameters, (len(rows), 1)))[:2])
-        mean, log_std = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return mean, log_std
-
-
-def main(path: str, digest: str, settings: str) -> None:
-    """Serves one parent process."""
-    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints is no answer
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent decides
-    os.nice(_NICE)
-    torch.set_num_threads(1)
-    bundle = load_bundle(path)
-    if bundle.manifest["manifest_digest"] != digest:
-        raise AdaptError(f"{path}: changed since the node was configured")
-    proposer = Proposer(bundle, GateSettings(**json.loads(settings)))
+def serve(propose: Propose, requests: IO[bytes], answers: IO[bytes]) -> None:
+    """Answers requests until there are no more; what goes wrong is an answer."""
     while True:
         try:
             arrays = read_arrays(requests)
@@ -150,13 +34,55 @@ def main(path: str, digest: str, settings: str) -> None:
             return
         found: dict[str, np.ndarray] = {}
         try:
-            parameters, report = proposer(arrays)
+            parameters, report = propose(arrays)
             if parameters is not None:
                 found["parameters"] = parameters
-        except (AdaptError, RuntimeError, KeyError, ValueError) as error:
-            report = {"error": f"{type(error).__name__}: {error}"}
-        found["report"] = np.frombuffer(json.dumps(report).encode(), np.uint8)
+        except (AdaptError, ArithmeticError, LookupError, RuntimeError, ValueError) as error:
+            line = " ".join(f"{type(error).__name__}: {error}".split())
+            report = {"error": "".join(c for c in line if c.isprintable())[:500]}
+        found["report"] = np.frombuffer(json.dumps(report, allow_nan=False).encode(), np.uint8)
         write_arrays(answers, found)
+
+
+def make_propose(path: str, digest: str, settings: str) -> Propose:
+    """The bundle's proposer; of a bundle that cannot be used, one that says so."""
+    import torch
+
+    from adapt.bundle import load_bundle
+    from adapt.online.gates import GateSettings
+    from adapt.proposer import Proposer
+
+    torch.set_num_threads(1)
+    try:
+        bundle = load_bundle(path)
+        if bundle.manifest["manifest_digest"] != digest:
+            raise AdaptError(f"{path}: changed since the node was configured")
+        return Proposer(bundle, GateSettings(**json.loads(settings)))
+    except AdaptError as error:
+        problem = error
+
+    def refuse(arrays: Mapping[str, np.ndarray]) -> tuple[None, dict[str, Any]]:
+        raise problem
+
+    return refuse
+
+
+def main(path: str, digest: str, settings: str, parent: str) -> None:
+    """Serves one parent process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent decides
+    os.nice(_NICE)
+    _end_with(int(parent))
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints is no answer
+    serve(make_propose(path, digest, settings), requests, answers)
+
+
+def _end_with(parent: int) -> None:
+    """The kernel ends this process with its parent, also where it computes or hangs."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("whoever started this process is gone")
 
 
 if __name__ == "__main__":

@@ -177,6 +177,8 @@ class ControlLoop:
             AdaptError: it is not of this bundle's adapter.
         """
         cast(HasState, self.controller.adapter).restore(state)
+        if self.controller.learning is not None:
+            self.controller.learning.reset()
 
     def freeze(self, frozen: bool) -> None:
         """Whether what is understood of the robot stays as it is; control goes on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -108,18 +108,22 @@ class AdaptationNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         path = self.get_parameter("bundle").value
         try:
-            bundle, spec = open_bundle(path, self.get_parameter("robot").value)
-            timeout = settings.number(self, settings.GOAL_TIMEOUT)
-            goals = bundle.goal and GoalKeeper(bundle.goal, timeout)
-            adapter = make_adapter(bundle)
-            learning = open_learning(self, bundle, adapter)
-            controller = AdaptiveController(
-                spec, bundle.observation, adapter, reward=bundle.reward, learning=learning
-            )
-            recorder = open_recorder(self, self.get_parameter("record").value, bundle, spec, timeout)
-            loop = recorder.loop(spec, controller, goals)
-            loop.rehearse()
-            self._ports = self._open(spec, bundle)
+            with ExitStack() as undo:
+                bundle, spec = open_bundle(path, self.get_parameter("robot").value)
+                timeout = settings.number(self, settings.GOAL_TIMEOUT)
+                goals = bundle.goal and GoalKeeper(bundle.goal, timeout)
+                adapter = make_adapter(bundle)
+                learning = open_learning(self, bundle, adapter)
+                if learning is not None:
+                    undo.callback(learning.close)
+                controller = AdaptiveController(
+                    spec, bundle.observation, adapter, reward=bundle.reward, learning=learning
+                )
+                recorder = open_recorder(self, self.get_parameter("record").value, bundle, spec, timeout)
+                loop = recorder.loop(spec, controller, goals)
+                loop.rehearse()
+                self._ports = self._open(spec, bundle)
+                undo.pop_all()
         except Exception as error:
             known = isinstance(error, UserError)
             self.fault = f"not configured: {error}" if known else f"not configured: {path}: {error}"
@@ -266,11 +270,13 @@ class AdaptationNode(LifecycleNode):
         self, what: str, request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
         learning = None if self.loop is None else self.loop.controller.learning
-        if learning is None:
-            problem = self.state if self.loop is None else "this policy does not adapt by gradients"
-        else:
-            problem = learning.accept() if what == "accept" else learning.rollback()
-        response.success, response.message = problem is None, problem or f"{what}: done"
+        response.success, response.message = False, self.state
+        with self._giving_up():
+            if learning is not None:
+                problem = learning.accept() if what == "accept" else learning.rollback()
+                response.success, response.message = problem is None, problem or f"{what}: done"
+            elif self.loop is not None:
+                response.message = "this policy does not adapt by gradients"
         return response
 
     def _end(self) -> None:

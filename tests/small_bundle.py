@@ -13,6 +13,7 @@ from adapt.calibration import CalibrationRequest, least_tasks
 from adapt.export import export_learner
 from adapt.learners import Setup, learner_kind
 from adapt.learners.bounds import BoundConfig, BoundLearner
+from adapt.learners.gradient_meta import GradientMetaLearner
 from adapt.learners.ppo import PPOConfig
 from adapt.learners.rma import RMAConfig, RMALearner
 from sim_tasks.families import load_family
@@ -69,18 +70,26 @@ def untrained_policy(path: Path, family: str, seed: int = 0, size: float = 0.1) 
     return export_learner(path, learner, {"learner": "dr", "seed": seed, "iterations": 0}, "untrained")
 
 
-def learnable_pendulum() -> TaskFamily:
-    """Pendulums whose reward can be measured, with short episodes."""
-    return dataclasses.replace(load_family(FAMILY), episode_seconds=2.0)
+def gradient_family(seconds: float = 2.0) -> TaskFamily:
+    """Robots that measure their reward, with short episodes: windows are soon full."""
+    return dataclasses.replace(load_family(FAMILY), episode_seconds=seconds)
 
 
-def untrained_gradient(path: Path, family: TaskFamily, seed: int = 0, name: str = "reptile") -> PolicyBundle:
-    """A bundle that adapts by gradients, untrained, with short windows."""
+def small_gradient(family: TaskFamily, name: str = "reptile", seed: int = 0) -> GradientMetaLearner:
+    """A gradient learner of few tasks after one iteration: its normaliser has seen something."""
     kind = learner_kind(name)
     config = dataclasses.replace(
         kind.config, tasks=2, rollouts=2, hidden=(16,), inner_steps=2, normalise=True
     )
     learner = kind.build(Setup(family, config, seed, 1))
+    assert isinstance(learner, GradientMetaLearner)
     learner.collect()
     learner.update()
-    return export_learner(path, learner, {"learner": name, "seed": seed, "iterations": 1}, "untrained")
+    return learner
+
+
+def untrained_gradient(path: Path, family: TaskFamily, seed: int = 0, name: str = "reptile") -> PolicyBundle:
+    """A bundle that adapts by gradients, untrained, with short windows."""
+    learner = small_gradient(family, name, seed)
+    training = {"learner": name, "seed": seed, "iterations": 1}
+    return export_learner(path, learner, training, "untrained")

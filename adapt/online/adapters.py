@@ -47,12 +47,12 @@ def bundle_graph(
     return Graph(bundle, file, {n: sizes[n] for n in inputs}, {n: sizes[n] for n in outputs}, needed)
 
 
-_UNKNOWN_AT_FIRST = ("parameters", "parameter_std")
-"""NaN until something was heard."""
-
-
-def check_state(state: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> None:
-    """Refuses to restore what is not of an adapter like this one.
+def check_state(
+    state: Mapping[str, np.ndarray],
+    expected: Mapping[str, np.ndarray],
+    unknown_at_first: Collection[str] = (),
+) -> None:
+    """Refuses to restore what is not of an adapter like this one; `unknown_at_first` may be NaN.
 
     Raises:
         AdaptError: names the first array that is missing, is of another shape or type, or is not finite.
@@ -62,7 +62,7 @@ def check_state(state: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarr
         if array is None or array.shape != like.shape or array.dtype != like.dtype:
             found = "none" if array is None else f"{array.dtype} of shape {array.shape}"
             raise AdaptError(f"{name}: {found}; expected {like.dtype} of shape {like.shape}")
-        if name not in _UNKNOWN_AT_FIRST and not np.isfinite(array).all():
+        if name not in unknown_at_first and not np.isfinite(array).all():
             raise AdaptError(f"{name}: not all numbers are finite")
     for name in state:
         if name not in expected:
@@ -122,6 +122,8 @@ class MemoryAdapter:
     """A recurrent policy: what it has understood stays in its memory, shape (N, H). It says nothing of it."""
 
     outputs = ("action", "next_hidden")
+    unknown_at_first: tuple[str, ...] = ()
+    """What of its state is NaN until something was heard."""
 
     def __init__(self, bundle: PolicyBundle, robots: int = 1):
         adapter = bundle.manifest["adapter"]
@@ -162,7 +164,7 @@ class MemoryAdapter:
         return {"hidden": self._hidden.copy()}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        check_state(state, self.state())
+        check_state(state, self.state(), self.unknown_at_first)
         self._hidden = state["hidden"].copy()
 
     def _believe(self, said: list[np.ndarray], trusted: np.ndarray | None) -> None:
@@ -173,6 +175,7 @@ class BeliefAdapter(MemoryAdapter):
     """A recurrent belief over the task and a policy on it."""
 
     outputs = ("action", "belief", "parameters", "parameter_std", "next_hidden")
+    unknown_at_first = ("parameters", "parameter_std")
 
     def __init__(self, bundle: PolicyBundle, robots: int = 1):
         super().__init__(bundle, robots)

@@ -104,6 +104,8 @@ class AdaptiveController:
             self.familiarity.interrupt(ids)
         if self.fallback is not None:
             self.fallback.begin_episode(ids)
+        if self.learning is not None:
+            self.learning.interrupt()
         self._sent[ids] = self._sent_before[ids] = 0.0
         self._new_episode[ids] = 1.0
 
@@ -140,10 +142,13 @@ class AdaptiveController:
         with np.errstate(invalid="ignore"):  # readings that are not finite are not used
             observation = self._observer.observe(frame, goal, fresh)
         measured = None if self.reward is None else self._measured(self.reward, frame, goal, fresh)
+        told = reward if measured is None else measured[:, None]
         if reward is None:
             reward = self._no_reward if measured is None else heard(measured)[:, None]
         doubted = self._doubted(observation, fresh)
         listen = np.zeros_like(fresh) if self.frozen else fresh & ~doubted
+        if self.learning is not None:
+            self.learning.begin_step(bool(listen[0]))
         action = self.adapter.act(observation, self._sent, reward, self._new_episode, listen=listen)
         self._new_episode[fresh] = 0.0
         requested = self.action.to_command(action)
@@ -153,9 +158,8 @@ class AdaptiveController:
         elapsed = elapsed() if callable(elapsed) else elapsed
         certified = self.safety.certify(requested, frame, age, elapsed, finite)
         if self.learning is not None:
-            known = reward[0, 0] if measured is None else measured[0]
-            listens = bool(listen[0])
-            self.learning.step(observation, self._sent, float(known), listens, int(certified.reasons[0]))
+            known = np.nan if told is None or not fresh[0] else float(told[0, 0])
+            self.learning.step(observation, self._sent, known, bool(listen[0]), int(certified.reasons[0]))
         self._keep_sent(certified.command)
         judged = self._judged(certified.reasons)
         return ControlStep(

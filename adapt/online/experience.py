@@ -36,10 +36,13 @@ class Window:
         self.alive = np.zeros(count, np.float32)
         """1 where the step counts: it was seen, and its reward is known. Shape (M,)."""
         self.own = np.zeros(count, np.float32)
-        """1 where the policy's action was sent, limited or not; what the robot then met is a consequence of actions
-        before where it was not. Shape (M,)."""
+        """1 where the policy's action was sent, limited or not: what the robot met elsewhere is a consequence of actions
+        before. Shape (M,)."""
         self.limited = np.zeros(count, bool)
         """Whether the safety filter changed what was asked for. Shape (M,)."""
+        self._continuous = (
+            self.observation, self.inputs, self.action, self.mean, self.log_std, self.sent,
+        )  # fmt: skip
         self.count = 0
         """Steps so far; the last one's reward may be still to come."""
         self._awaits_reward = False
@@ -68,50 +71,56 @@ class Window:
         """Begins anew."""
         self.count, self._awaits_reward = 0, False
 
-    def hear(self, reward: float) -> None:
-        """The reward of the newest step. One that is not finite is of no use, and so is the step."""
-        if self._awaits_reward:
-            self._awaits_reward = False
-            known = bool(np.isfinite(reward))
-            self.reward[self.count - 1] = reward if known else 0.0
-            if not known:
-                self.alive[self.count - 1] = 0.0
+    def hear(self, reward: float) -> bool:
+        """The reward of the newest step; whether it was still to come. A step without one, or NaN, does not count."""
+        if not self._awaits_reward:
+            return False
+        self._awaits_reward = False
+        t = self.count - 1
+        with np.errstate(over="ignore"):
+            self.reward[t] = reward
+        if not (self.alive[t] and np.isfinite(self.reward[t])):
+            self._drop(t)
+        return True
 
-    def add(
-        self, observation: np.ndarray, acted: Acted, sent: np.ndarray, listened: bool, reasons: int
-    ) -> None:
+    def add(self, observation: np.ndarray, acted: Acted, sent: np.ndarray, reasons: int) -> None:
         """A step of one robot, shapes (1, ...); `reasons`: a bit mask of `Reason`. Only while there is room."""
         t = self.count
         self.observation[t], self.inputs[t] = observation[0], acted.inputs[0]
         self.action[t], self.mean[t], self.log_std[t] = acted.action[0], acted.mean[0], acted.log_std[0]
-        self.sent[t] = sent[0]
-        finite = np.isfinite(acted.action).all() and np.isfinite(observation).all()
-        self.alive[t] = listened and bool(finite)
-        self.own[t] = self.alive[t] > 0 and not reasons & _NOT_ITS_OWN
+        self.sent[t], self.reward[t] = sent[0], 0.0
+        finite = all(np.isfinite(each[t]).all() for each in self._continuous)
+        self.alive[t] = finite
+        self.own[t] = finite and not reasons & _NOT_ITS_OWN
         self.limited[t] = bool(reasons & LIMITED)
         self.count, self._awaits_reward = t + 1, True
-
-    def rewards(self, blocks: int) -> np.ndarray:
-        """Mean reward of the steps that count, of each of some stretches of the same length. Shape (blocks,).
-
-        NaN where none counts.
-        """
-        rewards = np.array_split(self.reward[: self.count], blocks)
-        alive = np.array_split(self.alive[: self.count], blocks)
-        return np.array(
-            [r @ a / a.sum() if a.sum() else np.nan for r, a in zip(rewards, alive, strict=True)], np.float64
-        )
 
     def limits(self, blocks: int) -> np.ndarray:
         """Share of limited steps, of each of some stretches of the same length. Shape (blocks,)."""
         return np.array([part.mean() for part in np.array_split(self.limited[: self.count], blocks)])
 
+    def rewards(self, blocks: int) -> np.ndarray:
+        """Mean reward of the steps that count, of each of some stretches of the same length. Shape (blocks,).
+
+        NaN where none counts. Only of steps whose reward was heard.
+        """
+        known = self.count - self._awaits_reward
+        rewards = np.array_split(self.reward[:known], blocks)
+        alive = np.array_split(self.alive[:known], blocks)
+        return np.array(
+            [r @ a / a.sum() if a.sum() else np.nan for r, a in zip(rewards, alive, strict=True)], np.float64
+        )
+
     def arrays(self) -> dict[str, np.ndarray]:
-        """Copies of everything that whoever computes gradients has to know; steps that do not count are zero."""
+        """Everything that whoever computes gradients has to know; steps that do not count are zero.
+
+        Live: it holds until the window is filled anew. A control step has no time to copy it.
+        """
         names = ("observation", "inputs", "action", "mean", "log_std", "sent", "reward", "alive", "own")
-        counted = self.alive > 0
-        found = {}
-        for name in names:
-            array = getattr(self, name)
-            found[name] = np.where(counted if array.ndim == 1 else counted[:, None], array, np.float32(0.0))
-        return found
+        return {name: getattr(self, name) for name in names}
+
+    def _drop(self, t: int) -> None:
+        """Step t does not count, and nothing that is not finite stays."""
+        self.alive[t] = self.own[t] = self.reward[t] = 0.0
+        for each in self._continuous:
+            each[t] = 0.0

@@ -81,8 +81,9 @@ def judge_proposal(
     gates.append(Gate("finite actions", float(finite), 1.0, finite))
     if not finite:
         return gates
-    change = float(np.sqrt(np.square(mean - recorded.mean).mean()))
-    spread = float(np.exp((log_std - recorded.log_std).max()))
+    with np.errstate(over="ignore"):  # what is infinite does not pass
+        change = float(np.sqrt(np.square(mean - recorded.mean, dtype=np.float64).mean()))
+        spread = float(np.exp((log_std - recorded.log_std).max()))
     value = predicted_gain(mean, log_std, recorded)
     before = limited_share(recorded.mean, recorded.sent, step_limit)
     after = limited_share(mean, recorded.sent, step_limit)
@@ -98,8 +99,8 @@ def judge_proposal(
 
 def predicted_gain(mean: np.ndarray, log_std: np.ndarray, recorded: Recorded) -> float:
     """E[(pi'(a | s) / pi(a | s) - 1) A], by importance sampling: what the proposal is predicted to gain."""
-    before = _log_prob(recorded.action, recorded.mean, recorded.log_std)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
+        before = _log_prob(recorded.action, recorded.mean, recorded.log_std)
         ratio = np.exp(_log_prob(recorded.action, mean, log_std) - before).clip(max=_LARGEST_RATIO)
     return float(((ratio - 1.0) * recorded.advantage).mean())
 
@@ -111,9 +112,9 @@ def limited_share(mean: np.ndarray, sent: np.ndarray, step_limit: np.ndarray) ->
     return float((out | fast).any(axis=1).mean())
 
 
-def as_data(gates: list[Gate]) -> list[Mapping[str, float | str | bool]]:
-    """For an audit log."""
-    return [asdict(gate) for gate in gates]
+def as_data(gates: list[Gate]) -> list[Mapping[str, float | str | bool | None]]:
+    """For an audit log; a figure that is not finite is None: JSON has none."""
+    return [asdict(gate) | {"value": gate.value if np.isfinite(gate.value) else None} for gate in gates]
 
 
 def _log_prob(action: np.ndarray, mean: np.ndarray, log_std: np.ndarray) -> np.ndarray:

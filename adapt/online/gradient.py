@@ -11,12 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from adapt.bundle import PolicyBundle
+from adapt.errors import AdaptError
 from adapt.online.adapters import bundle_graph, check_state
 
 NOISE_BOUND = 2.0
 """Exploration goes so many standard deviations from the mean at most: 95 % of a normal distribution."""
 KEPT = 16
 """How many accepted parameters, the newest, can be gone back to."""
+MOST_STEPS = 2**24
+"""Accepted steps: float32 counts so far."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,14 @@ class Acted:
     """Shape (N, A)."""
     log_std: np.ndarray
     """Shape (N, A)."""
+
+
+@dataclass(frozen=True)
+class _Accepted:
     parameters: np.ndarray
-    """That were acted by. Shape (N, P)."""
+    """Shape (N, P)."""
+    steps: int
+    """Accepted steps from the start to here."""
 
 
 class GradientAdapter:
@@ -43,7 +52,7 @@ class GradientAdapter:
         inputs = ("observation", "parameters")
         self._step = bundle_graph(bundle, "step.onnx", inputs, outputs, inputs)
         self._start = bundle.start
-        self._accepted = [np.tile(self._start, (robots, 1))]
+        self._accepted = [_Accepted(np.tile(self._start, (robots, 1)), 0)]
         self._trial: np.ndarray | None = None
         self._random = np.random.default_rng(seed)
         self.exploration = 0.0
@@ -54,7 +63,12 @@ class GradientAdapter:
     @property
     def parameters(self) -> np.ndarray:
         """What is acted by. Shape (N, P), float32."""
-        return self._accepted[-1] if self._trial is None else self._trial
+        return self._accepted[-1].parameters if self._trial is None else self._trial
+
+    @property
+    def steps(self) -> int:
+        """How many steps, each of them accepted, lead from the start to what is accepted now."""
+        return self._accepted[-1].steps
 
     @property
     def on_trial(self) -> bool:
@@ -67,19 +81,19 @@ class GradientAdapter:
         Raises:
             AdaptError: not all numbers are finite, or it is another shape; nothing has changed.
         """
-        check_state({"parameters": parameters}, {"parameters": self._accepted[-1]})
+        check_state({"parameters": parameters}, {"parameters": self._accepted[-1].parameters})
         self._trial = parameters.copy()
 
     def accept(self) -> bool:
         """Keeps what is on trial; whether there was anything."""
         if self._trial is None:
             return False
-        self._accepted = [*self._accepted, self._trial][-KEPT:]
+        self._accepted = [*self._accepted, _Accepted(self._trial, self.steps + 1)][-KEPT:]
         self._trial = None
         return True
 
     def rollback(self) -> bool:
-        """Drops what is on trial, else what was accepted last; False where only the start is left."""
+        """Drops what is on trial, else what was accepted last; False where nothing older is left."""
         if self._trial is not None:
             self._trial = None
             return True
@@ -92,7 +106,7 @@ class GradientAdapter:
         """Robots `ids` act by the start parameters, and nothing else is kept of any."""
         parameters = self.parameters.copy()
         parameters[ids] = self._start
-        self._accepted, self._trial = [parameters], None
+        self._accepted, self._trial = [_Accepted(parameters, 0)], None
 
     def act(
         self,
@@ -108,9 +122,9 @@ class GradientAdapter:
         action = mean
         if self.exploration > 0.0:
             noise = self._random.standard_normal(mean.shape, np.float32).clip(-NOISE_BOUND, NOISE_BOUND)
-            with np.errstate(over="ignore"):  # the safety filter answers what is not finite
+            with np.errstate(over="ignore", invalid="ignore"):  # the safety filter answers what is not finite
                 action = mean + np.float32(self.exploration) * np.exp(log_std) * noise
-        self.newest = Acted(inputs, action, mean, log_std, parameters)
+        self.newest = Acted(inputs, action, mean, log_std)
         return action
 
     def belief(self) -> None:
@@ -118,14 +132,21 @@ class GradientAdapter:
         return
 
     def state(self) -> dict[str, np.ndarray]:
-        """The accepted parameters; what is on trial has not proven itself."""
-        return {"parameters": self._accepted[-1].copy()}
+        """The accepted parameters, and how many steps led there; what is on trial has not proven itself."""
+        accepted = self._accepted[-1]
+        return {"parameters": accepted.parameters.copy(), "steps": np.array([accepted.steps], np.float32)}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Inverse of `state`.
+        """Inverse of `state`; the start can be gone back to.
 
         Raises:
             AdaptError: they are not of a policy like this one.
         """
         check_state(state, self.state())
-        self._accepted, self._trial = [state["parameters"].copy()], None
+        steps = float(state["steps"][0])
+        if not (steps.is_integer() and 0 <= steps <= MOST_STEPS):
+            raise AdaptError(f"steps: {steps:g}; valid: a whole number from 0 to {MOST_STEPS}")
+        self.reset()
+        restored = _Accepted(state["parameters"].copy(), int(steps))
+        if not np.array_equal(restored.parameters, self.parameters):
+            self._accepted.append(restored)

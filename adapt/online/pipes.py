@@ -7,7 +7,6 @@ from typing import IO
 
 import numpy as np
 import safetensors.numpy
-from safetensors import SafetensorError
 
 MAX_BYTES = 2**30
 """Nobody sends more."""
@@ -35,10 +34,11 @@ def read_arrays(pipe: IO[bytes]) -> dict[str, np.ndarray]:
     size = int.from_bytes(_read(pipe, 8), "little")
     if size > MAX_BYTES:
         raise OSError(f"{size} bytes announced; expected at most {MAX_BYTES}")
+    content = _read(pipe, size)
     try:
-        return safetensors.numpy.load(_read(pipe, size))
-    except SafetensorError as error:
-        raise OSError(f"no arrays: {error}") from error
+        return safetensors.numpy.load(content)
+    except Exception as error:  # SafetensorError, and what numpy makes of strange types
+        raise OSError(f"no arrays: {error!s:.200}") from error
 
 
 def _read(pipe: IO[bytes], size: int) -> bytes:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -15,11 +18,27 @@ from typing import Any, Protocol
 import numpy as np
 
 from adapt.bundle import PolicyBundle
+from adapt.errors import AdaptError
 from adapt.online.gates import GateSettings
 from adapt.online.pipes import read_arrays, write_arrays
+from adapt.schema import flag, items, nullable, number, record, text
 
 PATIENCE = 120.0
 """Longest time for one proposal in [s]; after it the process is ended."""
+LAST_WORDS = 5.0
+"""How long the end of the process may take, in [s]."""
+_FIGURE = number(-1e300, 1e300)
+_GATE = record({"name": text(100), "value": nullable(_FIGURE), "limit": _FIGURE, "passed": flag})
+_REPORT = record(
+    {},
+    {
+        "passed": flag,
+        "scale": number(0.0, 1.0),
+        "gates": items(_GATE, 0, 20),
+        "seconds": number(0.0),
+        "error": text(500),
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -36,11 +55,14 @@ class Updates(Protocol):
     """Computes proposals beside the control loop."""
 
     def submit(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Begins to compute one; returns at once."""
+        """Begins to compute one; returns at once. What was asked before is answered no more.
+
+        The arrays must stay as they are until the answer.
+        """
         ...
 
     def poll(self) -> Proposal | None:
-        """What was computed, once; None while nothing was."""
+        """What was computed, once; None while nothing was. Returns at once."""
         ...
 
     def close(self) -> None:
@@ -57,68 +79,114 @@ class UpdateWorker:
     def __init__(self, bundle: PolicyBundle, settings: GateSettings, patience: float = PATIENCE):
         self._patience = patience
         self._command = [
-            sys.executable, "-m", "adapt.gradient_worker", str(bundle.path), bundle.manifest["manifest_digest"],
-            json.dumps(vars(settings)),
+            sys.executable, "-P", "-m", "adapt.gradient_worker", str(bundle.path),
+            bundle.manifest["manifest_digest"], json.dumps(vars(settings)), str(os.getpid()),
         ]  # fmt: skip
         self._process: subprocess.Popen[bytes] | None = None
-        self._asked: SimpleQueue[Mapping[str, np.ndarray] | None] = SimpleQueue()
-        self._answers: SimpleQueue[Proposal] = SimpleQueue()
-        self._deadline = float("inf")
+        self._asked: SimpleQueue[tuple[int, Mapping[str, np.ndarray]] | None] = SimpleQueue()
+        self._answers: SimpleQueue[tuple[int, Proposal]] = SimpleQueue()
+        self._questions = 0
+        self._awaited: int | None = None
+        """Number of the question whose answer somebody still wants."""
+        self._deadline = 0.0
+        self._closed = False
+        self._starting = threading.Lock()
         self._thread = threading.Thread(target=self._serve, name="update worker", daemon=True)
         self._thread.start()
 
     def submit(self, arrays: Mapping[str, np.ndarray]) -> None:
-        self._deadline = time.monotonic() + self._patience
-        self._asked.put(arrays)
+        self._questions += 1
+        self._awaited, self._deadline = self._questions, time.monotonic() + self._patience
+        self._asked.put((self._questions, arrays))
 
     def poll(self) -> Proposal | None:
-        if time.monotonic() > self._deadline:
-            self._deadline = float("inf")
-            self._kill()  # whoever waits for its answer hears that it is gone
-        try:
-            answer = self._answers.get_nowait()
-        except Empty:
-            return None
-        self._deadline = float("inf")
-        return answer
+        with contextlib.suppress(Empty):
+            while True:
+                number, answer = self._answers.get_nowait()
+                if number == self._awaited:
+                    self._awaited = None
+                    return answer
+        if self._awaited is not None and time.monotonic() > self._deadline:
+            self._awaited = None
+            self._kill()
+            return Proposal(None, {"error": f"no proposal within {self._patience:g} s"})
+        return None
 
     def close(self) -> None:
+        with self._starting:
+            self._closed = True
         self._asked.put(None)
         self._kill()
-        self._thread.join(timeout=5.0)
+        self._thread.join(LAST_WORDS)
 
     @property
     def pid(self) -> int | None:
         """Of the process; None while there is none."""
-        return None if self._process is None else self._process.pid
+        process = self._process
+        return None if process is None else process.pid
 
     def _serve(self) -> None:
-        self._start()  # it takes seconds until torch is there
-        while (arrays := self._asked.get()) is not None:
-            self._answers.put(self._answer(arrays))
-        self._kill()
+        with contextlib.suppress(OSError):  # the first question tries again, and says what is wrong
+            self._start()  # it takes seconds until torch is there
+        while (asked := self._asked.get()) is not None and not self._closed:
+            number, arrays = asked
+            if number == self._awaited:
+                self._answers.put((number, self._answer(arrays)))
+        self._bury()
 
     def _answer(self, arrays: Mapping[str, np.ndarray]) -> Proposal:
-        if self._process is None or self._process.poll() is not None:
-            self._start()
-        process = self._process
-        assert process is not None
-        assert process.stdin is not None
-        assert process.stdout is not None
         try:
+            process = self._process
+            if process is None or process.poll() is not None:
+                self._bury()
+                process = self._start()
+            assert process.stdin is not None
+            assert process.stdout is not None
             write_arrays(process.stdin, arrays)
             reply = read_arrays(process.stdout)
             report = json.loads(reply["report"].tobytes())
+            _REPORT(report, "report")
             return Proposal(reply.get("parameters"), report)
-        except (EOFError, OSError, KeyError, ValueError) as error:
-            self._kill()
-            return Proposal(None, {"error": f"the process that computes gradients failed: {error}"})
+        except (
+            Exception
+        ) as error:  # whatever it answered, or kept it from starting: control goes on without it
+            self._bury()
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            return Proposal(None, {"error": f"the process that computes gradients failed: {reason:.300}"})
 
-    def _start(self) -> None:
-        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self._starting:
+            if self._closed:
+                raise OSError("closed")
+            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            return self._process
 
     def _kill(self) -> None:
+        """Never waits: the thread buries it."""
         process = self._process
         if process is not None:
             process.kill()
-            process.wait()
+
+    def _bury(self) -> None:
+        self._kill()
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            with contextlib.suppress(OSError):  # what it could not be sent
+                if pipe is not None:
+                    pipe.close()
+
+
+def open_worker(bundle: PolicyBundle, settings: GateSettings) -> UpdateWorker:
+    """The worker of a bundle.
+
+    Raises:
+        AdaptError: there is no torch to compute gradients with.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise AdaptError(
+            f"{bundle.path}: adapts by gradients, and those need torch: pip install '.[robot,gradient]'"
+        )
+    return UpdateWorker(bundle, settings)

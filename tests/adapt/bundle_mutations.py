@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.numpy
 
 from adapt.bundle import manifest_digest
 
@@ -215,6 +216,33 @@ def exchange_values(rng: Rng, draft: Draft) -> None:
         second[other] = json.loads(copy)
 
 
+def change_weights(rng: Rng, draft: Draft) -> None:
+    """Start parameters of another type, shape or name, more of them, or none that are finite."""
+    if "weights.safetensors" not in draft.files:
+        return
+    try:
+        (found,) = safetensors.numpy.load(draft.files["weights.safetensors"]).values()
+    except Exception:  # changed before
+        return
+    spoilt = found.copy()
+    if spoilt.size:
+        spoilt.flat[int(rng.integers(spoilt.size))] = rng.choice(
+            [np.nan, np.inf, -np.inf, 3e38, -3e38, 1e-45]
+        )
+    choices: tuple[dict[str, np.ndarray], ...] = (
+        {"parameters": spoilt},
+        {"parameters": found.astype(rng.choice(["<f8", "<f2", "<i4", "|u1", "|b1"]))},
+        {"parameters": found[:-1]},
+        {"parameters": found.reshape(1, -1)},
+        {"parameters": np.zeros((0, 3), np.float32)},
+        {"weights": found},
+        {"parameters": found, "more": found},
+        {},
+        {"parameters": (found * rng.normal(0, 10, found.shape)).astype(np.float32)},
+    )
+    draft.files["weights.safetensors"] = safetensors.numpy.save(choices[int(rng.integers(len(choices)))])
+
+
 def wrap_text(rng: Rng, draft: Draft) -> None:
     before = draft.text
     wrap = (
@@ -246,6 +274,7 @@ MUTATIONS: dict[str, Callable[[Rng, Draft], None]] = {
     "reorder": reorder,
     "exchange values": exchange_values,
     "wrap the text": wrap_text,
+    "change the weights": change_weights,
 }
 
 

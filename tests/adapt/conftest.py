@@ -22,7 +22,7 @@ from robots import RobotSpec, SensorFrame, load_robot
 from sim_tasks.families import load_family
 from sim_tasks.family import TaskFamily
 from tests.adapt.small import build, request, shrink
-from tests.small_bundle import FAMILY, perturb, untrained_bundle
+from tests.small_bundle import FAMILY, gradient_family, perturb, untrained_bundle, untrained_gradient
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -69,6 +69,12 @@ def dr_bundle(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
     perturb(learner.policy)
     path = tmp_path_factory.mktemp("dr") / "bundle"
     return export_learner(path, learner, {"learner": "dr"}, "untrained")
+
+
+@pytest.fixture(scope="session")
+def gradient_bundle(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
+    """A bundle that adapts by gradients; not to be changed."""
+    return untrained_gradient(tmp_path_factory.mktemp("gradient") / "bundle", gradient_family())
 
 
 @pytest.fixture(scope="session")

@@ -70,14 +70,17 @@ def check(result: dict[str, Any], count: int) -> None:
     assert result["reasons"] > 100, "many different things are refused"
 
 
-def test_changed_bundles_are_refused_or_drive_within_limits(tmp_path, belief_bundle, goal_bundle):
-    check(fuzz(tmp_path, 3200, 0, belief_bundle, belief_bundle, goal_bundle), 3200)
+def test_changed_bundles_are_refused_or_drive_within_limits(
+    tmp_path, belief_bundle, goal_bundle, gradient_bundle
+):
+    check(fuzz(tmp_path, 3200, 0, belief_bundle, belief_bundle, goal_bundle, gradient_bundle), 3200)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
-def test_many_more_changed_bundles(tmp_path, belief_bundle, goal_bundle, dr_bundle, seed):
-    check(fuzz(tmp_path, 10_000, seed, belief_bundle, belief_bundle, goal_bundle, dr_bundle), 10_000)
+def test_many_more_changed_bundles(tmp_path, belief_bundle, goal_bundle, dr_bundle, gradient_bundle, seed):
+    bundles = belief_bundle, belief_bundle, goal_bundle, dr_bundle, gradient_bundle
+    check(fuzz(tmp_path, 10_000, seed, *bundles), 10_000)
 
 
 def test_the_harness_sees_what_it_looks_for(tmp_path, belief_bundle):

@@ -242,7 +242,7 @@ def places(value: Any, where: str = "") -> set[str]:
     return set(named).union(*(places(item, name) for name, item in named.items() if name != "files"))
 
 
-def test_the_documentation_has_every_field_and_no_other(belief_bundle):
+def test_the_documentation_has_every_field_and_no_other(belief_bundle, gradient_bundle):
     """Of a manifest with all that there can be: an arm with a tool and feet, a goal, an evaluation."""
     walks = load_robot("go2").identity() | {
         "effort_sensor": EffortSensor(0.1).manifest(),
@@ -258,6 +258,6 @@ def test_the_documentation_has_every_field_and_no_other(belief_bundle):
         "robot": walks | load_robot("ur5e").identity(), "goal": GOAL, "training": training, "evaluation": evaluation,
     }  # fmt: skip
     table = re.findall(r"^\| `([\w.]+)` \|", (DOCS / "bundle.md").read_text("utf-8"), re.MULTILINE)
-    in_files = {"manifest.json", "step.onnx", "predict.onnx", "MODEL_CARD.md"}
+    in_files = {"manifest.json", "step.onnx", "predict.onnx", "weights.safetensors", "MODEL_CARD.md"}
     assert len(set(table)) == len(table)
-    assert set(table) - in_files == places(full)
+    assert set(table) - in_files == places(full) | places(gradient_bundle.manifest)

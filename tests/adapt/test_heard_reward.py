@@ -17,8 +17,8 @@ from adapt.export import export_learner
 from adapt.learners.rl2 import RL2Config, build_rl2
 from adapt.learners.setup import Setup
 from adapt.learners.varibad import VariBADConfig, build_varibad
-from adapt.online.kinds import make_adapter
 from adapt.online.controller import AdaptiveController
+from adapt.online.kinds import make_adapter
 from robots import SensorFrame
 from ros_bridge.control_loop import ControlLoop, Output
 from ros_bridge.conversions import Reading

@@ -40,6 +40,14 @@ def hearing_bundle(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
 
 
 @pytest.fixture(scope="session")
+def gradient_bundle(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
+    """An untrained policy for the pendulum that adapts by gradients, on windows of 1.6 s."""
+    from tests.small_bundle import gradient_family, untrained_gradient
+
+    return untrained_gradient(tmp_path_factory.mktemp("gradient") / "untrained", gradient_family(0.8))
+
+
+@pytest.fixture(scope="session")
 def go2_bundle(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
     """An untrained policy that is told velocities and has an IMU."""
     from tests.small_bundle import untrained_policy

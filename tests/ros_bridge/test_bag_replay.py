@@ -29,7 +29,7 @@ from ros_bridge.errors import BridgeError, RecordingError
 from tests.adapt.damaged import change
 from tests.ros_bridge.patience import until
 from tests.ros_bridge.recorded import Run
-from tests.small_bundle import learnable_pendulum, untrained_gradient
+from tests.small_bundle import gradient_family, untrained_gradient
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ class EveryTime:
 
 
 def test_a_policy_that_was_adapted_by_gradients_does_the_same_again(pendulum, tmp_path):
-    bundle = untrained_gradient(tmp_path / "bundle", learnable_pendulum())
+    bundle = untrained_gradient(tmp_path / "bundle", gradient_family())
     run = Run(bundle, pendulum, tmp_path / "bags", updates=EveryTime())
     run.step()
     run.loop.start()

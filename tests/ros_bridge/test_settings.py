@@ -46,13 +46,15 @@ def make() -> Iterator[Make]:
         ("goal_timeout", "2", 2.0),
         ("goal_timeout", "0", 0.0),
         ("goal_timeout", "0.1", 0.1),
+        ("exploration", "1", 1.0),
+        ("exploration", "0.25", 0.25),
     ],
 )
 def test_whole_numbers_are_numbers(make, name, given, value):
     assert float(make(**{name: given}).get_parameter(name).value) == value
 
 
-@pytest.mark.parametrize("name", ["diagnostics_period", "goal_timeout"])
+@pytest.mark.parametrize("name", ["diagnostics_period", "goal_timeout", "exploration"])
 @pytest.mark.parametrize("given", ["-1", "-1.0", "1e9", "4000", ".nan", ".inf", "soon", "true", "[1.0]"])
 def test_what_is_not_valid_is_refused_by_name_with_what_is(make, name, given):
     with pytest.raises(BridgeError) as error:

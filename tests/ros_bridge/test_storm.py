@@ -6,14 +6,24 @@ period allows, in a burst together no further than one and a half; but that torq
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from geometry_msgs.msg import Point, Pose, PoseStamped, Twist, Vector3
 from std_msgs.msg import Header
 
-from adapt.online.controller import AdaptiveController
+from adapt.bundle import PolicyBundle
+from adapt.online import learning
+from adapt.online.controller import AdaptiveController, ControlStep
+from adapt.online.gradient import GradientAdapter
+from adapt.online.learning import OnRobotLearning
+from adapt.online.learning_settings import LearningSettings
+from adapt.online.update_worker import Proposal
 from adapt.types import Belief
 from robots import RobotSpec, load_robot
 from robots.goal import GoalLayout
@@ -64,12 +74,10 @@ class Storm:
 
     def __init__(self, spec: RobotSpec, terms: tuple[str, ...], goal: str | None, seed: int):
         self.spec = spec
-        self.rng = rng = np.random.default_rng(seed)
+        self.rng = np.random.default_rng(seed)
         layout = ObservationLayout([ObservationTerm(term) for term in terms], spec, 3 if goal else 0)
         goals = GoalKeeper(LAYOUTS[goal]) if goal else None
-        self.loop = ControlLoop(
-            spec, AdaptiveController(spec, layout, Mad(rng, len(spec.active))), goals, clock=self.clock
-        )
+        self.loop = ControlLoop(spec, self.controller(layout), goals, clock=self.clock)
         self.now, self.messages, self.sent, self.seen = 100.0, 0, 0, 0
         self.last: np.ndarray | None = None
         self.last_at, self.thought = -np.inf, 0.0
@@ -77,6 +85,9 @@ class Storm:
         """How far the newest commands moved, and the time that each had."""
         self.strain = 0.0
         """Measured torque over its limit; it stays for a while."""
+
+    def controller(self, layout: ObservationLayout) -> AdaptiveController:
+        return AdaptiveController(self.spec, layout, Mad(self.rng, len(self.spec.active)))
 
     def clock(self) -> float:
         """A policy that mostly answers at once."""
@@ -88,7 +99,7 @@ class Storm:
         event = self.rng.random()
         if not self.loop.running or event < 0.002:
             self.begin()
-        elif event < 0.006:
+        elif event < 0.011:
             self.look(self.loop.halt(self.now) if event < 0.004 else self.loop.end(self.now), self.now)
         elif event < 0.15:
             arrival = self.now + float(self.rng.choice([0.0, 0.1]))
@@ -182,6 +193,89 @@ def watched(name: str) -> RobotSpec:
 WALKS = ("relative_position", "velocity", "gyro", "gravity", "goal"), "velocity"
 REACHES = ("position", "velocity", "tool_error"), "tool_position"
 SWINGS = ("position", "velocity"), None
+
+
+class Bribed(AdaptiveController):
+    """Hears any reward at all."""
+
+    rng: np.random.Generator
+
+    def step(self, frame, age=0.0, sent=None, goal=None, reward=None, elapsed=np.inf) -> ControlStep:
+        with np.errstate(over="ignore"):
+            reward = spoilt(self.rng, self.rng.normal(size=(1, 1)), 0.02).astype(np.float32)
+        return super().step(frame, age, sent, goal, reward, elapsed)
+
+
+class MadUpdates:
+    """Proposes anything, as if there were no gates: not a number, huge, steep, of another shape, or sound."""
+
+    def __init__(self, rng: np.random.Generator, start: np.ndarray):
+        self._rng, self._start, self._asked = rng, start, False
+
+    def submit(self, arrays: Mapping[str, np.ndarray]) -> None:
+        assert all(np.isfinite(array).all() for array in arrays.values()), "nothing broken is learned from"
+        self._asked = True
+
+    def poll(self) -> Proposal | None:
+        if not self._asked or self._rng.random() < 0.5:
+            return None
+        self._asked = False
+        rng, size = self._rng, self._start.size
+        with np.errstate(over="ignore"):
+            found = (
+                None,
+                spoilt(rng, self._start, 0.1).astype(np.float32),
+                self._start * np.float32(1e30),
+                rng.normal(0, 1e4, size).astype(np.float32),
+                self._start + rng.normal(0, 0.3, size).astype(np.float32),
+                np.full(size, 3e38, np.float32),
+                self._start[1:],
+                self._start.astype(np.float64),
+            )[rng.integers(8)]
+        return Proposal(found, {} if found is not None else {"error": "none"})
+
+    def close(self) -> None:
+        """There is no process."""
+
+
+class LearningStorm(Storm):
+    """Of a policy that adapts by gradients, with people who accept, roll back, freeze and forget at any moment."""
+
+    def __init__(self, bundle: PolicyBundle, terms: tuple[str, ...], seed: int):
+        adapter = bundle.manifest["adapter"] | {"episode_steps": 10}
+        self.bundle = replace(bundle, manifest=bundle.manifest | {"adapter": adapter})
+        self.events = Counter[str]()
+        super().__init__(load_robot("pendulum"), terms, None, seed)
+
+    def controller(self, layout: ObservationLayout) -> AdaptiveController:
+        adapter, settings = (
+            GradientAdapter(self.bundle),
+            LearningSettings(attempts=1000, margin=10.0, interventions=1.0),
+        )
+        assert layout.size == self.bundle.observation.size
+        updates = MadUpdates(self.rng, self.bundle.start)
+        self.learning = OnRobotLearning(self.bundle, adapter, settings, self.log, updates)
+        made = Bribed(self.spec, layout, adapter, learning=self.learning)
+        made.rng = self.rng
+        return made
+
+    def log(self, event: dict[str, Any]) -> None:
+        json.dumps(event, allow_nan=False)
+        self.events[event["event"]] += 1
+
+    def turn(self) -> None:
+        super().turn()
+        event = self.rng.random()
+        if event < 0.01:
+            self.learning.accept()
+        elif event < 0.011:
+            self.learning.rollback()
+        elif event < 0.012:
+            self.loop.freeze(bool(self.rng.random() < 0.3))
+        elif event < 0.0122:
+            self.loop.forget()
+
+
 ROBOTS = {
     "pendulum": (load_robot, SWINGS, {Reason.TILT_LIMIT, Reason.BASE_HEIGHT, Reason.EFFORT_LIMIT, Reason.SERVO_EFFORT}),
     "go2": (load_robot, WALKS, {Reason.EFFORT_LIMIT, Reason.SERVO_EFFORT}),
@@ -204,3 +298,16 @@ def test_nothing_gets_through_the_control_loop(name):
     unmet = {reason for reason in Reason if reason and not storm.seen & reason}
     assert unmet == UNMET | impossible
     assert storm.loop.steps > MESSAGES / 20
+
+
+def test_nothing_gets_through_that_learning_proposes(gradient_bundle, monkeypatch):
+    """Most of a storm is of no use to learn from: here it is learned from all the same."""
+    monkeypatch.setattr(learning, "LEAST_USABLE", 0.0)
+    terms = tuple(term.name for term in gradient_bundle.observation.terms)
+    storm = LearningStorm(gradient_bundle, terms, seed=3)
+    while storm.messages < MESSAGES / 3:
+        storm.turn()
+    assert storm.sent > MESSAGES / 30
+    assert storm.seen & Reason.POLICY_NOT_FINITE
+    told = {"reset", "window collected", "trial begins", "rolled back", "rejected", "kept"}
+    assert told <= set(storm.events), storm.events
