@@ -88,7 +88,11 @@ class RecordedLoop(ControlLoop):
         if adapter is None or (adapter.parameters is self._acts_by and adapter.exploration == self._explores):
             return
         self._acts_by, self._explores = adapter.parameters, adapter.exploration
-        state = {"parameters": adapter.parameters, "exploration": np.array([adapter.exploration], np.float32)}
+        state = {
+            "parameters": adapter.parameters,
+            "steps": np.array([adapter.steps], np.float32),
+            "exploration": np.array([adapter.exploration], np.float32),
+        }
         self._tell(Kind.PARAMETERS, 0.0, 0.0, "", Outcome.NOTHING, None, state)
 
     @contextmanager

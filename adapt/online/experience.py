@@ -36,7 +36,7 @@ class Window:
         self.alive = np.zeros(count, np.float32)
         """1 where the step counts: it was seen, and its reward is known. Shape (M,)."""
         self.own = np.zeros(count, np.float32)
-        """1 where the policy's action was sent, limited or not: what the robot met elsewhere is a consequence of actions
+        """1 where the policy's action was sent, limited or not: what happens elsewhere is a consequence of actions
         before. Shape (M,)."""
         self.limited = np.zeros(count, bool)
         """Whether the safety filter changed what was asked for. Shape (M,)."""
