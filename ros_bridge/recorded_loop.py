@@ -41,9 +41,12 @@ class RecordedLoop(ControlLoop):
             super().start()
 
     def hear(self, reading: Reading, now: float, arrival: float) -> Output | None:
-        self._tell_parameters()
+        adapter = self._gradient
+        acts_by = None if adapter is None else adapter.parameters
         with self._told(Kind.JOINTS, arrival, now) as answer:
             answer.output = super().hear(reading, now, arrival)
+            if adapter is not None and acts_by is not None:
+                self._tell_parameters(adapter, acts_by)
         return answer.output
 
     def hear_imu(self, reading: Reading, now: float, arrival: float) -> None:
@@ -82,14 +85,13 @@ class RecordedLoop(ControlLoop):
         with self._told(Kind.FREEZE if frozen else Kind.UNFREEZE):
             super().freeze(frozen)
 
-    def _tell_parameters(self) -> None:
-        """What the next step acts by, if it is something else than what the last one did."""
-        adapter = self._gradient
-        if adapter is None or (adapter.parameters is self._acts_by and adapter.exploration == self._explores):
+    def _tell_parameters(self, adapter: GradientAdapter, acts_by: np.ndarray) -> None:
+        """What this step was acted by, if it is something else than what the last one was; told before the step."""
+        if acts_by is self._acts_by and adapter.exploration == self._explores:
             return
-        self._acts_by, self._explores = adapter.parameters, adapter.exploration
+        self._acts_by, self._explores = acts_by, adapter.exploration
         state = {
-            "parameters": adapter.parameters,
+            "parameters": acts_by,
             "steps": np.array([adapter.steps], np.float32),
             "exploration": np.array([adapter.exploration], np.float32),
         }
