@@ -144,10 +144,10 @@ def test_without_a_bound_there_is_no_score(two_episodes):
     assert not same["bounds_apart"]
 
 
-@pytest.mark.parametrize(("trained_for", "given"), [(1, 3), (3, 3), (8, 8)])
-def test_a_gradient_learner_gets_three_steps_or_as_many_as_it_was_trained_for(family, trained_for, given):
+@pytest.mark.parametrize("given", [3, 8])
+def test_a_gradient_learner_gets_as_many_steps_as_it_says(family, given):
     class Asked:
-        inner_steps = trained_for
+        steps = given
 
         def adaptation_curve(
             self, tasks: np.ndarray, steps: int, seed: int, split: str = "test"
