@@ -351,11 +351,15 @@ def test_the_list_of_robots_takes_every_argument_of_deploy():
 
 def test_the_parameter_file_explains_every_parameter():
     text = PARAMS.read_text(encoding="utf-8")
-    assert set(re.findall(r"^    (?:# )?(\w+):", text, re.MULTILINE)) == {*settings.TEXTS, *settings._NUMBERS}
+    assert set(re.findall(r"^    (?:# )?(\w+):", text, re.MULTILINE)) == {
+        *settings.TEXTS, *settings._FLAGS, *settings._NUMBERS,
+    }  # fmt: skip
     # What is left to launch arguments would win over them if it stood there.
     given = yaml.safe_load(text)["/**"]["ros__parameters"]
-    assert given == {name: default for name, (default, *_) in settings._NUMBERS.items()}
-    assert all(f"[s], {low:g} to {high:g}" in text for _, low, high, _ in settings._NUMBERS.values())
+    assert given == {name: default for name, (default, *_) in (settings._NUMBERS | settings._FLAGS).items()}
+    for name, (_, low, high, _) in settings._NUMBERS.items():
+        unit = "with" if name == settings.EXPLORATION else "[s]"
+        assert f"{unit}, {low:g} to {high:g}" in text
 
 
 @pytest.mark.ros

@@ -133,7 +133,7 @@ def test_another_schema_is_refused(folder, version):
     ("keys", "value", "words"),
     [
         (("schema",), 10**400, "schema: version 1000"),
-        (("adapter", "kind"), "gradient", "adapter.kind: 'gradient'; valid: belief, memory, none"),
+        (("adapter", "kind"), "guess", "adapter.kind: 'guess'; valid: belief, memory, none, gradient"),
         (("adapter", "kind"), ["belief"], "adapter.kind: ['belief']; valid: belief, memory, none"),
         (("adapter", "hidden"), 0, "adapter.hidden: expected a whole number from 1 to 4096, got 0"),
         (("adapter", "hidden"), True, "adapter.hidden: expected a whole number"),

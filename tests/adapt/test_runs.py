@@ -175,7 +175,7 @@ def test_the_split_ood_does_not_overwrite_the_evaluation(body_runs):
 class Gradient:
     """A learner whose return on task i after k gradient steps is k + i."""
 
-    inner_steps = 1
+    steps = 3
 
     def adaptation_curve(self, tasks: np.ndarray, steps: int, seed: int, split: str) -> np.ndarray:
         return np.arange(steps + 1.0)[:, None] + np.arange(len(tasks))

@@ -77,7 +77,7 @@ def metadata(path: Path) -> dict[str, str]:
         ("missing", "no saved state can be read"),
         ("half", "no saved state can be read"),
         ("empty", "no saved state can be read"),
-        ("large", "a saved state has at most 1048576"),
+        ("large", "a saved state has at most 8388608"),
         ("no digest", "saved with another bundle than"),
         ("changed", "sha256 differs: the file was changed or damaged"),
     ],

@@ -171,6 +171,13 @@ def test_an_adaptation_curve_is_of_the_tasks_in_their_order():
     np.testing.assert_allclose(curve, [[-4.5, ahead, -15.5]], rtol=1e-3)
 
 
+@pytest.mark.parametrize(("trained_for", "given"), [(1, 3), (3, 3), (8, 8)])
+def test_a_task_is_given_three_steps_or_as_many_as_in_training(trained_for, given):
+    learner = build("maml", inner_steps=trained_for)
+    assert learner.steps == given
+    assert len(learner.adaptation()["rates"]) == given
+
+
 def test_inner_steps_beyond_those_of_training_have_a_rate_of_their_own():
     learner = build("maml", inner_steps=2, inner_learning_rate=0.3, later_learning_rate=0.1)
     assert [learner.inner_rate(step) for step in range(4)] == [0.3, 0.3, 0.1, 0.1]
