@@ -144,14 +144,13 @@ def test_without_a_bound_there_is_no_score(two_episodes):
     assert not same["bounds_apart"]
 
 
-@pytest.mark.parametrize("given", [3, 8])
-def test_a_gradient_learner_gets_as_many_steps_as_it_says(family, given):
+def test_a_gradient_learner_gets_its_steps(family):
     class Asked:
-        steps = given
+        steps = 4
 
         def adaptation_curve(
             self, tasks: np.ndarray, steps: int, seed: int, split: str = "test"
         ) -> np.ndarray:
             return np.full((steps + 1, len(tasks)), float(seed))
 
-    assert HeldOut(family, MIN_TASKS, seed=2).adapt(Asked()).shape == (given + 1, MIN_TASKS)
+    assert HeldOut(family, MIN_TASKS, seed=2).adapt(Asked()).shape == (5, MIN_TASKS)
