@@ -6,22 +6,19 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Imu, JointState
-from std_srvs.srv import Trigger
 
 from adapt.bundle import PolicyBundle, open_bundle
 from adapt.online.controller import AdaptiveController
 from adapt.online.kinds import make_adapter
-from robots import RobotSpec
 from robots.errors import UserError
 from ros_bridge import conversions, settings, topics
-from ros_bridge.control_loop import ControlLoop
+from ros_bridge.control_loop import ControlLoop, Output
 from ros_bridge.diagnostics import Reporter
 from ros_bridge.errors import BridgeError
 from ros_bridge.goal_keeper import GoalKeeper
@@ -34,6 +31,7 @@ from ros_bridge.ports import STEADY, Ports
 from ros_bridge.qos_overrides import QUEUED, overridable
 from ros_bridge.recorder import NO_RECORDER, open_recorder
 from ros_bridge.refusals import Refusals
+from ros_bridge.requests import Requests
 from ros_bridge.sim_time import ClockWatch
 from ros_bridge.transitions import refuse_impossible
 from ros_bridge.understood import Understood
@@ -122,7 +120,7 @@ class AdaptationNode(LifecycleNode):
                 recorder = open_recorder(self, self.get_parameter("record").value, bundle, spec, timeout)
                 loop = recorder.loop(spec, controller, goals)
                 loop.rehearse()
-                self._ports = self._open(spec, bundle)
+                self._ports = self._open(bundle, loop)
                 undo.pop_all()
         except Exception as error:
             known = isinstance(error, UserError)
@@ -165,25 +163,18 @@ class AdaptationNode(LifecycleNode):
         self._close()
         return super().on_error(state)
 
-    def _open(self, spec: RobotSpec, bundle: PolicyBundle) -> Ports:
+    def _open(self, bundle: PolicyBundle, loop: ControlLoop) -> Ports:
         """The topics of this robot and this bundle."""
         return Ports(
             self,
-            spec,
+            loop.spec,
             bundle.manifest["family"],
             bundle.goal and bundle.goal.kind,
             on_joint_states=self._on_joint_states,
             on_imu=self._on_imu,
             on_goal=self._on_goal,
             on_watch=self._on_watch,
-            services={
-                "stop": self._on_stop,
-                "reset_belief": self._on_reset_belief,
-                "freeze": partial(self._on_freeze, True),
-                "unfreeze": partial(self._on_freeze, False),
-                "accept": partial(self._on_proposal, "accept"),
-                "rollback": partial(self._on_proposal, "rollback"),
-            },
+            services=Requests(loop, self._send, self._giving_up, self.get_logger().warning).services(),
         )
 
     def _on_joint_states(self, message: JointState) -> None:
@@ -237,47 +228,11 @@ class AdaptationNode(LifecycleNode):
         with self._giving_up():
             output = None if self.loop is None else self.loop.watch(time.monotonic())
             if output is not None:
-                self._ports.command(output.command)
-                self._ports.tell(output)
+                self._send(output)
 
-    def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        response.success = self.loop is not None and self.loop.running
-        response.message = "safe command until the next activation" if response.success else self.state
-        with self._giving_up():
-            if self.loop is not None and self.loop.running:
-                output = self.loop.halt(time.monotonic())
-                self._ports.command(output.command)
-                self._ports.tell(output)
-        self.get_logger().warning(f"stop: {response.message}")
-        return response
-
-    def _on_reset_belief(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        if self.loop is not None:
-            self.loop.forget()
-        response.success, response.message = True, "belief reset"
-        return response
-
-    def _on_freeze(
-        self, frozen: bool, request: Trigger.Request, response: Trigger.Response
-    ) -> Trigger.Response:
-        if self.loop is not None:
-            self.loop.freeze(frozen)
-        response.success = True
-        response.message = "what is understood stays as it is" if frozen else "learns from the robot again"
-        return response
-
-    def _on_proposal(
-        self, what: str, request: Trigger.Request, response: Trigger.Response
-    ) -> Trigger.Response:
-        learning = None if self.loop is None else self.loop.controller.learning
-        response.success, response.message = False, self.state
-        with self._giving_up():
-            if learning is not None:
-                problem = learning.accept() if what == "accept" else learning.rollback()
-                response.success, response.message = problem is None, problem or f"{what}: done"
-            elif self.loop is not None:
-                response.message = "this policy does not adapt by gradients"
-        return response
+    def _send(self, output: Output) -> None:
+        self._ports.command(output.command)
+        self._ports.tell(output)
 
     def _end(self) -> None:
         """Before silence: the safe command, delivered, as fast as limits allow. Then what was understood is kept."""

@@ -93,11 +93,11 @@ def test_by_hand_from_a_window_to_parameters_that_are_kept_and_taken_back(bench,
     configured(bench, proposal(better), audit_log=str(file), auto_accept=False, exploration=0.5)
     assert learning(bench).settings.exploration == 0.5
     bench.good_readings_until(lambda: bench.told().get("learning") == "waiting for accept")
-    assert ask(bench, "accept") == (True, "accept: done")
+    assert ask(bench, "accept") == (True, "done")
     bench.good_readings_until(lambda: bench.told().get("learning", "").startswith("on trial"))
-    assert ask(bench, "accept") == (True, "accept: done")
+    assert ask(bench, "accept") == (True, "done")
     bench.good_readings_until(lambda: bench.told().get("proposals kept") == "1 of 3")
-    assert ask(bench, "rollback") == (True, "rollback: done")
+    assert ask(bench, "rollback") == (True, "done")
     assert not ask(bench, "rollback")[0]
     bench.good_readings_until(lambda: bench.told().get("proposals kept") == "0 of 3")
     assert bench.node.trigger_deactivate() == SUCCESS
