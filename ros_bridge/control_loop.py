@@ -11,6 +11,7 @@ from typing import cast
 import numpy as np
 
 from adapt.online.controller import AdaptiveController
+from adapt.online.familiarity import Judgement
 from adapt.types import Belief, HasState
 from robots import RobotSpec, SensorFrame
 from robots.safety import Reason, reason_names
@@ -35,6 +36,8 @@ class Output:
     """None where the policy was not asked, or holds none."""
     took: float = 0.0
     """How long the policy took to answer, in [s]."""
+    familiarity: Judgement | None = None
+    """None where nobody judges it, or the policy was not asked."""
 
 
 class _Stopwatch:
@@ -76,7 +79,7 @@ class ControlLoop:
         self.goals = goals
         """None where the policy is told nothing."""
         self.counts: Counter[str] = Counter()
-        """Published commands by reason, since the start."""
+        """Published commands by reason, since the start; those to an `unfamiliar` robot and of a `fallback`, too."""
         self.seen = 0
         """All reasons since somebody last set this to 0: a bit mask."""
         self.steps = 0
@@ -86,6 +89,8 @@ class ControlLoop:
         """Reasons of the newest command: a bit mask."""
         self.belief: Belief | None = None
         """The newest belief."""
+        self.familiarity: Judgement | None = None
+        """The newest judgement."""
         self._stopped = False
         self._sent_at = -np.inf
 
@@ -110,6 +115,7 @@ class ControlLoop:
         self.senses.joints.intake.restart()
         if self.goals is not None:
             self.goals.restart()
+        self.familiarity = None
         self._stopped = False
         self.running = True
 
@@ -186,7 +192,9 @@ class ControlLoop:
         self.steps += 1
         self._sent_at, took = arrival, stopwatch.took
         reasons = int(step.reasons[0]) | (Reason.OVERRUN if took > self.spec.period else 0)
-        return self._count(Output(step.command[0], step.requested[0], int(reasons), step.belief, took))
+        return self._count(
+            Output(step.command[0], step.requested[0], int(reasons), step.belief, took, step.familiarity)
+        )
 
     def _out_of_limits(self) -> str | None:
         """Which joint stands where it may not be, in words; None if none does."""
@@ -226,4 +234,8 @@ class ControlLoop:
         self.seen |= output.reasons
         self.belief = output.belief or self.belief
         self.counts.update(reason_names(output.reasons))
+        if output.familiarity is not None:
+            self.familiarity = output.familiarity
+            self.counts["unfamiliar"] += int(output.familiarity.unfamiliar[0])
+            self.counts["fallback"] += int(output.familiarity.fallback[0] > 0)
         return output

@@ -47,6 +47,7 @@ def deploy(
     auto_start: bool = True,
     belief_file: Path | None = None,
     record: Path | None = None,
+    fallback: Path | None = None,
 ) -> int:
     """Runs the node until SIGINT or SIGTERM; the safe command is the last one it sends.
 
@@ -54,6 +55,7 @@ def deploy(
         bundle: folder of the policy bundle.
         robot: registered name or robot.yaml; None for the robot that the bundle names.
         namespace: of the node and all its topics but `/diagnostics`.
+        fallback: folder of a bundle that drives robots which are unfamiliar to the other; None: that one drives on.
         record: folder in which a bag is kept; None: nothing is recorded.
         auto_start: configure and activate without being told; otherwise a lifecycle manager does.
         belief_file: keeps what was understood of the robot over restarts; None: every start is a new one.
@@ -63,7 +65,12 @@ def deploy(
     """
     with ros() as stop:
         node = AdaptationNode(
-            str(bundle), robot or "", namespace, belief_file=str(belief_file or ""), record=str(record or "")
+            str(bundle),
+            robot or "",
+            namespace,
+            belief_file=str(belief_file or ""),
+            record=str(record or ""),
+            fallback=str(fallback or ""),
         )
         executor = SensorsFirst()
         executor.add_node(node)

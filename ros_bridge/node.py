@@ -17,8 +17,7 @@ from sensor_msgs.msg import Imu, JointState
 from std_srvs.srv import Trigger
 
 from adapt.bundle import PolicyBundle, open_bundle
-from adapt.online.adapters import make_adapter
-from adapt.online.controller import AdaptiveController
+from adapt.online.from_bundle import controller_of, open_fallback
 from robots import RobotSpec
 from robots.errors import UserError
 from ros_bridge import conversions, settings, topics
@@ -42,11 +41,19 @@ class AdaptationNode(LifecycleNode):
     """Configured, it listens; active, it answers every due reading with a certified command."""
 
     def __init__(
-        self, bundle: str = "", robot: str = "", namespace: str = "", belief_file: str = "", record: str = ""
+        self,
+        bundle: str = "",
+        robot: str = "",
+        namespace: str = "",
+        belief_file: str = "",
+        record: str = "",
+        fallback: str = "",
     ):
         super().__init__(topics.NODE_NAME, namespace=namespace)
         try:
-            settings.declare(self, bundle=bundle, robot=robot, belief_file=belief_file, record=record)
+            settings.declare(
+                self, bundle=bundle, robot=robot, belief_file=belief_file, record=record, fallback=fallback
+            )
         except BridgeError:
             self.destroy_node()
             raise
@@ -89,9 +96,10 @@ class AdaptationNode(LifecycleNode):
             bundle, spec = open_bundle(path, self.get_parameter("robot").value)
             timeout = settings.number(self, settings.GOAL_TIMEOUT)
             goals = bundle.goal and GoalKeeper(bundle.goal, timeout)
-            adapter = make_adapter(bundle)
-            controller = AdaptiveController(spec, bundle.observation, adapter)
-            recorder = open_recorder(self, self.get_parameter("record").value, bundle, spec, timeout)
+            fallback = open_fallback(self.get_parameter("fallback").value, bundle)
+            controller = controller_of(bundle, spec, fallback)
+            folder = self.get_parameter("record").value
+            recorder = open_recorder(self, folder, bundle, spec, timeout, fallback)
             loop = recorder.loop(spec, controller, goals)
             loop.rehearse()
             self._ports = self._open(spec, bundle)

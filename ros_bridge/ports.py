@@ -64,6 +64,9 @@ class Ports:
             Float64MultiArray, "~/requested", topics.COMMAND_QOS
         )
         self._belief = node.create_lifecycle_publisher(Float64MultiArray, "~/belief", topics.COMMAND_QOS)
+        self._familiarity = node.create_lifecycle_publisher(
+            Float64MultiArray, "~/familiarity", topics.COMMAND_QOS
+        )
         # Of what has come by the same moment, the executor serves the first of these first: the joints, which are
         # answered, come last, so that the answer is to all of it.
         heard: list[tuple[type, str, Callable[[Any], None], QoSProfile]] = []
@@ -90,11 +93,13 @@ class Ports:
         self._commands.publish(self._codec.message(command, now))
 
     def tell(self, output: Output) -> None:
-        """Publishes what the policy asked for and believes."""
+        """Publishes what the policy asked for and believes, and how familiar the robot is to it."""
         message = conversions.requested_message(output.requested, output.reasons, self._joints)
         self._requested.publish(message)
         if output.belief is not None:
             self._belief.publish(conversions.belief_message(output.belief, *self._labels))
+        if output.familiarity is not None:
+            self._familiarity.publish(conversions.familiarity_message(output.familiarity))
 
     def flush(self) -> None:
         """Waits until the last command has arrived, but not for a robot that is gone."""
@@ -106,5 +111,5 @@ class Ports:
             self._node.destroy_subscription(subscription)
         for service in self._services:
             self._node.destroy_service(service)
-        for publisher in (self._commands, self._requested, self._belief):
+        for publisher in (self._commands, self._requested, self._belief, self._familiarity):
             self._node.destroy_lifecycle_publisher(publisher)

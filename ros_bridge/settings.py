@@ -19,6 +19,8 @@ TEXTS = {
     + UNCONFIGURED,
     "belief_file": "File that keeps what was understood of the robot over restarts: read on activation, written on "
     f"deactivation; empty: none. {UNCONFIGURED}",
+    "fallback": "Folder of a bundle of a policy that does not adapt, which drives while the robot is unfamiliar to the "
+    f"adaptive one; empty: none. {UNCONFIGURED}",
     "record": f"Folder in which a bag of every configuration is kept; empty: nothing is recorded. {UNCONFIGURED}",
 }
 GOAL_TIMEOUT, DIAGNOSTICS_PERIOD = "goal_timeout", "diagnostics_period"

@@ -12,6 +12,8 @@ REQUESTED = f"{NODE_NAME}/requested"
 """What the policy asked for and why it was not sent as it was: `conversions.requested_message`."""
 BELIEF = f"{NODE_NAME}/belief"
 """Mean and standard deviation of the named quantities: `conversions.belief_message`."""
+FAMILIARITY = f"{NODE_NAME}/familiarity"
+"""How familiar the robot is, and the fallback's share of the command: `conversions.familiarity_message`."""
 
 SENSOR_QOS = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT)
 """For subscriptions: only the newest reading counts; hears reliable and best-effort publishers."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from adapt.bundle import PolicyBundle
+from adapt.bundle import PolicyBundle, load_bundle, manifest_digest
 from adapt.calibration import CalibrationRequest, least_tasks
 from adapt.export import export_learner
 from adapt.learners.bounds import BoundConfig, BoundLearner
@@ -48,6 +50,17 @@ def untrained_bundle(path: Path, seed: int = 0) -> PolicyBundle:
     training = {"learner": "rma", "seed": seed, "iterations": 0}
     few = CalibrationRequest(least_tasks())
     return export_learner(path, learner, training, "untrained", calibration=few)
+
+
+def strange_bundle(path: Path, bundle: PolicyBundle) -> PolicyBundle:
+    """A copy to which every robot is unfamiliar: it takes its forecasts to be a thousand times better than they are."""
+    shutil.copytree(bundle.path, path)
+    manifest = json.loads((path / "manifest.json").read_text())
+    familiarity = manifest["familiarity"]
+    familiarity["scale"] = [scale / 1e3 for scale in familiarity["scale"]]
+    manifest["manifest_digest"] = manifest_digest(manifest)
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    return load_bundle(path)
 
 
 def untrained_policy(path: Path, family: str, seed: int = 0) -> PolicyBundle:

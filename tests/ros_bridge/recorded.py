@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from adapt.bundle import PolicyBundle
-from adapt.online.adapters import make_adapter
-from adapt.online.controller import AdaptiveController
+from adapt.online.from_bundle import controller_of
 from robots import RobotSpec
 from ros_bridge import bag_events, conversions
 from ros_bridge.bag_events import BagTopics
@@ -27,18 +26,25 @@ EPOCH = 1_700_000_000.0
 """ROS time as the first reading comes, in [s]; the monotonic clock says 100 then."""
 
 
-def subject(bundle: PolicyBundle, spec: RobotSpec) -> Subject:
-    header = bag_events.header(bundle, spec, 0.0, TOPICS)
+def subject(bundle: PolicyBundle, spec: RobotSpec, fallback: PolicyBundle | None = None) -> Subject:
+    header = bag_events.header(bundle, spec, 0.0, TOPICS, fallback)
     return Subject(spec, bundle.manifest["family"], TOPICS, header)
 
 
 class Run:
     """A robot that swings, and a node's part of a run, without the node."""
 
-    def __init__(self, bundle: PolicyBundle, spec: RobotSpec, folder: Path, **options: Any):
+    def __init__(
+        self,
+        bundle: PolicyBundle,
+        spec: RobotSpec,
+        folder: Path,
+        fallback: PolicyBundle | None = None,
+        **options: Any,
+    ):
         self.spec = spec
-        self.recorder = Recorder(folder, subject(bundle, spec), **options)
-        controller = AdaptiveController(spec, bundle.observation, make_adapter(bundle))
+        self.recorder = Recorder(folder, subject(bundle, spec, fallback), **options)
+        controller = controller_of(bundle, spec, fallback)
         goals = bundle.goal and GoalKeeper(bundle.goal, 0.0)
         self.loop: ControlLoop = self.recorder.loop(spec, controller, goals)
         self.loop.rehearse()
