@@ -141,9 +141,13 @@ def test_who_is_what_it_was_keeps_what_was_understood(robots):
     assert robots.driver.rate[0, 0] == 0.0
 
 
-def test_what_the_user_has_frozen_stays_as_it_is(robots):
-    robots.controller.frozen = True
+@pytest.mark.parametrize("steps", [0, 14])
+def test_what_the_user_has_frozen_stays_as_it_is(robots, steps):
+    """Also where the probe, 14 steps later, has understood the robot, but has no full window yet."""
     robots.rate[:] = RATE
+    robots.run(steps)
+    assert (robots.probe.rate[0, 0] > 0) == (steps > 0)
+    robots.controller.frozen = True
     assert robots.run(200)[-1, 0]
     assert robots.driver.rate[0, 0] == 0.0
     robots.controller.frozen = False
