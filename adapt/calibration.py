@@ -18,7 +18,8 @@ from adapt.bundle import PolicyBundle
 from adapt.bundle_schema import LEVELS
 from adapt.errors import AdaptError
 from adapt.online.controller import AdaptiveController
-from adapt.online.familiarity import Calibration, Familiarity, Window, forecast_columns
+from adapt.online.familiarity import Familiarity
+from adapt.online.forecast_score import Calibration, Window, forecast_columns
 from adapt.online.kinds import make_adapter
 from adapt.outside import FAULT_TIME, Outside
 from sim_tasks.family import TaskFamily
@@ -79,7 +80,7 @@ def calibrate(
         for _ in watch(bundle, family, values, request.seed, judge, split="train")
     ]
     sums, counted = (np.stack(each) for each in zip(*played, strict=True))
-    if not counted.any():
+    if not counted.any() or not np.isfinite(sums[counted]).all():
         return None
     scaled = replace(raw, scale=_scale(sums[counted]))
     highest = _highest(scaled, sums, counted, family.period)

@@ -12,7 +12,7 @@ from adapt.files import write_json
 
 DIFFERS = 1
 """Exit code: the recorded policy did not answer as it was recorded."""
-_COURSES = ("time", "requested", "certified", "belief")
+_COURSES = ("time", "requested", "certified", "belief", "familiarity")
 """What is kept in files and not printed."""
 
 
@@ -23,6 +23,7 @@ def replay(
     *,
     columns: Path | None = None,
     robot: str = "",
+    fallback: Path | None = None,
     json: bool = False,
 ) -> int:
     """Replays one recording.
@@ -33,6 +34,7 @@ def replay(
         out: folder for the JSON and the page.
         columns: of a CSV: YAML file that says where our quantities stand.
         robot: registered name or robot.yaml; empty for the robot that the bundle names.
+        fallback: of a bag: folder of the bundle that drives while the robot is unfamiliar; None: none.
         json: print the result without its courses as one line of JSON.
 
     Returns:
@@ -42,6 +44,8 @@ def replay(
         UserError: the recording, the mapping, the bundle or the robot cannot be used.
     """
     if recording.suffix == ".csv":
+        if fallback is not None:
+            raise AdaptError(f"--fallback {fallback}: nobody falls back in a log's replay; valid with a bag")
         from ros_bridge.replay import replay_files
 
         (result,) = replay_files(bundle, [recording], robot, columns)["files"]
@@ -51,7 +55,7 @@ def replay(
             raise AdaptError(f"--columns {columns}: a bag has no columns; valid with a .csv")
         from ros_bridge.bag_replay import replay_bag
 
-        result = replay_bag(recording, bundle, robot)
+        result = replay_bag(recording, bundle, robot, fallback)
         _say_bag(result)
     else:
         raise AdaptError(f"{recording}: not a recording; valid: a .csv, a .mcap, or a folder with one")
@@ -92,7 +96,10 @@ def _say_bag(result: dict[str, Any]) -> None:
     if result["ignored_goals"]:
         say(f"{result['ignored_goals']} goals on topics that this bundle does not listen to were left out")
     if not result["same_policy"]:
-        say(f"another policy than the one recorded ({result['recorded_bundle']}): what it would have done")
+        recorded = result["recorded_bundle"]
+        if result["recorded_fallback"] or result["fallback"]:
+            recorded = f"{recorded}, fallback {result['recorded_fallback'] or 'none'}"
+        say(f"another policy than the one recorded ({recorded}): what it would have done")
         _say_rms(result)
     elif result["identical"]:
         say("bit-identical: every command came out as it was recorded")
@@ -111,7 +118,10 @@ def _apart(difference: dict[str, Any], unit: str) -> str:
         for name in ("certified", "requested")
         if (most := difference[name]["most"]) is not None
     ]
-    return ", ".join(parts) or "only one of the two has a command"
+    if not parts:
+        return "only one of the two has a command"
+    same = all(difference[name]["most"] == 0.0 for name in ("certified", "requested"))
+    return "in how familiar the robot is" if same else ", ".join(parts)
 
 
 def _say_log(result: dict[str, Any]) -> None:

@@ -36,6 +36,10 @@ TEXTS = {
     "namespace": ("", "ROS namespace of the node and its topics."),
     "params": (str(FOLDER / "params" / "adaptation.yaml"), "ROS parameter file of the node."),
     "belief_file": ("", "File that keeps what was understood of the robot over restarts; empty: none."),
+    "fallback": (
+        "",
+        "Folder of a bundle that drives while the robot is unfamiliar to the other; empty: none.",
+    ),
     "record": ("", "Folder in which a bag is kept; empty: nothing is recorded."),
 }
 FLAGS = {
@@ -116,6 +120,7 @@ def command_line(value):
     line = ["deploy", value["bundle"], "--manual"]
     line += ["--robot", value["robot"]] if value["robot"] else []
     line += ["--belief-file", value["belief_file"]] if value["belief_file"] else []
+    line += ["--fallback", value["fallback"]] if value["fallback"] else []
     return line + (["--record", value["record"]] if value["record"] else [])
 
 

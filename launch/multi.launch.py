@@ -14,7 +14,8 @@ from launch.substitutions import LaunchConfiguration
 FOLDER = Path(__file__).resolve().parent
 NEEDED = ("namespace", "bundle")
 OPTIONS = (
-    *("robot", "params", "belief_file", "record", "autostart", "required", "joint_states", "commands", "imu"),
+    *("robot", "params", "belief_file", "fallback", "record", "autostart", "required"),
+    *("joint_states", "commands", "imu"),
     *("cmd_vel", "cmd_vel_stamped", "goal_pose", "goal_point", "goal"),
 )
 """Both together: the arguments of deploy.launch.py."""

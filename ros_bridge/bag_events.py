@@ -27,10 +27,10 @@ from ros_bridge.errors import BridgeError
 
 FORMAT = "2"
 """Of the header and of the events."""
-NAMES = ("events", "certified", "requested", "belief", "latency", "state")
+NAMES = ("events", "certified", "requested", "belief", "familiarity", "latency", "state")
 """The topics below the node's name."""
 _COLUMNS = ("sequence", "arrival [s]", "now [s]", "outcome", "took [s]")
-_POLICY = ("robot_digest", "observation", "action", "goal", "adapter")
+_POLICY = ("robot_digest", "observation", "action", "goal", "adapter", "familiarity")
 
 
 class Kind(enum.Enum):
@@ -92,6 +92,8 @@ class Event:
     """What the answer said of the named quantities, as it is read from a bag."""
     state: Mapping[str, np.ndarray] | None = None
     """Of `RESTORE` and `PARAMETERS`: what the adapter is given."""
+    familiarity: np.ndarray | None = None
+    """What the answer said of `JUDGED`, in that order, as it is read from a bag. Shape (4,)."""
     latency: float | None = None
     """From `arrival` until the command was certified, in [s]."""
 
@@ -106,13 +108,21 @@ class BagTopics:
     """The absolute name of a robot's topic."""
 
 
-def header(bundle: PolicyBundle, spec: RobotSpec, goal_timeout: float, topics: BagTopics) -> dict[str, str]:
+def header(
+    bundle: PolicyBundle,
+    spec: RobotSpec,
+    goal_timeout: float,
+    topics: BagTopics,
+    fallback: PolicyBundle | None = None,
+) -> dict[str, str]:
     """What a replay has to know before the first event, as MCAP metadata."""
     return {
         "format": FORMAT,
         "bundle": str(bundle.path),
         "manifest_digest": bundle.manifest["manifest_digest"],
         "policy_digest": policy_digest(bundle),
+        "fallback": "" if fallback is None else str(fallback.path),
+        "fallback_digest": "" if fallback is None else policy_digest(fallback),
         "family": bundle.manifest["family"]["name"],
         "robot": spec.name,
         "robot_digest": spec.digest,
@@ -125,9 +135,11 @@ def header(bundle: PolicyBundle, spec: RobotSpec, goal_timeout: float, topics: B
 
 
 def policy_digest(bundle: PolicyBundle) -> str:
-    """sha256 of what the commands depend on: graphs, layouts and robot; not of scores, training or model card."""
+    """sha256 of what the commands depend on: graphs, layouts, robot and when nothing is learnt; not of scores, training
+    or model card.
+    """
     manifest = bundle.manifest
-    parts: dict[str, Any] = {name: manifest[name] for name in _POLICY}
+    parts: dict[str, Any] = {name: manifest.get(name) for name in _POLICY}
     if manifest.get("reward") is not None:
         parts["reward"] = manifest["reward"]
     parts["graphs"] = {
@@ -156,6 +168,8 @@ def messages(
     if output.belief is not None:
         labels = family["belief_names"], family["belief_units"]
         yield topics.own["belief"], conversions.belief_message(output.belief, *labels)
+    if output.familiarity is not None:
+        yield topics.own["familiarity"], conversions.familiarity_message(output.familiarity)
     if event.latency is not None:
         yield topics.own["latency"], Float64(data=event.latency)
 

@@ -33,7 +33,17 @@ KINDS = (
 """The types of message that have a part in replay."""
 _MESSAGES = {Kind.JOINTS: JointState, Kind.IMU: Imu}
 _SEQUENCES = 2**32
-_NEEDED = ("policy_digest", "robot", "robot_digest", "goal_timeout", "topics", "bundle", "family")
+_NEEDED = (
+    "policy_digest",
+    "fallback",
+    "fallback_digest",
+    "robot",
+    "robot_digest",
+    "goal_timeout",
+    "topics",
+    "bundle",
+    "family",
+)
 
 _Said = tuple[int, str, str, bytes]
 """Sequence, topic, type and content of a message."""
@@ -89,6 +99,8 @@ class Bag:
         if event.outcome is Outcome.ANSWER:
             event.output = _output(own)
             event.belief = None if own["belief"] is None else conversions.read_belief(own["belief"])
+            judged = own["familiarity"]
+            event.familiarity = None if judged is None else conversions.read_familiarity(judged)
         if own["state"] is not None:
             event.state = read_state(own["state"])
         event.latency = None if own["latency"] is None else own["latency"].data

@@ -15,8 +15,8 @@ import numpy as np
 from adapt.bundle import PolicyBundle, open_bundle
 from adapt.errors import AdaptError
 from adapt.online.controller import AdaptiveController, Age, ControlStep
+from adapt.online.from_bundle import controller_of, open_fallback
 from adapt.online.gradient import GradientAdapter
-from adapt.online.kinds import make_adapter
 from robots import RobotSpec, SensorFrame
 from ros_bridge import bag_events
 from ros_bridge.bag_events import Event, Kind, Outcome
@@ -52,9 +52,16 @@ class Shadow(AdaptiveController):
 class BagPlayer:
     """One control loop that is given a bag's events."""
 
-    def __init__(self, bundle: PolicyBundle, spec: RobotSpec, goal_timeout: float, shadow: bool):
-        """`shadow`: whether the bundle is another one than drove the robot."""
-        self.controller = Shadow(spec, bundle.observation, make_adapter(bundle), reward=bundle.reward)
+    def __init__(
+        self,
+        bundle: PolicyBundle,
+        spec: RobotSpec,
+        goal_timeout: float,
+        shadow: bool,
+        fallback: PolicyBundle | None = None,
+    ):
+        """`shadow`: whether the bundle, or its fallback, is another one than drove the robot."""
+        self.controller = controller_of(bundle, spec, fallback, Shadow)
         goals = bundle.goal and GoalKeeper(bundle.goal, goal_timeout)
         self._ticks: Iterator[float] = iter(())
         self.loop = ControlLoop(spec, self.controller, goals, clock=lambda: next(self._ticks))
@@ -140,22 +147,25 @@ class SideBySide:
         if event.latency is not None:
             self.latency.add(event.latency)
         if event.outcome is not Outcome.FAILED:
-            then = _answer(event.output, event.belief and event.belief.quantities)
-            now = _answer(output, output and quantities(self._family, output.belief))
+            then = _answer(event.output, event.belief and event.belief.quantities, event.familiarity)
+            judged = output and output.familiarity and output.familiarity.of()
+            now = _answer(output, output and quantities(self._family, output.belief), judged)
             self.trace.add(event.sequence, self.seconds, then, now)
 
 
-def replay_bag(path: Path, bundle: Path, robot: str = "") -> dict[str, Any]:
+def replay_bag(path: Path, bundle: Path, robot: str = "", fallback: Path | None = None) -> dict[str, Any]:
     """Replays a recording of the node.
 
     Args:
         path: an MCAP file or a bag's folder.
         bundle: folder of the bundle that was recorded, or of another one for the same robot.
         robot: registered name or robot.yaml; empty for the robot that the bundle names.
+        fallback: folder of the bundle that drives while the robot is unfamiliar; None: none.
 
     Returns:
-        `name`, `bundle`, `recorded_bundle`, `same_policy`, `events`, `ended_early` (why, or None), `ignored_goals`,
-        `seconds`, `latency_ms`, and what `Trace.differences` and `Trace.course` say.
+        `name`, `bundle`, `recorded_bundle`, `fallback`, `recorded_fallback` (None: none), `same_policy` (of both),
+        `events`, `ended_early` (why, or None), `ignored_goals`, `seconds`, `latency_ms`, and what `Trace.differences`
+        and `Trace.course` say.
 
     Raises:
         RecordingError: the bag cannot be read, holds no commands, or is of another robot.
@@ -169,8 +179,10 @@ def replay_bag(path: Path, bundle: Path, robot: str = "") -> dict[str, Any]:
             f"{bag.path}: recorded on robot {header['robot']!r} with digest {header['robot_digest']:.12}; {bundle} is "
             f"for {spec.name!r} with digest {spec.digest:.12}"
         )
-    same = header["policy_digest"] == bag_events.policy_digest(opened)
-    player = BagPlayer(opened, spec, float(header["goal_timeout"]), shadow=not same)
+    other = open_fallback(fallback, opened)
+    digest = "" if other is None else bag_events.policy_digest(other)
+    same = (header["policy_digest"], header["fallback_digest"]) == (bag_events.policy_digest(opened), digest)
+    player = BagPlayer(opened, spec, float(header["goal_timeout"]), not same, other)
     side = SideBySide(player, Trace(spec, opened.manifest["family"]), opened.manifest["family"])
     for event in bag.events():
         _check(bag, event, spec)
@@ -183,6 +195,8 @@ def replay_bag(path: Path, bundle: Path, robot: str = "") -> dict[str, Any]:
         "name": bag.path.stem,
         "bundle": str(bundle),
         "recorded_bundle": header["bundle"],
+        "fallback": None if fallback is None else str(fallback),
+        "recorded_fallback": header["fallback"] or None,
         "same_policy": same,
         "events": side.events,
         "ended_early": bag.damage,
@@ -194,8 +208,8 @@ def replay_bag(path: Path, bundle: Path, robot: str = "") -> dict[str, Any]:
     }
 
 
-def _answer(output: Output | None, belief: Quantities | None) -> Answer | None:
-    return output and Answer(output.command, output.requested, output.reasons, belief)
+def _answer(output: Output | None, belief: Quantities | None, judged: np.ndarray | None) -> Answer | None:
+    return output and Answer(output.command, output.requested, output.reasons, belief, judged)
 
 
 def _check(bag: Bag, event: Event, spec: RobotSpec) -> None:

@@ -11,6 +11,7 @@ from typing import cast
 import numpy as np
 
 from adapt.online.controller import AdaptiveController
+from adapt.online.familiarity import Judgement
 from adapt.types import Belief, HasState
 from robots import RobotSpec, SensorFrame
 from robots.safety import Reason, reason_names
@@ -38,6 +39,8 @@ class Output:
     """How long the policy took to answer, in [s]."""
     reward: float = np.nan
     """What was measured of the control step before; NaN where nothing was, or the policy was not asked."""
+    familiarity: Judgement | None = None
+    """None where nobody judges it, or the policy was not asked."""
 
 
 class _Stopwatch:
@@ -79,7 +82,7 @@ class ControlLoop:
         self.goals = goals
         """None where the policy is told nothing."""
         self.counts: Counter[str] = Counter()
-        """Published commands by reason, since the start."""
+        """Published commands by reason, since the start; those to an `unfamiliar` robot and of a `fallback`, too."""
         self.seen = 0
         """All reasons since somebody last set this to 0: a bit mask."""
         self.steps = 0
@@ -91,6 +94,8 @@ class ControlLoop:
         """Reasons of the newest command: a bit mask."""
         self.belief: Belief | None = None
         """The newest belief."""
+        self.familiarity: Judgement | None = None
+        """The newest judgement."""
         self._stopped = False
         self._sent_at = -np.inf
         self._budget = MotionBudget(spec.period, spec.command_rate)
@@ -116,6 +121,7 @@ class ControlLoop:
         self.senses.joints.intake.restart()
         if self.goals is not None:
             self.goals.restart()
+        self.familiarity = None
         self._stopped = False
         self.running = True
 
@@ -198,9 +204,8 @@ class ControlLoop:
         self._budget.spend(arrival + took, step.command[0])
         reasons = int(step.reasons[0]) | (Reason.OVERRUN if took > self.spec.period else 0)
         reward = np.nan if step.reward is None else float(step.reward[0])
-        return self._count(
-            Output(step.command[0], step.requested[0], int(reasons), step.belief, took, reward)
-        )
+        command, asked = step.command[0], step.requested[0]
+        return self._count(Output(command, asked, int(reasons), step.belief, took, reward, step.familiarity))
 
     def _out_of_limits(self) -> str | None:
         """Which joint stands where it may not be, in words; None if none does."""
@@ -243,4 +248,8 @@ class ControlLoop:
         if np.isfinite(output.reward):
             self.reward_sum, self.rewards = self.reward_sum + output.reward, self.rewards + 1
         self.counts.update(reason_names(output.reasons))
+        if output.familiarity is not None:
+            self.familiarity = output.familiarity
+            self.counts["unfamiliar"] += int(output.familiarity.unfamiliar[0])
+            self.counts["fallback"] += int(output.familiarity.fallback[0] > 0)
         return output

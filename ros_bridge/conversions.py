@@ -13,6 +13,7 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray, MultiArrayDimension, MultiArrayLayout
 
+from adapt.online.familiarity import JUDGED, Judgement
 from adapt.types import Belief
 from robots import RobotSpec, SensorFrame
 from ros_bridge.errors import BridgeError
@@ -190,6 +191,22 @@ def read_belief(message: Float64MultiArray) -> BeliefReading:
     return BeliefReading(
         names=tuple(part[0] for part in parts), units=tuple(part[-1] for part in parts), mean=mean, std=std
     )
+
+
+def familiarity_message(judged: Judgement) -> Float64MultiArray:
+    """How familiar one robot is, labelled with `JUDGED`; score and confidence are NaN while nothing is judged yet."""
+    return labelled(judged.of()[None], ("familiarity", ",".join(JUDGED)))
+
+
+def read_familiarity(message: Float64MultiArray) -> np.ndarray:
+    """Takes a `familiarity_message` apart: in the order of `JUDGED`, shape (4,).
+
+    Raises:
+        BridgeError: it has another number of values.
+    """
+    if len(message.data) != len(JUDGED):
+        raise BridgeError(f"familiarity: {len(message.data)} numbers; expected {', '.join(JUDGED)}")
+    return np.array(message.data)
 
 
 def labelled(rows: np.ndarray, labels: tuple[str, str]) -> Float64MultiArray:

@@ -49,6 +49,7 @@ def deploy(
     belief_file: Path | None = None,
     record: Path | None = None,
     audit_log: Path | None = None,
+    fallback: Path | None = None,
 ) -> int:
     """Runs the node until SIGINT or SIGTERM; the safe command is the last one it sends.
 
@@ -57,6 +58,7 @@ def deploy(
         robot: registered name or robot.yaml; None for the robot that the bundle names.
         namespace: of the node and all its topics but `/diagnostics`.
         audit_log: keeps what became of the proposals of an adaptation by gradients; None: nothing is kept.
+        fallback: folder of a bundle that drives robots which are unfamiliar to the other; None: that one drives on.
         record: folder in which a bag is kept; None: nothing is recorded.
         auto_start: configure and activate without being told; otherwise a lifecycle manager does.
         belief_file: keeps what was understood of the robot over restarts; None: every start is a new one.
@@ -72,6 +74,7 @@ def deploy(
             belief_file=str(belief_file or ""),
             record=str(record or ""),
             audit_log=str(audit_log or ""),
+            fallback=str(fallback or ""),
         )
         executor = SensorsFirst()
         executor.add_node(node)

@@ -39,6 +39,8 @@ class Health:
     """The same of all commands since the last report."""
     problem: str | None = None
     """What keeps the policy from driving, in words."""
+    doubt: str | None = None
+    """Why the adaptive policy is not trusted with the robot, in words."""
     refused: str | None = None
     """What is wrong with a goal that was refused since the last report."""
 
@@ -50,6 +52,8 @@ def judge(health: Health) -> tuple[bytes, str]:
         return DiagnosticStatus.ERROR, f"safe mode: {_words(health.latest)}{detail}"
     if health.seen & SAFE_MODE:
         return DiagnosticStatus.WARN, f"was in safe mode: {_words(health.seen)}"
+    if health.doubt:
+        return DiagnosticStatus.WARN, health.doubt
     if health.refused:
         return DiagnosticStatus.WARN, f"goal refused: {health.refused}"
     if health.seen & Reason.OVERRUN:
@@ -105,8 +109,7 @@ class Reporter:
         if fault:
             level, message = DiagnosticStatus.ERROR, fault
         rate = "not known yet" if math.isnan(health.rate) else f"{health.rate:.1f} Hz"
-        learns = "frozen" if loop.controller.frozen else "learning"
-        values = {"state": state, "control rate": rate, "adaptation": learns}
+        values = {"state": state, "control rate": rate, "adaptation": _learns(loop), **_familiarity(loop)}
         if loop.controller.learning is not None:
             values |= loop.controller.learning.status()
         if self._guard is not None:
@@ -136,6 +139,7 @@ class Reporter:
             latest=loop.latest,
             seen=seen,
             problem=clock or loop.trouble(now),
+            doubt=_doubt(loop),
             refused=self._newly_refused(loop),
         )
 
@@ -143,6 +147,39 @@ class Reporter:
         before, goals = self._refused, loop.goals
         self._refused = 0 if goals is None else goals.counts[REFUSED]
         return goals.problem if goals is not None and self._refused > before else None
+
+
+def _learns(loop: ControlLoop) -> str:
+    """Whether what is understood of the robot changes, and if not, why."""
+    if loop.controller.frozen:
+        return "frozen"
+    judged = loop.familiarity
+    return "frozen (unfamiliar)" if judged is not None and judged.unfamiliar[0] else "learning"
+
+
+def _familiarity(loop: ControlLoop) -> dict[str, str]:
+    """The newest judgement in words; nothing where nobody judges."""
+    if loop.controller.familiarity is None:
+        return {}
+    judged, share = loop.familiarity, 0.0 if loop.familiarity is None else loop.familiarity.fallback[0]
+    if judged is None or math.isnan(judged.score[0]):
+        score = confidence = "not judged yet"
+    else:
+        score, confidence = f"{judged.score[0]:.2f} of the threshold", f"{judged.confidence[0]:.3f}"
+    drives = "none" if loop.controller.fallback is None else f"{100 * share:.0f} % of the command"
+    return {"unfamiliarity": score, "familiarity confidence": confidence, "fallback": drives}
+
+
+def _doubt(loop: ControlLoop) -> str | None:
+    """Why the adaptive policy is not trusted, in words; None where it is."""
+    judged = loop.familiarity
+    if judged is None:
+        return None
+    drives = judged.fallback[0] > 0
+    if judged.unfamiliar[0]:
+        then = "; the fallback drives" if drives else ""
+        return f"unfamiliar robot: {judged.score[0]:.2f} of the threshold, nothing is learnt{then}"
+    return "the fallback drives, until the policy can be trusted again" if drives else None
 
 
 def _readings(loop: ControlLoop, now: float, clock: str | None) -> dict[str, str]:

@@ -14,8 +14,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Imu, JointState
 
 from adapt.bundle import PolicyBundle, open_bundle
-from adapt.online.controller import AdaptiveController
-from adapt.online.kinds import make_adapter
+from adapt.online.from_bundle import controller_of, open_fallback
 from robots.errors import UserError
 from ros_bridge import conversions, settings, topics
 from ros_bridge.control_loop import ControlLoop, Output
@@ -51,10 +50,16 @@ class AdaptationNode(LifecycleNode):
         belief_file: str = "",
         record: str = "",
         audit_log: str = "",
+        fallback: str = "",
     ):
         super().__init__(topics.NODE_NAME, namespace=namespace)
         try:
-            files = {"belief_file": belief_file, "record": record, "audit_log": audit_log}
+            files = {
+                "belief_file": belief_file,
+                "record": record,
+                "audit_log": audit_log,
+                "fallback": fallback,
+            }
             settings.declare(self, bundle=bundle, robot=robot, **files)
             chosen = overridable(self, topics.DIAGNOSTICS, "publisher", QUEUED)
         except BridgeError:
@@ -110,14 +115,14 @@ class AdaptationNode(LifecycleNode):
                 bundle, spec = open_bundle(path, self.get_parameter("robot").value)
                 timeout = settings.number(self, settings.GOAL_TIMEOUT)
                 goals = bundle.goal and GoalKeeper(bundle.goal, timeout)
-                adapter = make_adapter(bundle)
-                learning = open_learning(self, bundle, adapter)
-                if learning is not None:
-                    undo.callback(learning.close)
-                controller = AdaptiveController(
-                    spec, bundle.observation, adapter, reward=bundle.reward, learning=learning
+                fallback = open_fallback(self.get_parameter("fallback").value, bundle)
+                controller = controller_of(
+                    bundle, spec, fallback, learn=lambda adapter: open_learning(self, bundle, adapter)
                 )
-                recorder = open_recorder(self, self.get_parameter("record").value, bundle, spec, timeout)
+                if controller.learning is not None:
+                    undo.callback(controller.learning.close)
+                folder = self.get_parameter("record").value
+                recorder = open_recorder(self, folder, bundle, spec, timeout, fallback)
                 loop = recorder.loop(spec, controller, goals)
                 loop.rehearse()
                 self._ports = self._open(bundle, loop)

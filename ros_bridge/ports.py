@@ -70,12 +70,13 @@ class Ports:
             (self._codec.kind, spec.ros.commands, NEWEST),
             (Float64MultiArray, "~/requested", QUEUED),
             (Float64MultiArray, "~/belief", QUEUED),
+            (Float64MultiArray, "~/familiarity", QUEUED),
         )
         # What is not valid is refused before anything is open; rclpy writes what was chosen into the profile: each has
         # its own.
         says = [overridable(node, name, "publisher", policies) for _, name, policies in said]
         hears = [overridable(node, name, "subscription", NEWEST) for _, name, _, _ in heard]
-        self._commands, self._requested, self._belief = (
+        self._commands, self._requested, self._belief, self._familiarity = (
             node.create_lifecycle_publisher(
                 kind, name, copy(topics.COMMAND_QOS), qos_overriding_options=chosen
             )
@@ -101,11 +102,13 @@ class Ports:
         self._commands.publish(self._codec.message(command, now))
 
     def tell(self, output: Output) -> None:
-        """Publishes what the policy asked for and believes."""
+        """Publishes what the policy asked for and believes, and how familiar the robot is to it."""
         message = conversions.requested_message(output.requested, output.reasons, self._joints)
         self._requested.publish(message)
         if output.belief is not None:
             self._belief.publish(conversions.belief_message(output.belief, *self._labels))
+        if output.familiarity is not None:
+            self._familiarity.publish(conversions.familiarity_message(output.familiarity))
 
     def flush(self) -> None:
         """Waits until the last command has arrived, but not for a robot that is gone."""
@@ -117,5 +120,5 @@ class Ports:
             self._node.destroy_subscription(subscription)
         for service in self._services:
             self._node.destroy_service(service)
-        for publisher in (self._commands, self._requested, self._belief):
+        for publisher in (self._commands, self._requested, self._belief, self._familiarity):
             self._node.destroy_lifecycle_publisher(publisher)

@@ -226,14 +226,22 @@ class Recorder(NoRecorder):
 
 
 def open_recorder(
-    node: LifecycleNode, folder: str, bundle: PolicyBundle, spec: RobotSpec, goal_timeout: float
+    node: LifecycleNode,
+    folder: str,
+    bundle: PolicyBundle,
+    spec: RobotSpec,
+    goal_timeout: float,
+    fallback: PolicyBundle | None = None,
 ) -> NoRecorder:
-    """Records a node that drives `spec` with `bundle` into a new folder in `folder`; nothing where that is empty."""
+    """Records a node that drives `spec` with `bundle`, and a `fallback`, into a new folder in `folder`.
+
+    Nothing where that is empty.
+    """
     if not folder:
         return NO_RECORDER
     own = {name: f"{node.get_fully_qualified_name()}/{name}" for name in bag_events.NAMES}
     where = BagTopics(own, node.resolve_topic_name)
-    header = bag_events.header(bundle, spec, goal_timeout, where)
+    header = bag_events.header(bundle, spec, goal_timeout, where, fallback)
     return Recorder(Path(folder), Subject(spec, bundle.manifest["family"], where, header))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from adapt.online.familiarity import JUDGED
 from adapt.types import Belief
 from robots import RobotSpec
 from robots.safety import reason_names
@@ -30,11 +31,15 @@ class Answer:
     """Bit mask of `robots.safety.Reason`."""
     belief: Quantities | None
     """None where nothing was said of it."""
+    familiarity: np.ndarray | None = None
+    """In the order of `JUDGED`; None where nobody judged it. Shape (4,)."""
 
     def same(self, other: Answer) -> bool:
         """Bit by bit, so that 0 and -0 differ, and NaN does not differ from itself. Beliefs do not count."""
+        judged = [None if each.familiarity is None else each.familiarity.tobytes() for each in (self, other)]
         return (
-            self.command.tobytes() == other.command.tobytes()
+            judged[0] == judged[1]
+            and self.command.tobytes() == other.command.tobytes()
             and self.requested.tobytes() == other.requested.tobytes()
             and self.reasons == other.reasons
         )
@@ -70,7 +75,7 @@ class Trace:
         self._first_difference = self._first_difference or self._difference(event, time, then, now)
 
     def differences(self) -> dict[str, Any]:
-        """JSON-able: `identical`, `differing_steps`, `first_difference`, of certified and requested commands."""
+        """JSON-able: `identical`, `differing_steps`, `first_difference`, of commands and of familiarity."""
         return {
             "identical": not self._differing,
             "differing_steps": self._differing,
@@ -79,7 +84,8 @@ class Trace:
 
     def course(self) -> dict[str, Any]:
         """JSON-able: `steps`, `joints`, `unit`, `rms` (per joint, over the steps where both have a number), `reasons`
-        by count; over `time` [s]: `requested`, `certified` and `belief`, `recorded` and `replayed`. NaN is null.
+        by count; over `time` [s]: `requested`, `certified`, `belief` and `familiarity`, `recorded` and `replayed`. NaN
+        is null.
         """
         rows = {name: self._rows(name) for name in ("requested", "certified")}
         return {
@@ -94,6 +100,10 @@ class Trace:
                 for name, (then, now) in rows.items()
             },
             "belief": self._beliefs(),
+            "familiarity": {
+                which: {name: rows[column] for column, name in enumerate(JUDGED)}
+                for which, rows in (("recorded", self._familiarity(0)), ("replayed", self._familiarity(1)))
+            },
         }
 
     def _difference(self, event: int, time: float, then: Answer | None, now: Answer | None) -> dict[str, Any]:
@@ -105,6 +115,7 @@ class Trace:
             "time": time,
             "certified": _apart(then.command, now.command),
             "requested": _apart(then.requested, now.requested),
+            "familiarity": {"recorded": listed(_judged(then)), "replayed": listed(_judged(now))},
             "reasons": {"recorded": reason_names(then.reasons), "replayed": reason_names(now.reasons)},
         }
 
@@ -129,6 +140,11 @@ class Trace:
         answers = (pair[place] for pair in self._pairs)
         counts = Counter(name for answer in answers if answer for name in reason_names(answer.reasons))
         return dict(sorted(counts.items()))
+
+    def _familiarity(self, place: int) -> list[list[float | None]]:
+        """A row over time of each of `JUDGED`."""
+        said = [_judged(pair[place] or self._nothing) for pair in self._pairs]
+        return listed(np.array(said).reshape(-1, len(JUDGED)).T)
 
     def _beliefs(self) -> dict[str, Any]:
         """Of the quantities that the replayed bundle names; of the recorded one, those of them that it names too."""
@@ -163,6 +179,11 @@ def listed(values: Any) -> Any:
 
 def _apart(then: np.ndarray, now: np.ndarray) -> dict[str, Any]:
     return {"recorded": listed(then), "replayed": listed(now), "most": listed(np.abs(now - then).max())}
+
+
+def _judged(answer: Answer) -> np.ndarray:
+    """In the order of `JUDGED`, NaN where nobody judged. Shape (4,)."""
+    return np.full(len(JUDGED), np.nan) if answer.familiarity is None else answer.familiarity
 
 
 def _of(said: Quantities | None, name: str, column: int) -> float:

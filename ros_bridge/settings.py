@@ -21,6 +21,8 @@ TEXTS = {
     f"deactivation; empty: none. {UNCONFIGURED}",
     "audit_log": "File to which is appended what became of every proposal of an adaptation by gradients; empty: none. "
     + UNCONFIGURED,
+    "fallback": "Folder of a bundle of a policy that does not adapt, which drives while the robot is unfamiliar to the "
+    f"adaptive one; empty: none. {UNCONFIGURED}",
     "record": f"Folder in which a bag of every configuration is kept; empty: nothing is recorded. {UNCONFIGURED}",
 }
 AUTO_ACCEPT = "auto_accept"

@@ -12,6 +12,8 @@ REQUESTED = f"{NODE_NAME}/requested"
 """What the policy asked for and why it was not sent as it was: `conversions.requested_message`."""
 BELIEF = f"{NODE_NAME}/belief"
 """Mean and standard deviation of the named quantities: `conversions.belief_message`."""
+FAMILIARITY = f"{NODE_NAME}/familiarity"
+"""How familiar the robot is, and the fallback's share of the command: `conversions.familiarity_message`."""
 DIAGNOSTICS = "/diagnostics"
 """Where all nodes tell how they are: absolute, as ROS has it."""
 

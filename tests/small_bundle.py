@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import shutil
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from adapt.bundle import PolicyBundle
+from adapt.bundle import PolicyBundle, load_bundle, manifest_digest
 from adapt.calibration import CalibrationRequest, least_tasks
 from adapt.export import export_learner
 from adapt.learners import Setup, learner_kind
@@ -60,6 +62,17 @@ def hearing_policy(path: Path, family: str) -> PolicyBundle:
     env = TrialVecEnv(load_family(family), 2, seed=0, threads=1)
     learner = Scripted(env, Counter(env.observation.shape[1], env.previous_action.shape[1]))
     return export_learner(path, learner, {}, "untrained")
+
+
+def strange_bundle(path: Path, bundle: PolicyBundle) -> PolicyBundle:
+    """A copy to which every robot is unfamiliar: it takes its forecasts to be a thousand times better than they are."""
+    shutil.copytree(bundle.path, path)
+    manifest = json.loads((path / "manifest.json").read_text())
+    familiarity = manifest["familiarity"]
+    familiarity["scale"] = [scale / 1e3 for scale in familiarity["scale"]]
+    manifest["manifest_digest"] = manifest_digest(manifest)
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    return load_bundle(path)
 
 
 def untrained_policy(path: Path, family: str, seed: int = 0, size: float = 0.1) -> PolicyBundle:

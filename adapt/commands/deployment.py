@@ -28,6 +28,9 @@ class Deploy:
     """Leave configure and activate to a lifecycle manager."""
     belief_file: Path | None = None
     """File that keeps what was understood of the robot over restarts. Default: every start is a new one."""
+    fallback: Path | None = None
+    """Folder of a bundle of a policy that does not adapt: it drives while the robot is unfamiliar to the other one
+    (docs/knowing_when_it_does_not_know.md). Default: the other one drives on."""
     record: Path | None = None
     """Folder in which to keep a bag of all that happens (docs/recording.md)."""
     audit_log: Path | None = None
@@ -44,6 +47,7 @@ class Deploy:
             belief_file=self.belief_file,
             record=self.record,
             audit_log=self.audit_log,
+            fallback=self.fallback,
         )
 
 
@@ -103,6 +107,8 @@ class Replay:
     """Bag (folder or .mcap), or a .csv whose columns are named as docs/recording.md says, or mapped by --columns."""
     bundle: Positional[Path]
     """Folder of the bundle: the one that was recorded, or another one for the same robot."""
+    fallback: Path | None = None
+    """Of a bag: folder of the fallback's bundle, as it was deployed with or another one. Default: none."""
     columns: Path | None = None
     """YAML file that says where in the CSV our quantities stand."""
     robot: str = ""
@@ -115,7 +121,13 @@ class Replay:
         from adapt.replay import replay
 
         return replay(
-            self.recording, self.bundle, self.out, columns=self.columns, robot=self.robot, json=self.json
+            self.recording,
+            self.bundle,
+            self.out,
+            columns=self.columns,
+            robot=self.robot,
+            fallback=self.fallback,
+            json=self.json,
         )
 
 

@@ -150,6 +150,9 @@ class AdaptiveController:
         if self.learning is not None:
             self.learning.begin_step(bool(listen[0]))
         action = self.adapter.act(observation, self._sent, reward, self._new_episode, listen=listen)
+        if self.familiarity is not None:
+            listens = np.zeros_like(fresh) if self.frozen else fresh
+            self.familiarity.probe.listen(observation, self._sent, reward, self._new_episode, listens)
         self._new_episode[fresh] = 0.0
         requested = self.action.to_command(action)
         if self.fallback is not None:
@@ -203,7 +206,7 @@ class AdaptiveController:
         """Who is unfamiliar by the reading that is observed now. Shape (N,), bool."""
         if self.familiarity is None:
             return np.zeros_like(fresh)
-        return self.familiarity.hear(observation, self._sent, self.adapter.belief(), fresh)
+        return self.familiarity.hear(observation, self._sent, self.adapter, fresh, self.frozen)
 
     def _judged(self, reasons: np.ndarray) -> Judgement | None:
         if self.familiarity is None:

@@ -1,4 +1,7 @@
-"""`Fallback`: a policy that does not adapt, of the user's choice, for robots that are not of the family."""
+"""`Fallback`: a policy that does not adapt, of the user's choice, where the adaptive one is not to be trusted.
+
+That is: with robots that are not of its family, and after it has asked for what is not finite.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,15 @@ from robots import RobotSpec, SensorFrame
 from robots.action import ActionLayout
 from robots.observer import Observer
 
+SOUND_AGAIN = 2.0
+"""For how long an adaptive policy has to have been finite before it drives again after it was not, in [s]."""
+
 
 class Fallback:
     """Takes over command by command within the safety filter's soft start, and hands back likewise. N robots.
+
+    A request that is not finite is not hidden from the safety filter, which answers it with its safe mode; from the
+    next step on the fallback is asked alone, and begins softly out of it.
 
     Raises:
         AdaptError: the bundle's policy adapts: what it understands of a robot is what is in doubt.
@@ -34,11 +43,15 @@ class Fallback:
         self._taken = np.zeros(robots, dtype=np.int64)
         self._ramp = max(1, round(spec.safety.soft_start / spec.period))
         """Control steps from one to the other."""
+        self._doubtful = np.zeros(robots, dtype=np.int64)
+        """Control steps for which the adaptive policy is to be finite before it drives again."""
+        self._sound_again = round(SOUND_AGAIN / spec.period)
         self._unheard = np.zeros((robots, 1), np.float32)
 
     def reset(self, ids: np.ndarray | slice = slice(None)) -> None:
         """Robots `ids` are the adaptive policy's again, at once: they begin softly anyway."""
         self._taken[ids] = 0
+        self._doubtful[ids] = 0
         self.share[ids] = 0.0
         self.begin_episode(ids)
 
@@ -67,7 +80,10 @@ class Fallback:
         """
         with np.errstate(invalid="ignore"):  # readings that are not finite are not used
             observation = self._observer.observe(frame, goal, fresh)
-        self._taken[:] = np.clip(self._taken + np.where(unfamiliar, 1, -1), 0, self._ramp)
+        taken = np.clip(self._taken + np.where(unfamiliar, 1, -1), 0, self._ramp)
+        self._taken[:] = np.where(self._doubtful > 0, self._ramp, taken)
+        broken = fresh & ~np.isfinite(requested).all(axis=1)
+        self._doubtful[:] = np.where(broken, self._sound_again, np.maximum(self._doubtful - 1, 0))
         self.share[:] = self._taken / self._ramp
         if not self.share.any():
             return requested

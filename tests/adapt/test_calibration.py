@@ -23,7 +23,8 @@ from adapt.calibration import (
 from adapt.cli import main
 from adapt.errors import AdaptError, RunError
 from adapt.familiarity_report import FamiliarityRequest, judge_bundle, report_lines
-from adapt.online.familiarity import Calibration, Familiarity
+from adapt.online.familiarity import Familiarity
+from adapt.online.forecast_score import Calibration
 from adapt.outside import ENCODER_JUMP, FAULT_TIME, Outside, outside_cases
 from robots import SensorFrame
 from sim_tasks.families import load_family

@@ -102,6 +102,7 @@ class Bench:
     def configure(self) -> None:
         assert self.node.trigger_configure() == SUCCESS
         self.loop.controller.adapter = Steadfast(joints=1, quantities=QUANTITIES)
+        self.loop.controller.familiarity = None  # what this one believes forecasts nothing
 
     def activate(self) -> None:
         """As soon as the sensors are fresh: on a slow machine they may be stale again a moment later."""

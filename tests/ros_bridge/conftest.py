@@ -48,6 +48,22 @@ def gradient_bundle(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
 
 
 @pytest.fixture(scope="session")
+def strange(bundle: PolicyBundle, tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
+    """The same, but to this one every robot is unfamiliar."""
+    from tests.small_bundle import strange_bundle
+
+    return strange_bundle(tmp_path_factory.mktemp("strange") / "bundle", bundle)
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
+    """An untrained policy for the pendulum that does not adapt."""
+    from tests.small_bundle import untrained_policy
+
+    return untrained_policy(tmp_path_factory.mktemp("plain") / "untrained", "pendulum_swingup")
+
+
+@pytest.fixture(scope="session")
 def go2_bundle(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
     """An untrained policy that is told velocities and has an IMU."""
     from tests.small_bundle import untrained_policy

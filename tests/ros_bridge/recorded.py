@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from adapt.bundle import PolicyBundle
-from adapt.online.controller import AdaptiveController
+from adapt.online.from_bundle import controller_of
 from adapt.online.gradient import GradientAdapter
-from adapt.online.kinds import make_adapter
 from adapt.online.learning import OnRobotLearning
 from adapt.online.update_worker import Updates
 from robots import RobotSpec
@@ -30,8 +29,8 @@ EPOCH = 1_700_000_000.0
 """ROS time as the first reading comes, in [s]; the monotonic clock says 100 then."""
 
 
-def subject(bundle: PolicyBundle, spec: RobotSpec) -> Subject:
-    header = bag_events.header(bundle, spec, 0.0, TOPICS)
+def subject(bundle: PolicyBundle, spec: RobotSpec, fallback: PolicyBundle | None = None) -> Subject:
+    header = bag_events.header(bundle, spec, 0.0, TOPICS, fallback)
     return Subject(spec, bundle.manifest["family"], TOPICS, header)
 
 
@@ -49,15 +48,16 @@ class Run:
         spec: RobotSpec,
         folder: Path,
         updates: Updates | None = None,
+        fallback: PolicyBundle | None = None,
         **options: Any,
     ):
         self.spec = spec
-        self.recorder = Recorder(folder, subject(bundle, spec), **options)
-        adapter = make_adapter(bundle)
-        learning = None if updates is None else OnRobotLearning(bundle, gradient(adapter), updates=updates)
-        controller = AdaptiveController(
-            spec, bundle.observation, adapter, reward=bundle.reward, learning=learning
-        )
+        self.recorder = Recorder(folder, subject(bundle, spec, fallback), **options)
+
+        def learn(adapter: object) -> OnRobotLearning | None:
+            return None if updates is None else OnRobotLearning(bundle, gradient(adapter), updates=updates)
+
+        controller = controller_of(bundle, spec, fallback, learn=learn)
         goals = bundle.goal and GoalKeeper(bundle.goal, 0.0)
         self.loop: ControlLoop = self.recorder.loop(spec, controller, goals)
         self.loop.rehearse()

@@ -39,6 +39,8 @@ class RobotStandIn:
         """When it last said something: monotonic, in [s]."""
         self.commands: dict[str, list[np.ndarray]] = {name: [] for name in namespaces}
         self.requests: dict[str, list[tuple[np.ndarray, int]]] = {name: [] for name in namespaces}
+        self.familiarity: dict[str, list[np.ndarray]] = {name: [] for name in namespaces}
+        """As `conversions.read_familiarity` has it."""
         self.beliefs: dict[str, list[conversions.BeliefReading]] = {name: [] for name in namespaces}
         self.health: dict[str, DiagnosticStatus] = {}
         """The newest status by name."""
@@ -98,6 +100,10 @@ class RobotStandIn:
         subscribe(spec.ros.commands, lambda message: self.commands[name].append(np.array(message.data)))
         subscribe(
             topics.REQUESTED, lambda message: self.requests[name].append(conversions.read_requested(message))
+        )
+        subscribe(
+            topics.FAMILIARITY,
+            lambda message: self.familiarity[name].append(conversions.read_familiarity(message)),
         )
         subscribe(topics.BELIEF, lambda message: self.beliefs[name].append(conversions.read_belief(message)))
 

@@ -11,6 +11,7 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 
+from adapt.online.familiarity import Judgement
 from adapt.types import Belief
 from robots import SensorFrame
 from robots.spec import EffortSensor
@@ -191,6 +192,16 @@ def test_a_request_that_is_none_is_refused(data):
 def _belief(mean: list[float], std: list[float]) -> Belief:
     latent = np.zeros((1, 3))
     return Belief(latent, latent, np.array([mean]), np.array([std]))
+
+
+def test_familiarity_survives_with_its_labels():
+    one, nothing = np.ones(1), np.full(1, np.nan)
+    judged = Judgement(nothing, 0.25 * one, np.array([True]), 0.5 * one)
+    message = conversions.familiarity_message(judged)
+    assert list(message.layout.dim)[1].label == "score,confidence,unfamiliar,fallback"
+    np.testing.assert_array_equal(conversions.read_familiarity(message), [np.nan, 0.25, 1.0, 0.5])
+    with pytest.raises(BridgeError, match="familiarity: 3 numbers; expected score, confidence"):
+        conversions.read_familiarity(Float64MultiArray(data=[1.0, 2.0, 3.0]))
 
 
 def test_a_belief_survives_with_names_and_units():

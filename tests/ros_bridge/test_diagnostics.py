@@ -34,6 +34,8 @@ def health(**changes: Any) -> Health:
         ({"latest": STALE, "seen": STALE}, ERROR, "safe mode: sensor_stale, stopped"),
         ({"latest": STALE, "problem": "old"}, ERROR, "safe mode: sensor_stale, stopped (old)"),
         ({"seen": Reason.SENSOR_NOT_FINITE}, WARN, "was in safe mode: sensor_not_finite"),
+        ({"doubt": "unfamiliar robot", "refused": "x"}, WARN, "unfamiliar robot"),
+        ({"seen": STALE, "doubt": "unfamiliar robot"}, WARN, "was in safe mode: sensor_stale, stopped"),
         ({"refused": "cmd_vel: forward is nan"}, WARN, "goal refused: cmd_vel: forward is nan"),
         ({"latest": STALE, "seen": STALE, "refused": "x"}, ERROR, "safe mode: sensor_stale, stopped"),
         ({"p99": 10.5}, WARN, "slow: a step takes 10.5 ms (p99)"),  # more than half of 20 ms
