@@ -129,7 +129,7 @@ def test_a_new_activation_is_judged_anew(strange, pendulum):
 @pytest.fixture(scope="module")
 def bag(strange, plain, pendulum, tmp_path_factory) -> Path:
     """Long enough to be unfamiliar; then silence, a stop and a second life."""
-    run = Run(strange, pendulum, tmp_path_factory.mktemp("bags"), plain)
+    run = Run(strange, pendulum, tmp_path_factory.mktemp("bags"), fallback=plain)
     run.step()
     run.loop.start()
     for _ in range(200):
@@ -137,7 +137,7 @@ def bag(strange, plain, pendulum, tmp_path_factory) -> Path:
     run.silence(0.2)
     for _ in range(60):
         run.step()
-    run.loop.halt()
+    run.loop.halt(run.clock + 100.0)
     run.step()
     run.loop.start()
     for _ in range(60):
