@@ -41,6 +41,7 @@ TEXTS = {
         "Folder of a bundle that drives while the robot is unfamiliar to the other; empty: none.",
     ),
     "record": ("", "Folder in which a bag is kept; empty: nothing is recorded."),
+    "audit_log": ("", "File that keeps every decision of an adaptation by gradients; empty: none."),
 }
 FLAGS = {
     "autostart": ("true", "false: a lifecycle manager configures and activates the node."),
@@ -118,10 +119,9 @@ def end_all(event, context):
 def command_line(value):
     """What `adapt` is told, before the arguments that ROS adds."""
     line = ["deploy", value["bundle"], "--manual"]
-    line += ["--robot", value["robot"]] if value["robot"] else []
-    line += ["--belief-file", value["belief_file"]] if value["belief_file"] else []
-    line += ["--fallback", value["fallback"]] if value["fallback"] else []
-    return line + (["--record", value["record"]] if value["record"] else [])
+    for name in ("robot", "belief_file", "fallback", "record", "audit_log"):
+        line += ["--" + name.replace("_", "-"), value[name]] if value[name] else []
+    return line
 
 
 def remappings(value):

@@ -14,7 +14,7 @@ from launch.substitutions import LaunchConfiguration
 FOLDER = Path(__file__).resolve().parent
 NEEDED = ("namespace", "bundle")
 OPTIONS = (
-    *("robot", "params", "belief_file", "fallback", "record", "autostart", "required"),
+    *("robot", "params", "belief_file", "fallback", "record", "audit_log", "autostart", "required"),
     *("joint_states", "commands", "imu"),
     *("cmd_vel", "cmd_vel_stamped", "goal_pose", "goal_point", "goal"),
 )

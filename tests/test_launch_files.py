@@ -143,13 +143,14 @@ def test_a_real_robot_s_node(parsed):
         "belief_file": "b.json",
         "record": "bags",
         "fallback": "f",
+        "audit_log": "log.jsonl",
     }
     (node,) = launch("deploy.launch.py", **given).nodes
     assert run(node.line) == 0
     (command,) = parsed
     assert command.robot in robot_names()
     assert (command.belief_file, command.record, command.manual) == (Path("b.json"), Path("bags"), True)
-    assert command.fallback == Path("f")
+    assert (command.fallback, command.audit_log) == (Path("f"), Path("log.jsonl"))
 
 
 def test_the_node_is_configured_when_it_runs_and_activated_as_soon_as_it_agrees():
@@ -376,6 +377,6 @@ def test_the_node_takes_the_parameter_file(tmp_path):
     file.write_text(text.replace("diagnostics_period: 1.0", "diagnostics_period: 2.5"), encoding="utf-8")
     (launched,) = launch("deploy.launch.py", namespace="left", params=str(file)).nodes
     with started(launched.line) as node:
-        settings.declare(node, bundle="b", robot="", belief_file="", record="", fallback="")
+        settings.declare(node, bundle="b", robot="", belief_file="", record="", fallback="", audit_log="")
         assert settings.number(node, settings.DIAGNOSTICS_PERIOD) == 2.5
         assert node.get_parameter("bundle").value == "b"
