@@ -9,12 +9,11 @@ import tyro
 
 from adapt.commands.common import print_json
 from adapt.commands.deployment import Demo, Deploy, Echo, Hil, Latency, Replay, SimRobot
+from adapt.commands.examination import Experts, Familiarity, Rehearse
 from adapt.commands.learning import (
     Compare,
     Evaluate,
-    Experts,
     Export,
-    Familiarity,
     Train,
     train_command,
 )
@@ -28,6 +27,7 @@ _COMMANDS = {
     "experts": Experts,
     "export": Export,
     "familiarity": Familiarity,
+    "rehearse": Rehearse,
     "deploy": Deploy,
     "sim-robot": SimRobot,
     "echo": Echo,

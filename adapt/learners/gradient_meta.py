@@ -23,8 +23,6 @@ from adapt.update_rules import UpdateRule
 from adapt.update_rules.episodes import Episodes, groups
 from sim_tasks.trial_env import TrialVecEnv
 
-LEAST_STEPS = 3
-"""So many inner steps a task is given after training, or as many as in training, if those are more."""
 _STREAM, _EVALUATION_STREAM = 5, 6
 
 
@@ -49,6 +47,8 @@ class GradientMetaConfig:
     """Of the inner steps, alpha."""
     later_learning_rate: float = 0.05
     """Of inner steps beyond those of training; MAML halves alpha."""
+    later_steps: int = 3
+    """Inner steps that a task is given after training: so many, or as many as in training, if those are more."""
     gamma: float = ranged(0.99, 0.0, 1.0)
     """Discount per control step."""
     gae_lambda: float = ranged(1.0, 0.0, 1.0)
@@ -85,7 +85,7 @@ class GradientMetaLearner(ABC):
     @property
     def steps(self) -> int:
         """Inner steps that a task is given after training."""
-        return max(LEAST_STEPS, self._shared.inner_steps)
+        return max(self._shared.later_steps, self._shared.inner_steps)
 
     def step(self) -> GradientStep:
         """One control step, with the parameters from outside."""
