@@ -133,11 +133,11 @@ class Judge:
         last, since = self._relayed[target]
         self._relayed[target] = at, (at if at - last > self.spec.safety.stale_after else since)
 
-    def on_reading(self, position: np.ndarray, velocity: np.ndarray, upright: bool, at: float) -> None:
+    def on_reading(self, position: np.ndarray, velocity: np.ndarray, stands: bool, at: float) -> None:
         """What the robot's own sensors say before any fault: shape (J,) each, in [rad] and [rad/s]."""
         low, high = self.spec.position_limits
         inside = (low <= position) & (position <= high) & (np.abs(velocity) <= self.spec.velocity_limit)
-        fit, gap = upright and bool(inside.all()), at - self._read_at
+        fit, gap = stands and bool(inside.all()), at - self._read_at
         self._read_at = at
         if gap > SILENCE:  # it is another robot
             self.unfit_since = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from ros_bridge.commands import command_codec
 from ros_bridge.errors import BridgeError
 from ros_bridge.hil import events
 from ros_bridge.hil.judge import Judge
+from ros_bridge.hil.posture import Posture
 from ros_bridge.hil.schedule import IMU, JOINTS, NODE
 from ros_bridge.imu import to_imu_reading
 
@@ -56,7 +56,7 @@ class Listener(Node):
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._count = itertools.count()
         self._published: OrderedDict[tuple[int, int], float] = OrderedDict()
-        self._upright = True
+        self._posture = Posture(spec)
         self._node_command: tuple[Any, float] | None = None
         for kind, topic, callback, qos in (
             (String, events.EVENTS, self._on_event, events.EVENT_QOS),
@@ -117,8 +117,8 @@ class Listener(Node):
 
     def _on_joints(self, message: JointState, info: MessageInfo) -> None:
         at, frame = info["source_timestamp"] * _NANO, conversions.to_reading(message, self._spec).frame
-        upright = self._upright
-        self._later(at, lambda: self._judge.on_reading(frame.position[0], frame.velocity[0], upright, at))
+        stands = self._posture.stands(frame.position)
+        self._later(at, lambda: self._judge.on_reading(frame.position[0], frame.velocity[0], stands, at))
         self._published[_stamp(message)] = at
         if len(self._published) > _PENDING:
             self._published.popitem(last=False)
@@ -137,7 +137,7 @@ class Listener(Node):
     def _on_imu(self, message: Imu, info: MessageInfo) -> None:
         gravity = to_imu_reading(message, self._spec).frame.gravity
         assert gravity is not None
-        self._upright = bool(gravity[0, 2] <= -math.cos(self._spec.safety.tilt))
+        self._posture.feel(gravity)
 
     def _on_diagnostics(self, message: DiagnosticArray, info: MessageInfo) -> None:
         for status in message.status:
