@@ -23,7 +23,7 @@ class Posture:
         self._gravity = gravity
 
     def stands(self, position: np.ndarray) -> bool:
-        """Neither tilted nor with folded legs, as the safety filter judges it; joint positions, shape (1, J), in [rad]."""
+        """Neither tilted nor with folded legs, as the safety filter judges it; joints, shape (1, J), in [rad]."""
         gravity = self._gravity
         if gravity is None:
             return True
