@@ -94,7 +94,9 @@ class Senses:
             return joints, max(age, 0.0)
         inertial = self.imu.newest or self.unheard
         stamp = np.minimum(joints.stamp, inertial.stamp)
-        merged = SensorFrame(stamp, joints.position, joints.velocity, inertial.gyro, inertial.gravity)
+        merged = SensorFrame(
+            stamp, joints.position, joints.velocity, inertial.gyro, inertial.gravity, joints.effort
+        )
         return merged, max(age, self.imu.age(now, arrival), 0.0)
 
 

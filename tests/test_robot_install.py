@@ -37,7 +37,7 @@ import adapt.bundle, adapt.cli, adapt.commands, adapt.doctor, adapt.online, adap
 
 for package in (adapt.online, adapt.commands, robots, ros_bridge):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        if module.name not in ("ros_bridge.sim_robot", "ros_bridge.sim_judge"):
+        if not module.name.startswith(("ros_bridge.sim_robot", "ros_bridge.sim_judge", "ros_bridge.hil")):
             importlib.import_module(module.name)
 learn = [name for name in sys.argv[1:] if importlib.util.find_spec(name)]
 print(json.dumps({"adapt": adapt.__file__, "prefix": sys.prefix, "learn": learn}))

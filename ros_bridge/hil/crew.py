@@ -49,13 +49,12 @@ class Crew:
     _killed_at: float = -1e9
 
     def start(self) -> None:
-        """All of them."""
+        """Relay and node. A robot comes when they are listened to: what it says first must be heard by all."""
         relay = ["--robot", self.robot, "--faults", str(self.schedule)]
         relay += ["--robot-namespace", ROBOT, "--node-namespace", NODE]
         log = self.folder / "relay.log"
         self._processes["relay"] = Process(relay, log, self.environment, module="ros_bridge.hil.relay")
         self._start_node()
-        self._start_robot()
 
     def stop(self) -> None:
         """Whatever still runs ends; the last robot's record is kept."""
@@ -93,7 +92,7 @@ class Crew:
                 if code == NODE_GONE and not killed:
                     problems.append(words)
                 self._read_record()
-                self._start_robot()
+                self.start_robot()
             else:
                 if not (killed and code == -signal.SIGKILL):
                     self._deaths += 1
@@ -115,7 +114,8 @@ class Crew:
             [*self.node, "--namespace", NODE], log, self.environment, self.node_module
         )
 
-    def _start_robot(self) -> None:
+    def start_robot(self) -> None:
+        """The next simulated robot."""
         arguments = ["sim-robot", self.family, "--task", str(self._tasks), "--seed", str(self.seed)]
         arguments += ["--seconds", str(self.turn), "--namespace", ROBOT, "--record", str(self._record)]
         log = self.folder / f"robot_{self._tasks:03d}.log"

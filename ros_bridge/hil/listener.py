@@ -57,10 +57,11 @@ class Listener(Node):
         self._count = itertools.count()
         self._published: OrderedDict[tuple[int, int], float] = OrderedDict()
         self._posture = Posture(spec)
+        self._node_commands = f"/{node}/{spec.ros.commands}"
         self._node_command: tuple[Any, float] | None = None
         for kind, topic, callback, qos in (
             (String, events.EVENTS, self._on_event, events.EVENT_QOS),
-            (self._codec.kind, f"/{node}/{spec.ros.commands}", partial(self._on_command, "node"), _ALL),
+            (self._codec.kind, self._node_commands, partial(self._on_command, "node"), _ALL),
             (self._codec.kind, f"/{robot}/{spec.ros.commands}", partial(self._on_command, "robot"), _ALL),
             (Float64MultiArray, f"/{node}/{topics.REQUESTED}", self._on_requested, _ALL),
             (JointState, f"/{robot}/{spec.ros.joint_states}", self._on_joints, _ALL),
@@ -70,6 +71,11 @@ class Listener(Node):
             *([] if spec.imu is None else [(Imu, f"/{node}/{spec.imu.topic}", self._on_relayed_imu, _ALL)]),
         ):
             self._heard.append((self.create_subscription(kind, topic, callback, qos), callback))
+
+    @property
+    def hears(self) -> bool:
+        """Whether the relay and the node are there to be heard, so that nothing of theirs is missed any more."""
+        return all(self.count_publishers(topic) for topic in (events.EVENTS, self._node_commands))
 
     def listen(self, lag: float = LAG) -> None:
         """Takes whatever has come, and has judged what is older than `lag` [s], in the order of time.

@@ -129,6 +129,11 @@ class _Run:
         """Until the time is over, or until told to stop."""
         self.crew.start()
         began, patience = None, time.monotonic() + START_UP
+        while not (self.listener.hears or stop.raised or time.monotonic() > patience):
+            time.sleep(LISTEN)
+            self.listener.listen()
+            self.crew.tend()
+        self.crew.start_robot()
         with SoakProgress(self.seconds) as progress:
             while not stop.raised and self.lasted < self.seconds:
                 time.sleep(LISTEN)

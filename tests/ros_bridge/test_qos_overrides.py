@@ -34,6 +34,7 @@ SAID = {
     "position_controller/commands": 1,
     "adaptation/requested": 2,
     "adaptation/belief": 2,
+    "adaptation/familiarity": 2,
     "/diagnostics": 2,
 }
 """Publishers, and how many policies may be chosen of each."""

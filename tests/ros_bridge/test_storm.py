@@ -99,7 +99,7 @@ class Storm:
         event = self.rng.random()
         if not self.loop.running or event < 0.002:
             self.begin()
-        elif event < 0.011:
+        elif event < 0.006:
             self.look(self.loop.halt(self.now) if event < 0.004 else self.loop.end(self.now), self.now)
         elif event < 0.15:
             arrival = self.now + float(self.rng.choice([0.0, 0.1]))
@@ -303,6 +303,7 @@ def test_nothing_gets_through_the_control_loop(name):
 def test_nothing_gets_through_that_learning_proposes(gradient_bundle, monkeypatch):
     """Most of a storm is of no use to learn from: here it is learned from all the same."""
     monkeypatch.setattr(learning, "LEAST_USABLE", 0.0)
+    monkeypatch.setattr(learning, "LEAST_DRIVEN", 0.0)
     terms = tuple(term.name for term in gradient_bundle.observation.terms)
     storm = LearningStorm(gradient_bundle, terms, seed=3)
     while storm.messages < MESSAGES / 3:
