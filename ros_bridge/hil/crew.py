@@ -12,6 +12,7 @@ from typing import Any
 from ros_bridge.errors import ProcessError
 from ros_bridge.processes import Process
 from ros_bridge.sim_robot import NODE_GONE, OK
+from sim_tasks.hidden_task import TASKS
 
 ROBOT, NODE = "robot", "node"
 """Namespaces."""
@@ -116,7 +117,8 @@ class Crew:
 
     def start_robot(self) -> None:
         """The next simulated robot."""
-        arguments = ["sim-robot", self.family, "--task", str(self._tasks), "--seed", str(self.seed)]
+        seed, task = divmod(self._tasks, TASKS)  # of one seed there are so many
+        arguments = ["sim-robot", self.family, "--task", str(task), "--seed", str(self.seed + seed)]
         arguments += ["--seconds", str(self.turn), "--namespace", ROBOT, "--record", str(self._record)]
         log = self.folder / f"robot_{self._tasks:03d}.log"
         self._processes["robot"] = Process(arguments, log, self.environment)

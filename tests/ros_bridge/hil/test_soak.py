@@ -113,6 +113,18 @@ def test_a_node_that_commands_anything_is_caught_on_both_sides(result, bundle, t
     assert {violation["limit"] for violation in found["violations"] if violation["what"] == "limit"} == {2.5}
 
 
+def test_robots_never_run_out(monkeypatch, tmp_path):
+    """Of one seed there are 64 hidden robots; an hour takes more of those that fall."""
+    started = []
+    monkeypatch.setattr(crew, "Process", lambda arguments, *_: started.append(arguments))
+    made = crew.Crew(FAMILY, "pendulum", [], tmp_path / "faults", tmp_path, {}, seed=5, turn=1.0)
+    for _ in range(66):
+        made.start_robot()
+    told = [(line[line.index("--task") + 1], line[line.index("--seed") + 1]) for line in started]
+    assert told[0] == ("0", "5")
+    assert told[63:] == [("63", "5"), ("0", "6"), ("1", "6")]
+
+
 def test_what_makes_no_sense_is_refused_before_anything_is_started(bundle, tmp_path, pids):
     before = len(pids)
     with pytest.raises(BadSoak, match="minutes 0"):
