@@ -60,10 +60,10 @@ def test_a_rehearsal_is_written_with_every_episode_and_event(run, tmp_path, caps
         names = [event["event"] for event in robot["events"]]
         assert names.count("window collected") >= 3
         assert names.count("kept") == robot["kept"]
+        # Without an offset the measured reward is the true one, but for noise; the first step of an episode has none.
+        np.testing.assert_allclose(robot["measured"], robot["true"], atol=0.35)
     first = np.mean([robot["true"][:5] for robot in result["robots"]])
     assert result["true"]["first"]["mean"] == pytest.approx(first, abs=0.01)
-    # Without an offset the measured reward is the true one, but for noise; the first step of an episode has none.
-    np.testing.assert_allclose(robot["measured"], robot["true"], atol=0.35)
 
 
 def test_the_same_seed_gives_the_same_course(run, tmp_path):
@@ -99,3 +99,15 @@ def test_other_bundles_are_refused(run, tmp_path):
     untrained_bundle(other / "bundle")
     with pytest.raises(RunError, match="adapts by 'belief'; expected 'gradient'"):
         rehearse(other, RehearsalRequest(), nothing)
+
+
+@pytest.mark.slow
+def test_robots_earn_more_by_what_they_measure(tmp_path):
+    """Of 16 robots, after 12 M control steps of training: 80 [64, 97] more; seed 0. Here half of the training and robots."""
+    run = tmp_path / "maml"
+    train(TrainRequest("maml", "pendulum_swingup", run, iterations=100))
+    export_run(run)
+    request = RehearsalRequest(8, 6.0, fixed={"encoder_offset": 0.0})
+    _, result = rehearse(run, request, nothing)
+    assert result["measured"]["gain"]["interval"][0] > 20
+    assert result["true"]["gain"]["interval"][0] > 20

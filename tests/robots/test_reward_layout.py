@@ -106,9 +106,9 @@ def readings(robots: int, seed: int) -> tuple[Any, ...]:
 
 def only(given: tuple[Any, ...], rows: slice) -> tuple[Any, ...]:
     frame, *rest = given
-    return SensorFrame(
-        **{name: each if each is None else each[rows] for name, each in vars(frame).items()}
-    ), *(each[rows] for each in rest)
+    return SensorFrame(**{name: each[rows] for name, each in vars(frame).items() if each is not None}), *(
+        each[rows] for each in rest
+    )
 
 
 @pytest.mark.parametrize("combine", ["product", "sum"])
