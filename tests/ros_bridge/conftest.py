@@ -5,12 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from adapt.bundle import PolicyBundle
 from robots import RobotSpec, load_robot
 from ros_bridge.processes import own_domain
+
+if TYPE_CHECKING:
+    from tests.ros_bridge.bench import Bench
+    from tests.ros_bridge.robot_stand_in import RobotStandIn
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -123,3 +128,24 @@ def recordings() -> list[Path]:
     if not found:
         pytest.skip("no recordings of the real pendulum in ../shared/data/real/pendulum")
     return found
+
+
+@pytest.fixture(scope="module")
+def robot(ros: None, pendulum: RobotSpec, request: pytest.FixtureRequest) -> Iterator[RobotStandIn]:
+    """A pendulum in the `NAMESPACE` of the tests' module, for all of them."""
+    from tests.ros_bridge.robot_stand_in import RobotStandIn
+
+    stand_in = RobotStandIn(pendulum, request.module.NAMESPACE)
+    yield stand_in
+    stand_in.close()
+
+
+@pytest.fixture
+def bench(robot: RobotStandIn, bundle: PolicyBundle, request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """A node that drives it, one for each test."""
+    from ros_bridge.node import AdaptationNode
+    from tests.ros_bridge.bench import Bench
+
+    made = Bench(AdaptationNode(str(bundle.path), namespace=request.module.NAMESPACE), robot)
+    yield made
+    made.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -16,34 +15,17 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSReliabilityPolicy
 from std_srvs.srv import Trigger
 
-from adapt.bundle import PolicyBundle
-from robots import RobotSpec
 from robots.safety import Reason
 from ros_bridge import topics
 from ros_bridge.deploy import AutoStart
 from ros_bridge.node import AdaptationNode
 from tests.ros_bridge.bench import FAILURE, PERIOD, QUANTITIES, SUCCESS, Bench, safe
-from tests.ros_bridge.robot_stand_in import RobotStandIn
 from tests.ros_bridge.stand_ins import Steadfast, joint_state
 
 pytestmark = pytest.mark.ros
 
 NAMESPACE = "bench"
 COMMANDS = f"/{NAMESPACE}/effort_controller/commands"
-
-
-@pytest.fixture(scope="module")
-def robot(pendulum: RobotSpec) -> Iterator[RobotStandIn]:
-    stand_in = RobotStandIn(pendulum, NAMESPACE)
-    yield stand_in
-    stand_in.close()
-
-
-@pytest.fixture
-def bench(ros: None, robot: RobotStandIn, bundle: PolicyBundle) -> Iterator[Bench]:
-    made = Bench(AdaptationNode(str(bundle.path), namespace=NAMESPACE), robot)
-    yield made
-    made.close()
 
 
 def test_a_life_from_configure_to_shutdown_and_back(bench):

@@ -30,13 +30,6 @@ NAMESPACE = "strange"
 WARN = DiagnosticStatus.WARN
 
 
-@pytest.fixture(scope="module")
-def robot(ros: None, pendulum: RobotSpec) -> Iterator[RobotStandIn]:
-    stand_in = RobotStandIn(pendulum, NAMESPACE)
-    yield stand_in
-    stand_in.close()
-
-
 @pytest.fixture
 def bench(robot: RobotStandIn, strange: PolicyBundle, plain: PolicyBundle) -> Iterator[Bench]:
     made = Bench(AdaptationNode(str(strange.path), "", NAMESPACE, fallback=str(plain.path)), robot)

@@ -19,7 +19,6 @@ from std_srvs.srv import Trigger
 
 from adapt.bundle import PolicyBundle
 from adapt.online.learning import OnRobotLearning
-from robots import RobotSpec
 from ros_bridge.audit import AuditLog
 from ros_bridge.errors import BridgeError
 from ros_bridge.node import AdaptationNode
@@ -32,13 +31,6 @@ from tests.ros_bridge.robot_stand_in import RobotStandIn
 pytestmark = pytest.mark.ros
 
 NAMESPACE = "learner"
-
-
-@pytest.fixture(scope="module")
-def robot(pendulum: RobotSpec) -> Iterator[RobotStandIn]:
-    stand_in = RobotStandIn(pendulum, NAMESPACE)
-    yield stand_in
-    stand_in.close()
 
 
 @pytest.fixture

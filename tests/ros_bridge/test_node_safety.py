@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,32 +13,15 @@ import pytest
 from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
-from adapt.bundle import PolicyBundle
 from adapt.online.kinds import make_adapter
 from adapt.online.saved_state import save_state
-from robots import RobotSpec
 from ros_bridge.deploy import CONTEXT_LOST
-from ros_bridge.node import AdaptationNode
 from tests.ros_bridge.bench import PERIOD, SUCCESS, Bench, safe
 from tests.ros_bridge.robot_stand_in import RobotStandIn
 
 pytestmark = pytest.mark.ros
 
 NAMESPACE = "careful"
-
-
-@pytest.fixture(scope="module")
-def robot(pendulum: RobotSpec) -> Iterator[RobotStandIn]:
-    stand_in = RobotStandIn(pendulum, NAMESPACE)
-    yield stand_in
-    stand_in.close()
-
-
-@pytest.fixture
-def bench(ros: None, robot: RobotStandIn, bundle: PolicyBundle) -> Iterator[Bench]:
-    made = Bench(AdaptationNode(str(bundle.path), namespace=NAMESPACE), robot)
-    yield made
-    made.close()
 
 
 def test_a_policy_that_hangs_is_answered_by_the_guard_and_its_own_command_is_safe(bench):

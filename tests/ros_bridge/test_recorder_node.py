@@ -13,17 +13,9 @@ from ros_bridge.bag_reader import Bag
 from ros_bridge.bag_replay import replay_bag
 from ros_bridge.node import AdaptationNode
 from tests.ros_bridge.bench import FAILURE, SUCCESS, Bench, safe
-from tests.ros_bridge.robot_stand_in import RobotStandIn
 
 pytestmark = pytest.mark.ros
 NAMESPACE = "recorded"
-
-
-@pytest.fixture(scope="module")
-def robot(ros, pendulum):
-    stand_in = RobotStandIn(pendulum, NAMESPACE)
-    yield stand_in
-    stand_in.close()
 
 
 @pytest.fixture
