@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from typing import Any
 
 import numpy as np
 import pytest
 
 from adapt.cli import main
 from adapt.errors import RunError
-from adapt.rehearsal import RehearsalRequest, rehearse
+from adapt.rehearsal import RehearsalRequest, rehearse, report_lines
 from adapt.runs import export_run
 from adapt.train import TrainRequest, train
-from tests.small_bundle import untrained_bundle
 
 
 @pytest.fixture(scope="module")
@@ -33,28 +33,20 @@ def run(tmp_path_factory):
 def nothing(name: str, done: int, total: int) -> None: ...
 
 
-def test_a_rehearsal_is_written_with_every_episode_and_event(run, tmp_path, capsys):
-    out = tmp_path / "r.json"
-    code = main(
-        [
-            "rehearse",
-            str(run),
-            "--robots",
-            "2",
-            "--minutes",
-            "1",
-            "--fix",
-            "encoder_offset=0",
-            "--out",
-            str(out),
-        ]
-    )
-    assert code == 0
-    said = capsys.readouterr().out
-    assert "measured" in said
-    assert "proposals  kept" in said
-    result = json.loads(out.read_text())
-    assert result["fixed"] == {"encoder_offset": 0.0}
+FIXED = {"encoder_offset": 0.0}
+
+
+@pytest.fixture(scope="module")
+def result(run, tmp_path_factory) -> dict[str, Any]:
+    """Two robots for a minute."""
+    out = tmp_path_factory.mktemp("out") / "r.json"
+    path, result = rehearse(run, RehearsalRequest(2, 1.0, fixed=FIXED, out=out), nothing)
+    assert json.loads(path.read_text()) == json.loads(json.dumps(result))
+    return result
+
+
+def test_a_rehearsal_has_every_episode_and_event(result):
+    assert result["fixed"] == FIXED
     for robot in result["robots"]:
         assert len(robot["true"]) == len(robot["measured"]) == 10
         names = [event["event"] for event in robot["events"]]
@@ -66,12 +58,18 @@ def test_a_rehearsal_is_written_with_every_episode_and_event(run, tmp_path, caps
     assert result["true"]["first"]["mean"] == pytest.approx(first, abs=0.01)
 
 
-def test_the_same_seed_gives_the_same_course(run, tmp_path):
-    def play(seed: int) -> list[float]:
-        request = RehearsalRequest(2, 1.0, seed, out=tmp_path / "r.json")
-        return rehearse(run, request, nothing)[1]["robots"][0]["true"]
-
-    assert play(1) == play(1) != play(2)
+def test_the_command_says_the_same_with_the_same_seed(run, result, tmp_path, capsys):
+    out = tmp_path / "again.json"
+    options = ["--robots", "2", "--minutes", "1", "--fix", "encoder_offset=0", "--out", str(out)]
+    assert main(["rehearse", str(run), *options]) == 0
+    for again, before in zip(json.loads(out.read_text())["robots"], result["robots"], strict=True):
+        events = [
+            [event["event"] for event in each.pop("events")] for each in (again, before := dict(before))
+        ]
+        assert events[0] == events[1]  # but for how long each took
+        assert again == before
+    said = capsys.readouterr().out
+    assert all(line in said for line in report_lines(result))
 
 
 @pytest.mark.parametrize(
@@ -90,13 +88,13 @@ def test_what_is_not_valid_is_named(run, capsys, arguments, message):
     assert message in capsys.readouterr().err
 
 
-def test_other_bundles_are_refused(run, tmp_path):
+def test_other_bundles_are_refused(run, belief_bundle, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(run, other)
     shutil.rmtree(other / "bundle")
     with pytest.raises(RunError, match="has no bundle yet: adapt export"):
         rehearse(other, RehearsalRequest(), nothing)
-    untrained_bundle(other / "bundle")
+    shutil.copytree(belief_bundle.path, other / "bundle")
     with pytest.raises(RunError, match="adapts by 'belief'; expected 'gradient'"):
         rehearse(other, RehearsalRequest(), nothing)
 
