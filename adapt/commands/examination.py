@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from adapt.commands.common import Positional
+from adapt.commands.common import Positional, print_report
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Experts:
     json: bool = False
 
     def run(self) -> dict[str, Any]:
-        from adapt.console import StepProgress, say
+        from adapt.console import StepProgress
         from adapt.experts import ExpertsRequest, hold_against_experts, parse_learners, table_lines
 
         request = ExpertsRequest(
@@ -40,9 +40,7 @@ class Experts:
         with StepProgress("experts") as progress:
             result = hold_against_experts(request, progress)
         if not self.json:
-            for line in table_lines(result):
-                print(line)
-            say(f"{request.folder / 'experts.json'}")
+            print_report(table_lines(result), request.folder / "experts.json")
         return result
 
 
@@ -68,16 +66,14 @@ class Familiarity:
     json: bool = False
 
     def run(self) -> dict[str, Any]:
-        from adapt.console import StepProgress, say
+        from adapt.console import StepProgress
         from adapt.familiarity_report import FamiliarityRequest, report_familiarity, report_lines
 
         request = FamiliarityRequest(self.trials, self.outside, self.seed, self.distances, self.out)
         with StepProgress("familiarity") as progress:
             path, result = report_familiarity(self.run_folder, request, progress)
         if not self.json:
-            for line in report_lines(result):
-                print(line)
-            say(f"{path}")
+            print_report(report_lines(result), path)
         return result
 
 
@@ -105,7 +101,7 @@ class Rehearse:
     json: bool = False
 
     def run(self) -> dict[str, Any]:
-        from adapt.console import StepProgress, say
+        from adapt.console import StepProgress
         from adapt.rehearsal import RehearsalRequest, rehearse, report_lines
 
         fixed = dict(map(_setting, self.fix))
@@ -113,9 +109,7 @@ class Rehearse:
         with StepProgress("rehearsal") as progress:
             path, result = rehearse(self.run_folder, request, progress)
         if not self.json:
-            for line in report_lines(result):
-                print(line)
-            say(f"{path}")
+            print_report(report_lines(result), path)
         return result
 
 
