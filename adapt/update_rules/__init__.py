@@ -12,7 +12,7 @@ from adapt.errors import AdaptError
 from adapt.update_rules.clipped_adam import ClippedAdam
 from adapt.update_rules.low_variance_curvature import LowVarianceCurvature
 from adapt.update_rules.policy_gradient import PolicyGradient
-from adapt.update_rules.rule import UpdateRule
+from adapt.update_rules.inner_step import UpdateRule
 
 __all__ = ["RULES", "UpdateRule", "rule_from_manifest"]
 
