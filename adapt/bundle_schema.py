@@ -150,11 +150,11 @@ _REWARD = record(
 )
 _KIND = {"kind": choice(*KINDS)}
 _MEMORY = {**_KIND, "hidden": _SIZE, "reward_free": flag}
-_RULE = {"name": choice("policy_gradient", "low_variance_curvature", "clipped_adam")}
-_RULES = {
-    "policy_gradient": record(_RULE),
-    "low_variance_curvature": record(_RULE),
-    "clipped_adam": record({**_RULE, "epochs": whole(1, 100), "clip": _POSITIVE}),
+_INNER_STEP = {"name": choice("policy_gradient", "low_variance_curvature", "clipped_adam")}
+_INNER_STEPS = {
+    "policy_gradient": record(_INNER_STEP),
+    "low_variance_curvature": record(_INNER_STEP),
+    "clipped_adam": record({**_INNER_STEP, "epochs": whole(1, 100), "clip": _POSITIVE}),
 }
 _ADAPTER = variants(
     "kind",
@@ -167,7 +167,7 @@ _ADAPTER = variants(
                 **_KIND,
                 "parameters": whole(1, MAX_PARAMETERS),
                 "layers": items(whole(1, 1024), 0, 8),
-                "rule": variants("name", _RULES),
+                "rule": variants("name", _INNER_STEPS),
                 "rates": items(_POSITIVE, 1, 100),
                 "rollouts": whole(1, 100),
                 "episode_steps": whole(2, 100_000),

@@ -17,7 +17,7 @@ from adapt.errors import AdaptError
 from adapt.networks.task_policies import TaskPolicies
 from adapt.online.adapters import bundle_graph
 from adapt.online.gates import Gate, GateSettings, Recorded, as_data, judge_proposal
-from adapt.update_rules import rule_from_manifest
+from adapt.update_rules import inner_step_from_manifest
 from adapt.update_rules.episodes import Episodes, Played, judge
 
 SCALES = (1.0, 0.5, 0.25, 0.125)
@@ -42,7 +42,7 @@ class Proposer:
             raise AdaptError(
                 f"{bundle.path}: adapter.parameters: {adapter['parameters']}; layers have {self._policies.size}"
             )
-        self._rule = rule_from_manifest(adapter["rule"])
+        self._inner_step = inner_step_from_manifest(adapter["rule"])
         self._graph = bundle_graph(
             bundle,
             "step.onnx",
@@ -64,7 +64,7 @@ class Proposer:
         start = arrays["parameters"]
         episodes = self._episodes(arrays)
         rate = self._adapter["rates"][min(int(arrays["step"]), len(self._adapter["rates"]) - 1)]
-        moved = self._rule(self._policies, episodes, rate)[0].numpy()
+        moved = self._inner_step(self._policies, episodes, rate)[0].numpy()
         recorded, gates, passed = self._recorded(arrays, episodes), list[Gate](), False
         candidate, scale = moved, 0.0
         for scale in SCALES:

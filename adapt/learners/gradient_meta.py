@@ -19,7 +19,7 @@ from adapt.networks.gradient_step import GradientStep
 from adapt.networks.normaliser import RunningNorm
 from adapt.networks.task_policies import TaskPolicies
 from adapt.ranges import ranged
-from adapt.update_rules import UpdateRule
+from adapt.update_rules import InnerStep
 from adapt.update_rules.episodes import Episodes, groups
 from sim_tasks.trial_env import TrialVecEnv
 
@@ -97,7 +97,7 @@ class GradientMetaLearner(ABC):
         return {
             "parameters": self.policies.size,
             "layers": list(config.hidden),
-            "rule": self.rule.manifest(),
+            "rule": self.inner_step.manifest(),
             "rates": [self.inner_rate(step) for step in range(self.steps)],
             "rollouts": config.rollouts,
             "episode_steps": self.env.episode_steps,
@@ -107,7 +107,7 @@ class GradientMetaLearner(ABC):
 
     @property
     @abstractmethod
-    def rule(self) -> UpdateRule:
+    def inner_step(self) -> InnerStep:
         """What an inner step is."""
 
     @abstractmethod
@@ -116,8 +116,8 @@ class GradientMetaLearner(ABC):
 
     def adapt(self, episodes: Episodes, step: int) -> torch.Tensor:
         """Inner step number `step`, from 0, of the parameters that played; the new ones, shape (B, P)."""
-        rule, rate = self.rule, self.inner_rate(step)
-        return torch.cat([rule(self.policies, part, rate) for (part,) in groups([episodes])])
+        inner_step, rate = self.inner_step, self.inner_rate(step)
+        return torch.cat([inner_step(self.policies, part, rate) for (part,) in groups([episodes])])
 
     def set_progress(self, fraction: float) -> None:
         """How much of the training is behind us, in [0, 1]."""

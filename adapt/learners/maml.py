@@ -47,7 +47,7 @@ class MAMLLearner(GradientMetaLearner):
         super().__init__(setup, self.config)
 
     @property
-    def rule(self) -> PolicyGradient:
+    def inner_step(self) -> PolicyGradient:
         """theta'_i = theta_i - alpha grad L_i(theta_i); equation 1."""
         return PolicyGradient()
 

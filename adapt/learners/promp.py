@@ -52,7 +52,7 @@ class ProMPLearner(GradientMetaLearner):
         """Weights of the inner divergences. Shape (K,)."""
 
     @property
-    def rule(self) -> LowVarianceCurvature:
+    def inner_step(self) -> LowVarianceCurvature:
         """theta'_i = theta_i + alpha grad J_LVC(theta_i)."""
         return LowVarianceCurvature()
 

@@ -55,7 +55,7 @@ class ReptileLearner(GradientMetaLearner):
         super().__init__(setup, self.config)
 
     @property
-    def rule(self) -> ClippedAdam:
+    def inner_step(self) -> ClippedAdam:
         """Several gradients on one phase."""
         return ClippedAdam(self.config.inner_epochs, self.config.clip)
 

@@ -1,6 +1,6 @@
-"""Update rules: what a policy's parameters become after a phase of experience, by name and as data.
+"""Inner steps: what a policy's parameters become after a phase of experience, by name and as data.
 
-Nothing here simulates, so that a rule also learns on a robot's computer, where torch is but no simulator.
+Nothing here simulates, so that a step is also taken on a robot's computer, where torch is but no simulator.
 """
 
 from __future__ import annotations
@@ -10,28 +10,28 @@ from typing import Any
 
 from adapt.errors import AdaptError
 from adapt.update_rules.clipped_adam import ClippedAdam
+from adapt.update_rules.inner_step import InnerStep
 from adapt.update_rules.low_variance_curvature import LowVarianceCurvature
 from adapt.update_rules.policy_gradient import PolicyGradient
-from adapt.update_rules.inner_step import UpdateRule
 
-__all__ = ["RULES", "UpdateRule", "rule_from_manifest"]
+__all__ = ["INNER_STEPS", "InnerStep", "inner_step_from_manifest"]
 
-RULES: dict[str, type[UpdateRule]] = {
-    rule.name: rule for rule in (PolicyGradient, LowVarianceCurvature, ClippedAdam)
+INNER_STEPS: dict[str, type[InnerStep]] = {
+    step.name: step for step in (PolicyGradient, LowVarianceCurvature, ClippedAdam)
 }
 
 
-def rule_from_manifest(recorded: Mapping[str, Any]) -> UpdateRule:
-    """The rule that `UpdateRule.manifest` recorded.
+def inner_step_from_manifest(recorded: Mapping[str, Any]) -> InnerStep:
+    """The inner step that `InnerStep.manifest` recorded.
 
     Raises:
-        AdaptError: no rule has that name, or it has other settings; names the valid ones.
+        AdaptError: no inner step has that name, or it has other settings; names the valid ones.
     """
     settings = dict(recorded)
     name = settings.pop("name", None)
-    if name not in RULES:
-        raise AdaptError(f"update rule {name!r:.80}; valid: {', '.join(RULES)}")
+    if name not in INNER_STEPS:
+        raise AdaptError(f"inner step {name!r:.80}; valid: {', '.join(INNER_STEPS)}")
     try:
-        return RULES[name](**settings)
+        return INNER_STEPS[name](**settings)
     except TypeError as error:
-        raise AdaptError(f"update rule {name!r}: {error}") from error
+        raise AdaptError(f"inner step {name!r}: {error}") from error

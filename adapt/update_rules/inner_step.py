@@ -1,4 +1,4 @@
-"""`UpdateRule`: from parameters and the experience that they made to new parameters. B tasks, P parameters."""
+"""`InnerStep`: from parameters and the experience that they made to new parameters. B tasks, P parameters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from adapt.networks.task_policies import TaskPolicies
 from adapt.update_rules.episodes import Episodes
 
 
-class UpdateRule(Protocol):
+class InnerStep(Protocol):
     """One inner step of many tasks side by side; a frozen dataclass, whose fields are its settings."""
 
     name: ClassVar[str]

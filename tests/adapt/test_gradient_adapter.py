@@ -12,7 +12,7 @@ import torch
 
 from adapt.bundle import PolicyBundle
 from adapt.bundle_gradient import WEIGHTS
-from adapt.bundle_schema import _RULES
+from adapt.bundle_schema import _INNER_STEPS
 from adapt.errors import AdaptError
 from adapt.export import export_learner, to_onnx
 from adapt.export_check import Stretch, check_step, record
@@ -22,7 +22,7 @@ from adapt.online.experience import Window
 from adapt.online.gates import GateSettings
 from adapt.online.gradient import Acted, GradientAdapter
 from adapt.proposer import SCALES, Proposer
-from adapt.update_rules import RULES, rule_from_manifest
+from adapt.update_rules import INNER_STEPS, inner_step_from_manifest
 from adapt.update_rules.episodes import Played
 from tests.small_bundle import gradient_family, small_gradient
 
@@ -206,13 +206,13 @@ def test_experience_of_another_policy_is_refused(exported):
         )
 
 
-def test_manifests_name_the_rules_that_there_are():
-    assert set(_RULES) == set(RULES)
-    for name, rule in RULES.items():
-        made = rule().manifest()
-        _RULES[name](made, "rule")
-        assert rule_from_manifest(made) == rule()
-    with pytest.raises(AdaptError, match="update rule 'sgd'; valid: policy_gradient"):
-        rule_from_manifest({"name": "sgd"})
-    with pytest.raises(AdaptError, match=r"update rule 'clipped_adam': .*momentum"):
-        rule_from_manifest({"name": "clipped_adam", "momentum": 0.9})
+def test_manifests_name_the_inner_steps_that_there_are():
+    assert set(_INNER_STEPS) == set(INNER_STEPS)
+    for name, inner_step in INNER_STEPS.items():
+        made = inner_step().manifest()
+        _INNER_STEPS[name](made, "rule")
+        assert inner_step_from_manifest(made) == inner_step()
+    with pytest.raises(AdaptError, match="inner step 'sgd'; valid: policy_gradient"):
+        inner_step_from_manifest({"name": "sgd"})
+    with pytest.raises(AdaptError, match=r"inner step 'clipped_adam': .*momentum"):
+        inner_step_from_manifest({"name": "clipped_adam", "momentum": 0.9})
