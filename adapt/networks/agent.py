@@ -84,7 +84,9 @@ class AgentNetwork:
             root = _apply(params, "root", hidden).reshape(*lead, *joints, -1)
             foreseen = self._foresee(params, root)
             for name in self._outputs.per_action:
-                said[name] = _apply(params, f"model/{name}", _apply(params, f"model/{name}/hidden", foreseen).relu())
+                said[name] = _apply(
+                    params, f"model/{name}", _apply(params, f"model/{name}/hidden", foreseen).relu()
+                )
         return said
 
     def _foresee(self, params: Tensors, cell: torch.Tensor) -> torch.Tensor:

@@ -61,7 +61,9 @@ class ActorCritic:
         """Advantages `adv` of the actions taken and errors `td` of the values."""
         logits, action = said["logits"][:-1].detach(), rollout.action[:-1]
         value = expected(said["v"].detach(), self.largest)
-        rho = torch.exp(log_prob(logits, action) - log_prob(rollout.behaviour["logits"][:-1].detach(), action))
+        rho = torch.exp(
+            log_prob(logits, action) - log_prob(rollout.behaviour["logits"][:-1].detach(), action)
+        )
         discount = self.discount * (1 - rollout.terminal)
         target, advantage = vtrace(value, rollout.reward, discount, rho, self.trace)
         averages = moving_average.add(meta_state, _ADVANTAGE, advantage)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -150,7 +149,9 @@ def targets(
     y, z = _apply(params, f"{_ROOT}/linear_2", hidden), _apply(params, f"{_ROOT}/linear_3", hidden)
     repeated = hidden.unsqueeze(2).expand(*of_actions.shape[:3], hidden.shape[-1])
     both = torch.cat([repeated, of_actions], dim=-1)
-    pi = _apply(params, f"{_ROOT}/linear_4", _action_layers(params, f"{_ROOT}/sequential_1", both)).squeeze(-1)
+    pi = _apply(params, f"{_ROOT}/linear_4", _action_layers(params, f"{_ROOT}/sequential_1", both)).squeeze(
+        -1
+    )
 
     features, _ = _inputs(params, _LIFETIME, rollout, said, judged)
     told = torch.cat([features, summary, _embed(params, f"{_LIFETIME}/mlp", y)], dim=-1)
@@ -254,5 +255,3 @@ def _lstm(gates: torch.Tensor, cell: torch.Tensor) -> tuple[torch.Tensor, torch.
     inputs, candidate, forget, output = gates.chunk(4, dim=-1)
     cell = torch.sigmoid(forget + 1) * cell + torch.sigmoid(inputs) * torch.tanh(candidate)
     return torch.sigmoid(output) * torch.tanh(cell), cell
-
-

@@ -84,7 +84,11 @@ class Learning:
                 )
         loss = self._each(self._loss)(said, told, targets)
         gradients = dict(
-            zip(leaves, torch.autograd.grad(loss.sum(), list(leaves.values()), create_graph=through), strict=True)
+            zip(
+                leaves,
+                torch.autograd.grad(loss.sum(), list(leaves.values()), create_graph=through),
+                strict=True,
+            )
         )
         with torch.set_grad_enabled(through):
             params, moments = self._each(self._step)(life.params, gradients, life.moments, targets)

@@ -11,14 +11,23 @@ _DECAY, _EPSILON, _ROOT_EPSILON = 0.99, 1e-6, 1e-12
 
 def begin(name: str) -> Tensors:
     """Averages of nothing yet, under a name."""
-    return {f"{name}.mean": torch.zeros(()), f"{name}.square": torch.zeros(()), f"{name}.unseen": torch.ones(())}
+    return {
+        f"{name}.mean": torch.zeros(()),
+        f"{name}.square": torch.zeros(()),
+        f"{name}.unseen": torch.ones(()),
+    }
 
 
 def add(state: Tensors, name: str, values: torch.Tensor) -> Tensors:
     """The averages with values of any shape added."""
-    seen = {"mean": values.mean(), "square": values.square().mean(), "unseen": torch.zeros_like(values.mean())}
+    seen = {
+        "mean": values.mean(),
+        "square": values.square().mean(),
+        "unseen": torch.zeros_like(values.mean()),
+    }
     return {
-        f"{name}.{moment}": _DECAY * state[f"{name}.{moment}"] + (1 - _DECAY) * new for moment, new in seen.items()
+        f"{name}.{moment}": _DECAY * state[f"{name}.{moment}"] + (1 - _DECAY) * new
+        for moment, new in seen.items()
     }
 
 

@@ -61,7 +61,9 @@ class Rollout:
 
     def tensors(self) -> Tensors:
         """All of it, flat."""
-        named = {name: getattr(self, name) for name in ("observation", "action", "reward", "terminal", "counts")}
+        named = {
+            name: getattr(self, name) for name in ("observation", "action", "reward", "terminal", "counts")
+        }
         return named | {_BEHAVIOUR + name: value for name, value in self.behaviour.items()}
 
     @classmethod

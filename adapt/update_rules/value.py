@@ -90,7 +90,11 @@ def retrace(
 
 
 def vtrace(
-    v: torch.Tensor, reward: torch.Tensor, discount: torch.Tensor, rho: torch.Tensor, trace: torch.Tensor | float
+    v: torch.Tensor,
+    reward: torch.Tensor,
+    discount: torch.Tensor,
+    rho: torch.Tensor,
+    trace: torch.Tensor | float,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """V-trace (arXiv:1802.01561, equation 1): targets of values, and advantages for a policy gradient.
 
