@@ -59,6 +59,15 @@ def fetch_disco103(url: str = URL, sha256: str = SHA256) -> Path:
     return path
 
 
+def weights_sha256(path: Path | None = None) -> str:
+    """Of a file of weights; None for the fetched Disco103.
+
+    Raises:
+        AdaptError: no such file.
+    """
+    return _digest(_content(weights_folder() / DISCO103 if path is None else path))
+
+
 def load_disco(path: Path | None = None, sha256: str | None = None) -> tuple[Disco, Tensors]:
     """The rule with the meta-parameters of a file, of any size that its network can have.
 
@@ -89,10 +98,7 @@ def load_disco(path: Path | None = None, sha256: str | None = None) -> tuple[Dis
 
 
 def _arrays(path: Path, sha256: str | None) -> Tensors:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise AdaptError(f"{path}: {error.strerror or error}; {_FETCH}") from error
+    content = _content(path)
     if sha256 is not None and (found := _digest(content)) != sha256:
         raise AdaptError(f"{path}: sha256 {found}; expected {sha256}; {_FETCH}")
     try:
@@ -103,6 +109,13 @@ def _arrays(path: Path, sha256: str | None) -> Tensors:
     if other := [name for name, array in arrays.items() if array.dtype != np.float32]:
         raise AdaptError(f"{path}: {other[0]}: {arrays[other[0]].dtype}; expected float32; {_FETCH}")
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise AdaptError(f"{path}: {error.strerror or error}; {_FETCH}") from error
 
 
 def _digest(content: bytes) -> str:
