@@ -115,11 +115,11 @@ class Grid(DiscreteEnv):
 
     def _lay_out(self, tasks: np.ndarray) -> None:
         """Makes the worlds of tasks, shape (n,), from what they were drawn from."""
-        layouts = self.layouts or [None] * self.tasks
-        for task in tasks:
-            rng = np.random.default_rng(int(self._drawn[task]))
-            layouts[task] = draw(self.kind, self.split, rng)
-        self.layouts = [layout for layout in layouts if layout is not None]
+        drawn = [draw(self.kind, self.split, np.random.default_rng(int(self._drawn[task]))) for task in tasks]
+        if len(drawn) == self.tasks:
+            self.layouts = drawn
+        for task, layout in zip(tasks, drawn, strict=True):
+            self.layouts[task] = layout
         every = stack(self.layouts)
         self._table = {name: values[self.task_of] for name, values in every.items()}
         self._starts, self._free = _listed(every["start"]), _listed(~every["wall"])
