@@ -62,7 +62,8 @@ class Layout:
     def key(self) -> bytes:
         """What tells this world's structure from others'."""
         where = np.where(self.present, self.place, -1)
-        return self.wall.tobytes() + where.tobytes() + self.start.tobytes() + self.target.tobytes()
+        parts = (self.wall, where, self.start, self.ends, self.target)
+        return b"".join(part.tobytes() for part in parts)
 
 
 def cell(row: int, column: int) -> int:

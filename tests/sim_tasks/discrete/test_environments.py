@@ -36,7 +36,10 @@ def build(case: str, envs: int = 4, seed: int = 3, **more) -> DiscreteEnv:
 
 def actions(env: DiscreteEnv, steps: int = STEPS, seed: int = 0) -> np.ndarray:
     """Shape (steps, N, J); of environment i the same for every N."""
-    rows = [np.random.default_rng([seed, i]).integers(0, env.actions, (steps, env.joints)) for i in range(env.envs)]
+    rows = [
+        np.random.default_rng([seed, i]).integers(0, env.actions, (steps, env.joints))
+        for i in range(env.envs)
+    ]
     return np.stack(rows, axis=1)
 
 
@@ -51,10 +54,14 @@ def play(env: DiscreteEnv, taken: np.ndarray) -> list[tuple[np.ndarray, np.ndarr
 
 def same(one: list, other: list, rows: slice = slice(None)) -> bool:
     """Whether two runs agree to the bit, in some of the environments of the second."""
-    return all(np.array_equal(a, b[rows]) for x, y in zip(one, other, strict=True) for a, b in zip(x, y, strict=True))
+    return all(
+        np.array_equal(a, b[rows]) for x, y in zip(one, other, strict=True) for a, b in zip(x, y, strict=True)
+    )
 
 
-@pytest.fixture(params=CASES)
+@pytest.fixture(
+    params=[pytest.param(case, marks=pytest.mark.slow if "atari" in case else ()) for case in CASES]
+)
 def case(request) -> str:
     return request.param
 
