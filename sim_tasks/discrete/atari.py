@@ -63,7 +63,7 @@ class Atari(DiscreteEnv):
         rom = rom_of(game)
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
         self._ale = ale_py.ALEVectorInterface(
-            rom_path=roms.get_rom_path(rom),
+            rom_path=str(roms.get_rom_path(rom)),
             num_envs=envs,
             frame_skip=FRAME_SKIP,
             stack_num=FRAMES,
@@ -76,6 +76,13 @@ class Atari(DiscreteEnv):
             repeat_action_probability=sticky,
             full_action_space=full_actions,
             num_threads=threads,
+            grayscale=True,
+            maxpool=True,
+            episodic_life=False,
+            life_loss_info=False,
+            batch_size=0,
+            thread_affinity_offset=-1,
+            autoreset_mode="NextStep",
         )
         super().__init__(
             f"atari:{game_of(rom)}",

@@ -12,11 +12,11 @@ class OneBoard:
     def __init__(self, rows: int, columns: int):
         self.rows, self.columns = rows, columns
 
-    def begin(self, ball: int):
+    def begin(self, ball: int) -> tuple[np.ndarray, float, bool]:
         self.ball, self.height, self.paddle = ball, 0, self.columns // 2
         return self.picture(), 0.0, False
 
-    def step(self, action: int):
+    def step(self, action: int) -> tuple[np.ndarray, float, bool]:
         self.paddle = min(max(self.paddle + (-1, 0, 1)[action], 0), self.columns - 1)
         self.height += 1
         over = self.height == self.rows - 1

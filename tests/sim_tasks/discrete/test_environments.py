@@ -143,7 +143,8 @@ def test_a_state_goes_on_to_the_bit(case, at):
 def test_renewed_tasks_begin_anew_and_others_go_on(case):
     env, other = build(case), build(case)
     taken = actions(env, 30)
-    play(env, taken), play(other, taken)
+    for one in (env, other):
+        play(one, taken)
     renewed = env.task_of == env.tasks - 1
     env.renew(np.array([env.tasks - 1]))
     assert not env.reward[renewed].any()

@@ -58,7 +58,7 @@ def test_worlds_can_be_solved(kind):
 
 def test_deep_seas_hold_a_treasure_that_only_steps_to_the_right_reach():
     for world in worlds("deepsea", "train", 30):
-        env, place, total = on(world), 0, 0.0
+        env, place, total, last = on(world), 0, 0.0, False
         for _ in range(world.horizon):
             right = np.flatnonzero(world.cost[place] < 0)
             assert 2 <= len(right) <= 3
@@ -94,7 +94,9 @@ def test_late_pay_is_owed_until_the_last_step():
     env = on(world)
     assert run(env, RIGHT, RIGHT) == [(0.0, False)] * 2
     assert env.observation[0, 3 + OBJECTS, 0, 0] == 1.5
-    assert run(env, STAY, STAY, STAY) == [(0.0, False), (1.5, True), (0.0, False)]
+    assert run(env, STAY, STAY) == [(0.0, False), (1.5, True)]
+    assert not env.observation[0, 3 + OBJECTS].any()
+    assert run(env, STAY) == [(0.0, False)]
     assert not env.observation[0, 3 + OBJECTS].any()
 
 
