@@ -115,4 +115,4 @@ class AgentNetwork:
 
 
 def _apply(params: Tensors, name: str, inputs: torch.Tensor) -> torch.Tensor:
-    return inputs @ params[f"{name}/w"] + params[f"{name}/b"]
+    return torch.nn.functional.linear(inputs, params[f"{name}/w"].mT, params[f"{name}/b"])
