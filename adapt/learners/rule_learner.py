@@ -102,7 +102,7 @@ class RuleLearner:
         env, buffer = self.env, self._buffer
         places = buffer.begin(env.envs)
         for t in range(self.config.rollout):
-            logits, action = self.act(env.observation)
+            logits, action = self.act(env.observation, self._generator)
             buffer.observation[places, t] = env.observation
             buffer.reward[places, t], buffer.last[places, t] = env.reward, env.last
             buffer.logits[places, t], buffer.action[places, t] = logits, action
@@ -113,10 +113,10 @@ class RuleLearner:
         return self.iteration_steps
 
     @torch.no_grad()
-    def act(self, observation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def act(self, observation: np.ndarray, generator: torch.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Logits, shape (N, J, A), and actions drawn by them, (N, J), in states, shape (N, ...)."""
         logits = self.network.logits(self.life.params, torch.from_numpy(observation))
-        drawn = torch.multinomial(logits.flatten(0, 1).softmax(dim=-1), 1, generator=self._generator)
+        drawn = torch.multinomial(logits.flatten(0, 1).softmax(dim=-1), 1, generator=generator)
         return logits.numpy(), drawn.view(logits.shape[:2]).numpy()
 
     def update(self) -> dict[str, float]:

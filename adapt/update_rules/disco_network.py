@@ -159,8 +159,8 @@ def targets(
     average = _apply(params, f"{_LIFETIME}/mlp_2/~/linear_0", told).mean(dim=(0, 1))
     weight, bias = params[f"{_LIFETIME}/lstm/linear/w"], params[f"{_LIFETIME}/lstm/linear/b"]
     gates = torch.cat([average, state[HIDDEN]]) @ weight + bias
-    following = dict(zip((HIDDEN, CELL), _lstm(gates, state[CELL]), strict=True))
-    return {"pi": pi, "y": y, "z": z}, following
+    hidden, cell = _lstm(gates, state[CELL])
+    return {"pi": pi, "y": y, "z": z}, {HIDDEN: hidden, CELL: cell}
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,7 @@ def _action_layers(params: Tensors, name: str, inputs: torch.Tensor) -> torch.Te
 
 
 def _read_backwards(params: Tensors, features: torch.Tensor, terminal: torch.Tensor) -> torch.Tensor:
-    """The LSTM's outputs, from the last step to the first, (T, B, hidden); what follows an episode's end is not known."""
+    """Outputs from the last step to the first, (T, B, hidden); what follows an episode's end is not known."""
     weight, bias = params[f"{_ROOT}/lstm/linear/w"], params[f"{_ROOT}/lstm/linear/b"]
     size = features.shape[-1]
     from_inputs, recurrent = features @ weight[:size] + bias, weight[size:]
