@@ -163,14 +163,13 @@ class RuleLearner:
             ValueError: it is of another network or rule.
             TaskError: it is of another environment.
         """
-        parts = [flat(state[name]) for name in ("params", "moments", "meta_state")]
-        for ours, theirs in zip(self.life.parts(), parts, strict=True):
-            _check_alike(ours, theirs)
-        self.env.restore({name: np.array(value) for name, value in flat(state["env"]).items()})
+        names = ("params", "moments", "meta_state")
+        parts = [_alike(ours, flat(state[n])) for ours, n in zip(self.life.parts(), names, strict=True)]
+        self.env.restore({name: np.asarray(value).copy() for name, value in flat(state["env"]).items()})
         self._buffer.restore(state["buffer"])
-        self.life = Life(*({name: value.clone() for name, value in part.items()} for part in parts))
+        self.life = Life(*parts)
         self._reward, self._updates = state["reward"], state["updates"]
-        self._returns = np.array(state["returns"])
+        self._returns = np.asarray(state["returns"]).copy()
         self._generator.set_state(state["torch_rng"])
         self._rng.bit_generator.state = state["numpy_rng"]
 
@@ -190,8 +189,10 @@ class RuleLearner:
         )
 
 
-def _check_alike(ours: Tensors, theirs: dict[str, Any]) -> None:
+def _alike(ours: Tensors, theirs: dict[str, Any]) -> Tensors:
+    """Theirs in our order, in which sums are made."""
     for name in sorted(ours.keys() | theirs.keys()):
         shapes = [tuple(part[name].shape) if name in part else None for part in (ours, theirs)]
         if shapes[0] != shapes[1]:
             raise ValueError(f"{name}: shape {shapes[1]}; expected {shapes[0]}")
+    return {name: theirs[name].clone() for name in ours}
