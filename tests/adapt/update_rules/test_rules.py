@@ -174,7 +174,7 @@ def test_steps_that_only_begin_an_episode_teach_nothing():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"q": None}, r"'disco': output 'q' of the agent: missing; expected \(3, 11\) in each state. It needs logits \(3,\)"),
+        ({"q": None}, r"'disco': output 'q' of the agent: missing; expected \(3, 11\) in each state. It needs logits "),
         ({"y": 4}, r"output 'y' of the agent: shape \(4,\); expected \(7,\) in each state"),
         ({"z": 5}, r"output 'z' of the agent: shape \(3, 5\); expected \(3, 7\)"),
         ({"logits": None}, r"output 'logits' of the agent: missing"),

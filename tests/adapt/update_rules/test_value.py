@@ -32,8 +32,12 @@ def made() -> dict[str, torch.Tensor]:
 
     ends = (torch.rand(T, B, generator=g) < 0.2).double()
     return {
-        "q": draw(T, B), "v": draw(T + 1, B), "reward": draw(T, B), "discount": 0.9 * (1 - ends), "rho": draw(T, B).exp(),
-    }  # fmt: skip
+        "q": draw(T, B),
+        "v": draw(T + 1, B),
+        "reward": draw(T, B),
+        "discount": 0.9 * (1 - ends),
+        "rho": draw(T, B).exp(),
+    }
 
 
 def test_a_value_is_what_it_was_after_the_transform_and_back():
@@ -70,7 +74,7 @@ def test_a_value_moves_towards_its_target():
 
 
 def test_retrace_is_the_sum_that_its_paper_has(made):
-    """Munos et al. 2016, equations 3 and 4: Q + sum over s of the discounts and traces until then times the error at s."""
+    """Munos et al. 2016, equations 3 and 4: Q plus the errors of all s, times discounts and traces until then."""
     q, v, reward, discount = (made[name].numpy() for name in ("q", "v", "reward", "discount"))
     trace = 0.95 * np.minimum(1.0, made["rho"].numpy())
     wanted = np.zeros((T, B))
