@@ -20,7 +20,8 @@ from adapt.networks.normaliser import RunningNorm
 from adapt.networks.task_policies import TaskPolicies
 from adapt.ranges import ranged
 from adapt.update_rules import InnerStep
-from adapt.update_rules.episodes import Episodes, groups
+from adapt.update_rules.episodes import Episodes, task_groups
+from adapt.update_rules.inner_step import Tensors
 from sim_tasks.trial_env import TrialVecEnv
 
 _STREAM, _EVALUATION_STREAM = 5, 6
@@ -74,6 +75,8 @@ class GradientMetaLearner(ABC):
         self.policies = TaskPolicies(observation, action, config.hidden)
         self.parameters = self.policies.initial(config.std)
         """What adaptation starts from, theta. Shape (P,)."""
+        self.meta_params = self.inner_step.initial_meta_params(self.policies)
+        """Of the inner step: what of it is meta-trained besides."""
         self.norm = RunningNorm(observation) if config.normalise else None
         self._phase = self._phase_of(self.env, config.tasks)
         self._phases: list[Episodes] = []
@@ -114,10 +117,18 @@ class GradientMetaLearner(ABC):
     def meta_step(self, phases: list[Episodes], adapted: torch.Tensor) -> dict[str, float]:
         """Improves the start parameters; phases in order of time, adapted parameters (B, P). Returns metrics."""
 
-    def adapt(self, episodes: Episodes, step: int) -> torch.Tensor:
-        """Inner step number `step`, from 0, of the parameters that played; the new ones, shape (B, P)."""
-        inner_step, rate = self.inner_step, self.inner_rate(step)
-        return torch.cat([inner_step(self.policies, part, rate) for (part,) in groups([episodes])])
+    def adapt(self, episodes: Episodes, step: int, meta_state: Tensors) -> tuple[torch.Tensor, Tensors]:
+        """Inner step number `step`, from 0, of the parameters that played.
+
+        Returns:
+            The new ones, shape (B, P), and the inner step's next meta-state.
+        """
+        inner_step, rate, parts = self.inner_step, self.inner_rate(step), []
+        for tasks in task_groups(episodes):
+            state = {name: tensor[tasks] for name, tensor in meta_state.items()}
+            parts.append(inner_step(self.policies, episodes.of(tasks), rate, self.meta_params, state))
+        parameters, states = zip(*parts, strict=True)
+        return torch.cat(parameters), {name: torch.cat([s[name] for s in states]) for name in meta_state}
 
     def set_progress(self, fraction: float) -> None:
         """How much of the training is behind us, in [0, 1]."""
@@ -129,9 +140,10 @@ class GradientMetaLearner(ABC):
         first = np.arange(0, env.robots, config.rollouts)
         values = env.family.draw(env.random.rows(first), config.tasks, env.split)
         parameters, self._phases = self._start(config.tasks), []
+        meta_state = self.inner_step.initial_meta_state(config.tasks)
         for step in range(config.inner_steps):
             self._phases.append(self._phase.play(parameters, values))
-            parameters = self.adapt(self._phases[-1], step)
+            parameters, meta_state = self.adapt(self._phases[-1], step, meta_state)
         if self.plays_adapted:
             self._phases.append(self._phase.play(parameters, values, by_truth=True))
         self._adapted = parameters
@@ -173,18 +185,19 @@ class GradientMetaLearner(ABC):
             values = np.resize(
                 some, (group, tasks.shape[1])
             )  # a last group that is smaller repeats its tasks
-            parameters = self._start(group)
+            parameters, meta_state = self._start(group), self.inner_step.initial_meta_state(group)
             for step in range(steps + 1):
                 episodes = phase.play(parameters, values, generator)
                 curve[step, first : first + group] = episodes.returns.mean(dim=1)[: len(some)].numpy()
                 if step < steps:
-                    parameters = self.adapt(episodes, step)
+                    parameters, meta_state = self.adapt(episodes, step, meta_state)
         return curve
 
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""
         return {
             "parameters": self.parameters.detach().clone(),
+            "meta_params": {name: tensor.detach().clone() for name, tensor in self.meta_params.items()},
             "env": self.env.state(),
             "norm": self.norm.state_dict() if self.norm is not None else {},
             "torch_rng": torch.get_rng_state(),
@@ -193,6 +206,9 @@ class GradientMetaLearner(ABC):
     def restore(self, state: dict[str, Any]) -> None:
         """Inverse of `state`."""
         self.replace_parameters(torch.as_tensor(state["parameters"]))
+        with torch.no_grad():
+            for name, tensor in self.meta_params.items():
+                tensor.copy_(torch.as_tensor(state["meta_params"][name]))
         self.env.restore(state["env"])
         if self.norm is not None:
             self.norm.load_state_dict(state["norm"])

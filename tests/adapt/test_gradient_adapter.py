@@ -153,7 +153,7 @@ def test_a_proposal_is_the_learner_s_own_inner_step(exported, step):
     phase = played(learner, parameters)
     config = learner._shared
     episodes = phase_module.judge(phase, config.gamma, config.gae_lambda)
-    wanted = learner.adapt(episodes, step)
+    wanted, _ = learner.adapt(episodes, step, learner.inner_step.initial_meta_state(2))
     for task in (0, 1):
         assert (wanted[task] != parameters[task]).any()
         proposed, report = Proposer(exported.bundle, ALLOWED)(asked(phase, task, step))

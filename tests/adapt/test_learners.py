@@ -103,7 +103,9 @@ def optimizers_of(learner: Learner) -> list[torch.optim.Optimizer]:
     return [item for item in each if isinstance(item, torch.optim.Optimizer)]
 
 
-@pytest.mark.parametrize("name", [n for n in LEARNERS if n not in ("maml", "promp", "reptile")])
+@pytest.mark.parametrize(
+    "name", [n for n in LEARNERS if n not in ("maml", "promp", "reptile", "learned_step")]
+)
 def test_the_learning_rate_falls_to_a_tenth(name):
     """But for the gradient meta-learners, whose papers have constant ones."""
     learner = build(name)
