@@ -5,15 +5,17 @@ U is, and what in it is learned, mu, is `LearnedStep`'s. What is raised is the r
 
     J(theta, mu) = mean_k E[return of pi(theta_k)],  k = 0 .. K,
 
-so that a robot has to be good soon and not only in the end. Its gradient is that of PPO's clipped objective of each
-stage's policy on each stage's episodes (arXiv:1707.06347, equation 7), through all steps before it (second order; that
-earlier parameters also decide what is played later is left out, as in MAML). Adam on theta and mu, several steps
-on the same episodes, as ProMP does it (arXiv:1810.06784).
+so that a robot has to be good soon and not only in the end. Its gradient is that of the likelihood ratios of each
+stage's policy on each stage's episodes, through all steps before it (second order; that earlier parameters also decide
+what is played later is left out, as in MAML). theta takes a TRPO step, as MAML's does; its trust region is about the
+policies of all stages, their curvature taken at each stage as if theta moved it as it moves itself (first order). mu
+takes Adam steps on PPO's clipped objective of the same episodes (arXiv:1707.06347, equation 7).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,8 @@ import torch
 from adapt.checkpoint import optimizer_state, restore_optimizer
 from adapt.learners.gradient_meta import GradientMetaConfig, GradientMetaLearner
 from adapt.learners.setup import Setup
-from adapt.networks.task_policies import TaskPolicies
+from adapt.learners.trpo import Step, TRPOConfig, hessian, trust_region_step
+from adapt.networks.task_policies import Gaussian, TaskPolicies
 from adapt.ranges import ranged
 from adapt.update_rules.episodes import Episodes, groups
 from adapt.update_rules.inner_step import Tensors
@@ -33,7 +36,7 @@ from adapt.update_rules.learned_step import LearnedStep
 class LearnedStepConfig(GradientMetaConfig):
     """Hyperparameters."""
 
-    tasks: int = 10
+    tasks: int = 6
     inner_steps: int = 5
     """Inner steps in training, K; each has learning rates of its own, later ones those of the last."""
     later_learning_rate: float = 0.1
@@ -42,16 +45,17 @@ class LearnedStepConfig(GradientMetaConfig):
     """Of the network that reads an episode."""
     memory: int = 8
     """Units of what is remembered from step to step."""
-    learning_rate: float = 1e-3
-    """Adam's, of the start parameters."""
-    step_learning_rate: float = ranged(3e-3, 0.0)
+    learning_rate: float = ranged(3e-3, 0.0)
     """Adam's, of what is learned in the inner step; 0: it stays the plain policy gradient that it begins as."""
-    outer_steps: int = 5
-    """Adam steps per iteration."""
+    updates: int = 3
+    """Of it, per iteration."""
     clip: float = 0.2
-    """Largest deviation from 1 of the likelihood ratios that pays."""
+    """Largest deviation from 1 of the likelihood ratios that pays it."""
     max_gradient: float = 1.0
-    """Norm at which the gradients of theta and of mu are cut, each by itself."""
+    """Norm at which its gradient is cut."""
+    curvature_stride: int = 5
+    """Only every so many control steps count for the curvature, as in MAML."""
+    trpo: TRPOConfig = field(default_factory=TRPOConfig)
 
 
 class LearnedStepLearner(GradientMetaLearner):
@@ -60,13 +64,10 @@ class LearnedStepLearner(GradientMetaLearner):
     def __init__(self, setup: Setup):
         self.config: LearnedStepConfig = setup.config
         super().__init__(setup, self.config)
-        mu = [tensor.requires_grad_() for tensor in self.meta_params.values()]
-        self._learned = [self.parameters.requires_grad_()], mu
-        rates = self.config.learning_rate, self.config.step_learning_rate
-        self.optimizer = torch.optim.Adam(
-            [{"params": list(some), "lr": lr} for some, lr in zip(self._learned, rates, strict=True)]
-        )
+        self._mu = [tensor.requires_grad_() for tensor in self.meta_params.values()]
+        self.optimizer = torch.optim.Adam(self._mu, lr=self.config.learning_rate)
         self._outcomes: list[Episodes] = []
+        """All phases of a course, judged by the truth."""
 
     @property
     def inner_step(self) -> LearnedStep:
@@ -90,24 +91,20 @@ class LearnedStepLearner(GradientMetaLearner):
         return self.iteration_steps
 
     def meta_step(self, phases: list[Episodes], adapted: torch.Tensor) -> dict[str, float]:
-        """Adam steps on the same episodes."""
-        config, losses, norms = self.config, [], []
-        before = phases[: config.inner_steps]
-        for _ in range(config.outer_steps):
-            self.optimizer.zero_grad(set_to_none=True)
-            losses.append(sum(self._backward(part) for part in groups([*before, *self._outcomes])))
-            norms.append(
-                [float(torch.nn.utils.clip_grad_norm_(s, config.max_gradient)) for s in self._learned]
-            )
-            self.optimizer.step()
-        with torch.no_grad():
-            rates = self.meta_params["log_rates"].mean().exp()
+        """The TRPO step on theta, then Adam's on mu."""
+        parts = list(groups([*phases[: self.config.inner_steps], *self._outcomes]))
+        distance = (adapted - self.parameters).norm(dim=1).mean()
+        step = self._trust_region_step(parts)
+        self.replace_parameters(step.parameters)
+        losses, norms = zip(*(self._improve_step(parts) for _ in range(self.config.updates)), strict=True)
         return {
             "policy_loss": float(np.mean(losses)),
-            "gradient_norm": float(np.mean(norms, axis=0)[0]),
-            "step_gradient_norm": float(np.mean(norms, axis=0)[1]),
-            "rate_factor": float(rates),
-            "inner_distance": float((adapted - self.parameters.detach()).norm(dim=1).mean()),
+            "improvement": -step.loss,
+            "kl": step.kl,
+            "backtracks": float(step.backtracks),
+            "step_gradient_norm": float(np.mean(norms)),
+            "rate_factor": float(self.meta_params["log_rates"].detach().mean().exp()),
+            "inner_distance": float(distance),
         }
 
     def state(self) -> dict[str, Any]:
@@ -119,25 +116,70 @@ class LearnedStepLearner(GradientMetaLearner):
         super().restore(state)
         restore_optimizer(self.optimizer, state["optimizer"])
 
-    def _backward(self, phases: list[Episodes]) -> float:
-        """Adds some tasks' part of the gradient of -J; returns their part of it."""
-        before, after = phases[: self.config.inner_steps], phases[self.config.inner_steps :]
-        gains = course_gains(
-            self.policies,
-            self.inner_step,
-            self.parameters.repeat(len(after[0].parameters), 1),
-            self.meta_params,
-            before,
-            after,
-            [self.inner_rate(step) for step in range(len(before))],
-            self.config.clip,
+    def _trust_region_step(self, parts: list[list[Episodes]]) -> Step:
+        """Of theta, at the inner step as it is."""
+        config, fixed = self.config, {name: tensor.detach() for name, tensor in self.meta_params.items()}
+        gradient = torch.zeros_like(self.parameters)
+        for part in parts:
+            start = self._starts(self.parameters, part)
+            stages = self._course(start, fixed, part)
+            (found,) = torch.autograd.grad(
+                -gains(stages, self._after(part), math.inf).mean(dim=0).sum(), start
+            )
+            gradient += found.sum(dim=0) / config.tasks
+        thin = [e.thinned(config.curvature_stride) for part in parts for e in self._after(part)]
+        fishers = []
+        for after in thin:
+            at = after.parameters.detach().requires_grad_()
+            policy = self.policies.distribution(at, after.inputs)
+            fishers.append((len(at), hessian(after.mean(after.policy.kl(policy)), at)))
+
+        def curvature(vector: torch.Tensor) -> torch.Tensor:
+            products = [fisher(vector.repeat(tasks, 1)).sum(dim=0) for tasks, fisher in fishers]
+            return torch.stack(products).sum(dim=0) / (config.tasks * (config.inner_steps + 1))
+
+        def evaluate(candidate: torch.Tensor) -> tuple[float, float]:
+            outcomes = []
+            for part in parts:
+                stages = self._course(self._starts(candidate, part), fixed, part, graph=False)
+                kl = [a.mean(a.policy.kl(s)) for a, s in zip(self._after(part), stages, strict=True)]
+                loss = -gains(stages, self._after(part), math.inf)
+                outcomes.append(torch.stack([loss.mean(dim=0), torch.stack(kl).mean(dim=0)]).detach())
+            loss, kl = torch.cat(outcomes, dim=1).mean(dim=1).tolist()
+            return loss, kl
+
+        return trust_region_step(self.parameters, gradient, curvature, evaluate, config.trpo)
+
+    def _improve_step(self, parts: list[list[Episodes]]) -> tuple[float, float]:
+        """One Adam step on mu; the loss and its gradient's norm."""
+        self.optimizer.zero_grad(set_to_none=True)
+        total = 0.0
+        for part in parts:
+            stages = self._course(self._starts(self.parameters, part), self.meta_params, part)
+            loss = -gains(stages, self._after(part), self.config.clip).mean(dim=0).sum() / self.config.tasks
+            loss.backward(inputs=self._mu)
+            total += loss.item()
+        norm = torch.nn.utils.clip_grad_norm_(self._mu, self.config.max_gradient)
+        self.optimizer.step()
+        return total, float(norm)
+
+    def _course(
+        self, start: torch.Tensor, meta_params: Tensors, part: list[Episodes], graph: bool = True
+    ) -> list[Gaussian]:
+        rates = [self.inner_rate(step) for step in range(self.config.inner_steps)]
+        before = part[: self.config.inner_steps]
+        return course(
+            self.policies, self.inner_step, start, meta_params, before, self._after(part), rates, graph
         )
-        loss = -gains.mean(dim=0).sum() / self.config.tasks
-        loss.backward()
-        return loss.item()
+
+    def _after(self, part: list[Episodes]) -> list[Episodes]:
+        return part[self.config.inner_steps :]
+
+    def _starts(self, parameters: torch.Tensor, part: list[Episodes]) -> torch.Tensor:
+        return parameters.detach().repeat(len(part[0].parameters), 1).requires_grad_()
 
 
-def course_gains(
+def course(
     policies: TaskPolicies,
     inner_step: LearnedStep,
     parameters: torch.Tensor,
@@ -145,30 +187,33 @@ def course_gains(
     before: list[Episodes],
     after: list[Episodes],
     rates: list[float],
-    clip: float,
-) -> torch.Tensor:
-    """PPO's objective of every stage of a course, differentiable in its start and in `meta_params`.
+    graph: bool = True,
+) -> list[Gaussian]:
+    """What the policies of each stage of a course do, differentiable in its start and in `meta_params`.
 
     Args:
         policies: of the tasks.
         inner_step: U.
-        parameters: theta, once for each task. Shape (B, P).
+        parameters: theta, once for each task; requires gradients. Shape (B, P).
         meta_params: mu.
         before: what each of K steps learns from, by what was heard.
-        after: what each of K + 1 stages has played, by the truth.
+        after: what each of K + 1 stages has played.
         rates: of each step, alpha.
-        clip: largest deviation from 1 of the likelihood ratio that pays.
-
-    Returns:
-        Shape (K + 1, B).
+        graph: whether the inner gradients have gradients too.
     """
-    meta_state, gains = inner_step.initial_meta_state(len(parameters)), []
+    meta_state, stages = inner_step.initial_meta_state(len(parameters)), []
     meta_state = {name: tensor.to(parameters) for name, tensor in meta_state.items()}
     for step, outcome in enumerate(after):
-        log_prob = policies.distribution(parameters, outcome.inputs).log_prob(outcome.action)
-        gains.append(outcome.clipped_gain(log_prob, clip))
+        stages.append(policies.distribution(parameters, outcome.inputs))
         if step < len(before):
             parameters, meta_state = inner_step.step(
-                policies, parameters, before[step], rates[step], meta_params, meta_state
+                policies, parameters, before[step], rates[step], meta_params, meta_state, graph
             )
-    return torch.stack(gains)
+    return stages
+
+
+def gains(stages: list[Gaussian], after: list[Episodes], clip: float) -> torch.Tensor:
+    """PPO's objective of each stage on what it has played, by the truth. Shape (K + 1, B)."""
+    return torch.stack(
+        [e.clipped_gain(policy.log_prob(e.action), clip) for policy, e in zip(stages, after, strict=True)]
+    )

@@ -26,7 +26,7 @@ KINDS: dict[str, tuple[Callable[[Setup], GradientMetaLearner], Any]] = {
     "reptile": (ReptileLearner, ReptileConfig()),
     "learned_step": (
         LearnedStepLearner,
-        LearnedStepConfig(inner_steps=1, episode_units=4, memory=3, outer_steps=5),
+        LearnedStepConfig(inner_steps=1, episode_units=4, memory=3),
     ),
 }
 

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import torch
 
-from adapt.learners.learned_step import LearnedStepConfig, LearnedStepLearner, course_gains
+from adapt.learners.learned_step import LearnedStepConfig, LearnedStepLearner, course, gains
 from adapt.learners.setup import Setup
 from adapt.networks.task_policies import TaskPolicies
 from adapt.update_rules.episodes import Episodes
@@ -38,13 +38,14 @@ class Course:
         start = theta.repeat(TASKS, 1)
         if not start.requires_grad:
             start.requires_grad_()
-        gains = course_gains(POLICIES, STEP, start, mu, self.before, self.after, RATES, CLIP)
-        assert gains.shape == (len(RATES) + 1, TASKS)
-        return gains.sum()
+        stages = course(POLICIES, STEP, start, mu, self.before, self.after, RATES)
+        each = gains(stages, self.after, CLIP)
+        assert each.shape == (len(RATES) + 1, TASKS)
+        return each.sum()
 
 
 @pytest.fixture(scope="module")
-def course() -> Course:
+def made() -> Course:
     torch.manual_seed(0)
     theta = POLICIES.initial(0.6).double()
     mu = {
@@ -70,19 +71,19 @@ def difference(course: Course, theta: torch.Tensor, mu: Tensors) -> float:
     return (4 * central(5e-5) - central(1e-4)) / 3
 
 
-def test_the_meta_gradient_is_the_derivative_of_the_gain(course):
+def test_the_meta_gradient_is_the_derivative_of_the_gain(made):
     """Of theta and of each tensor of mu, along random directions."""
-    theta = course.theta.clone().requires_grad_()
-    mu = {name: tensor.clone().requires_grad_() for name, tensor in course.mu.items()}
-    gradients = torch.autograd.grad(course.gain(theta, mu), [theta, *mu.values()])
+    theta = made.theta.clone().requires_grad_()
+    mu = {name: tensor.clone().requires_grad_() for name, tensor in made.mu.items()}
+    gradients = torch.autograd.grad(made.gain(theta, mu), [theta, *mu.values()])
     nothing, still = torch.zeros_like(theta), {n: torch.zeros_like(t) for n, t in mu.items()}
     generator = torch.Generator().manual_seed(1)
     for index, (name, tensor) in enumerate([("theta", theta), *mu.items()]):
         direction = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
         by_hand = (
-            difference(course, direction, still)
+            difference(made, direction, still)
             if name == "theta"
-            else difference(course, nothing, still | {name: direction})
+            else difference(made, nothing, still | {name: direction})
         )
         found = float((gradients[index] * direction).sum())
         assert abs(found) > 1e-6, name
@@ -112,7 +113,7 @@ def test_theta_and_all_of_mu_are_learned():
 
 
 def test_without_a_rate_of_its_own_the_step_stays_the_plain_one():
-    learner = small(step_learning_rate=0.0)
+    learner = small(learning_rate=0.0)
     mu = {name: tensor.detach().clone() for name, tensor in learner.meta_params.items()}
     theta = learner.parameters.detach().clone()
     iterate(learner)
