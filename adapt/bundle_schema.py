@@ -39,6 +39,8 @@ MAX_JOINTS = 64
 MAX_TERMS = 64
 MAX_PARAMETERS = 10**6
 """Of a policy that adapts by gradients."""
+MAX_TENSORS = 32
+"""Of an inner step's own parameters, and of its memory."""
 MAX_PARTS = 16
 """Of a reward, and of each of its terms."""
 MAX_QUANTITIES = 1000
@@ -150,11 +152,19 @@ _REWARD = record(
 )
 _KIND = {"kind": choice(*KINDS)}
 _MEMORY = {**_KIND, "hidden": _SIZE, "reward_free": flag}
-_INNER_STEP = {"name": choice("policy_gradient", "low_variance_curvature", "clipped_adam")}
+_INNER_STEP = {"name": choice("policy_gradient", "low_variance_curvature", "clipped_adam", "learned")}
+_TENSORS = table(
+    pattern(r"[a-z]\w{0,31}(\.[a-z]\w{0,31})?", "a plain name of an array"),
+    items(whole(1, 10**6), 1, 3),
+    MAX_TENSORS,
+)
 _INNER_STEPS = {
     "policy_gradient": record(_INNER_STEP),
     "low_variance_curvature": record(_INNER_STEP),
     "clipped_adam": record({**_INNER_STEP, "epochs": whole(1, 100), "clip": _POSITIVE}),
+    "learned": record(
+        {**_INNER_STEP, "steps": whole(1, 100), "hidden": whole(1, 64), "memory": whole(1, 64)}
+    ),
 }
 _ADAPTER = variants(
     "kind",
@@ -174,7 +184,8 @@ _ADAPTER = variants(
                 "gamma": number(0.0, 1.0),
                 "gae_lambda": number(0.0, 1.0),
                 "reward_free": flag,
-            }
+            },
+            {"meta_params": _TENSORS, "meta_state": _TENSORS},
         ),
     },
 )

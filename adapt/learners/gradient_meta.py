@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from adapt.bundle_gradient import META_PARAMS, META_STATE, prefixed
 from adapt.learners.phase import Phase
 from adapt.learners.setup import Setup
 from adapt.networks.gradient_step import GradientStep
@@ -94,10 +95,16 @@ class GradientMetaLearner(ABC):
         """One control step, with the parameters from outside."""
         return GradientStep(self.policies, self._phase.normalise, self.parameters.detach().clone())
 
-    def adaptation(self) -> dict[str, Any]:
-        """What whoever goes on adapting has to know, for a bundle's manifest."""
+    def adaptation(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What whoever goes on adapting has to know, for a bundle's manifest; and the inner step's own arrays."""
         config = self._shared
-        return {
+        params = {name: tensor.detach().numpy() for name, tensor in self.meta_params.items()}
+        state = {name: tensor[0].numpy() for name, tensor in self.inner_step.initial_meta_state(1).items()}
+        own = {"meta_params": params, "meta_state": state}
+        shapes = {
+            field: {n: list(a.shape) for n, a in arrays.items()} for field, arrays in own.items() if arrays
+        }
+        manifest = {
             "parameters": self.policies.size,
             "layers": list(config.hidden),
             "rule": self.inner_step.manifest(),
@@ -106,7 +113,9 @@ class GradientMetaLearner(ABC):
             "episode_steps": self.env.episode_steps,
             "gamma": config.gamma,
             "gae_lambda": config.gae_lambda,
+            **shapes,
         }
+        return manifest, prefixed(META_PARAMS, params) | prefixed(META_STATE, state)
 
     @property
     @abstractmethod

@@ -10,6 +10,9 @@ stage's policy on each stage's episodes, through all steps before it (second ord
 what is played later is left out, as in MAML). theta takes a TRPO step, as MAML's does; its trust region is about the
 policies of all stages, their curvature taken at each stage as if theta moved it as it moves itself (first order). mu
 takes Adam steps on PPO's clipped objective of the same episodes (arXiv:1707.06347, equation 7).
+
+A policy that can do nothing yet has nothing to adapt: for a first part of the training only J(theta) = E[return of
+pi(theta)] is raised, and each of the K + 1 phases is of tasks of its own.
 """
 
 from __future__ import annotations
@@ -41,13 +44,15 @@ class LearnedStepConfig(GradientMetaConfig):
     """Inner steps in training, K; each has learning rates of its own, later ones those of the last."""
     later_learning_rate: float = 0.1
     later_steps: int = 8
+    warm_up: float = ranged(0.5, 0.0, 1.0)
+    """Share of the training before any inner step is taken."""
     episode_units: int = 16
     """Of the network that reads an episode."""
     memory: int = 8
     """Units of what is remembered from step to step."""
     learning_rate: float = ranged(3e-3, 0.0)
     """Adam's, of what is learned in the inner step; 0: it stays the plain policy gradient that it begins as."""
-    updates: int = 3
+    updates: int = 5
     """Of it, per iteration."""
     clip: float = 0.2
     """Largest deviation from 1 of the likelihood ratios that pays it."""
@@ -82,10 +87,12 @@ class LearnedStepLearner(GradientMetaLearner):
         parameters, meta_state = self._start(config.tasks), self.inner_step.initial_meta_state(config.tasks)
         self._phases, self._outcomes = [], []
         for step in range(config.inner_steps + 1):
+            if self._warms_up and step:
+                values = env.family.draw(env.random.rows(first), config.tasks, env.split)
             heard, true = self._phase.play_for_both(parameters, values)
             self._phases.append(heard)
             self._outcomes.append(true)
-            if step < config.inner_steps:
+            if step < config.inner_steps and not self._warms_up:
                 parameters, meta_state = self.adapt(heard, step, meta_state)
         self._adapted = parameters
         return self.iteration_steps
@@ -96,13 +103,13 @@ class LearnedStepLearner(GradientMetaLearner):
         distance = (adapted - self.parameters).norm(dim=1).mean()
         step = self._trust_region_step(parts)
         self.replace_parameters(step.parameters)
-        losses, norms = zip(*(self._improve_step(parts) for _ in range(self.config.updates)), strict=True)
+        updates = 0 if self._warms_up else self.config.updates
+        norms = [self._improve_step(parts) for _ in range(updates)]
         return {
-            "policy_loss": float(np.mean(losses)),
             "improvement": -step.loss,
             "kl": step.kl,
             "backtracks": float(step.backtracks),
-            "step_gradient_norm": float(np.mean(norms)),
+            "step_gradient_norm": float(np.mean(norms or [0.0])),
             "rate_factor": float(self.meta_params["log_rates"].detach().mean().exp()),
             "inner_distance": float(distance),
         }
@@ -150,27 +157,29 @@ class LearnedStepLearner(GradientMetaLearner):
 
         return trust_region_step(self.parameters, gradient, curvature, evaluate, config.trpo)
 
-    def _improve_step(self, parts: list[list[Episodes]]) -> tuple[float, float]:
-        """One Adam step on mu; the loss and its gradient's norm."""
+    def _improve_step(self, parts: list[list[Episodes]]) -> float:
+        """One Adam step on mu; its gradient's norm."""
         self.optimizer.zero_grad(set_to_none=True)
-        total = 0.0
         for part in parts:
             stages = self._course(self._starts(self.parameters, part), self.meta_params, part)
             loss = -gains(stages, self._after(part), self.config.clip).mean(dim=0).sum() / self.config.tasks
             loss.backward(inputs=self._mu)
-            total += loss.item()
         norm = torch.nn.utils.clip_grad_norm_(self._mu, self.config.max_gradient)
         self.optimizer.step()
-        return total, float(norm)
+        return float(norm)
 
     def _course(
         self, start: torch.Tensor, meta_params: Tensors, part: list[Episodes], graph: bool = True
     ) -> list[Gaussian]:
         rates = [self.inner_rate(step) for step in range(self.config.inner_steps)]
-        before = part[: self.config.inner_steps]
+        before = [] if self._warms_up else part[: self.config.inner_steps]
         return course(
             self.policies, self.inner_step, start, meta_params, before, self._after(part), rates, graph
         )
+
+    @property
+    def _warms_up(self) -> bool:
+        return self._progress < self.config.warm_up
 
     def _after(self, part: list[Episodes]) -> list[Episodes]:
         return part[self.config.inner_steps :]

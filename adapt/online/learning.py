@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from adapt.bundle import PolicyBundle
+from adapt.bundle_gradient import META_STATE, prefixed
 from adapt.errors import AdaptError
 from adapt.online.experience import Window
 from adapt.online.gradient import GradientAdapter
 from adapt.online.learning_settings import LearningSettings
+from adapt.online.proposal import Proposal
 from adapt.online.trial import BLOCKS, at_a_block, fallen, limited_more
-from adapt.online.update_worker import Proposal, Updates, open_worker
+from adapt.online.update_worker import Updates, open_worker
 from robots.safety import Reason
 
 LEAST_USABLE = 0.8
@@ -40,7 +42,9 @@ class Phase(enum.Enum):
     TRIAL = "on trial"
     """Acts by a proposal, explores, and records."""
     DONE = "adapted"
-    """As many steps were kept as the policy was made for, or too many failed; acts by the mean."""
+    """As many steps were kept as the policy was made for; acts by the mean."""
+    GAVE_UP = "gave up"
+    """Too many windows or proposals in a row have failed; acts by the mean."""
 
 
 _RECORDED = (Phase.COLLECTING, Phase.TRIAL)
@@ -193,7 +197,10 @@ class OnRobotLearning:
         self._window, self._base = self._base, self._window
         self._window.clear()
         arrays = self._base.arrays()
-        arrays["parameters"] = self._adapter.parameters[0].copy()
+        stage = self._adapter.stage
+        arrays["parameters"] = stage.parameters[0].copy()
+        state = {name: array[0].copy() for name, array in stage.meta_state.items()}
+        arrays |= prefixed(META_STATE, state)
         arrays["step"] = np.array(self.kept, np.int64)
         self._updates.submit(arrays)
         self.phase = Phase.COMPUTING
@@ -222,7 +229,8 @@ class OnRobotLearning:
         """Why there is none, or None."""
         assert proposal.parameters is not None
         try:
-            self._adapter.propose(proposal.parameters[None])
+            state = {name: array[None] for name, array in proposal.meta_state.items()}
+            self._adapter.propose(proposal.parameters[None], state)
         except AdaptError as error:
             self._reject(str(error), proposal.report)
             return f"rejected: {error}"
@@ -273,7 +281,7 @@ class OnRobotLearning:
         self._failures += 1
         self._collect()
         if self._failures >= self.settings.attempts:
-            self.phase = Phase.DONE
+            self.phase = Phase.GAVE_UP
             self._tell("gave up", failures=self._failures, kept=self.kept)
 
     def _collect(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -90,10 +91,9 @@ def test_the_meta_gradient_is_the_derivative_of_the_gain(made):
         assert found == pytest.approx(by_hand, rel=1e-6), name
 
 
-def small(**changes: object) -> LearnedStepLearner:
-    config = dataclasses.replace(
-        LearnedStepConfig(tasks=3, rollouts=2, hidden=(8,), inner_steps=2, episode_units=4, memory=3), **changes
-    )  # fmt: skip
+def small(**changes: Any) -> LearnedStepLearner:
+    sizes = {"tasks": 3, "rollouts": 2, "hidden": (8,), "inner_steps": 2, "episode_units": 4, "memory": 3}
+    config = dataclasses.replace(LearnedStepConfig(warm_up=0.0), **(sizes | changes))
     return LearnedStepLearner(Setup(load_family("point_robot", episode_steps=10), config, 0, 1))
 
 
@@ -123,7 +123,7 @@ def test_without_a_rate_of_its_own_the_step_stays_the_plain_one():
 
 
 def test_every_stage_is_judged_by_the_truth_and_every_step_by_what_is_heard():
-    config = LearnedStepConfig(tasks=2, rollouts=2, hidden=(6,), inner_steps=2)
+    config = LearnedStepConfig(tasks=2, rollouts=2, hidden=(6,), inner_steps=2, warm_up=0.0)
     family = load_family("pendulum_swingup")
     short = dataclasses.replace(family, episode_seconds=40 * family.period)
     learner = LearnedStepLearner(Setup(short, config, 0, 1))
