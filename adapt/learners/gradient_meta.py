@@ -21,8 +21,9 @@ from adapt.networks.normaliser import RunningNorm
 from adapt.networks.task_policies import TaskPolicies
 from adapt.ranges import ranged
 from adapt.update_rules import InnerStep
-from adapt.update_rules.episodes import Episodes, task_groups
-from adapt.update_rules.inner_step import Tensors
+from adapt.update_rules.episodes import Episodes
+from adapt.update_rules.inner_step import Tensors, in_groups
+from adapt.update_rules.policy_gradient import PolicyGradient
 from sim_tasks.trial_env import TrialVecEnv
 
 _STREAM, _EVALUATION_STREAM = 5, 6
@@ -132,12 +133,8 @@ class GradientMetaLearner(ABC):
         Returns:
             The new ones, shape (B, P), and the inner step's next meta-state.
         """
-        inner_step, rate, parts = self.inner_step, self.inner_rate(step), []
-        for tasks in task_groups(episodes):
-            state = {name: tensor[tasks] for name, tensor in meta_state.items()}
-            parts.append(inner_step(self.policies, episodes.of(tasks), rate, self.meta_params, state))
-        parameters, states = zip(*parts, strict=True)
-        return torch.cat(parameters), {name: torch.cat([s[name] for s in states]) for name in meta_state}
+        rate = self.inner_rate(step)
+        return in_groups(self.inner_step, self.policies, episodes, rate, self.meta_params, meta_state)
 
     def set_progress(self, fraction: float) -> None:
         """How much of the training is behind us, in [0, 1]."""
@@ -173,7 +170,9 @@ class GradientMetaLearner(ABC):
             "action_std": float(torch.exp(log_std).mean()),
         }
 
-    def adaptation_curve(self, tasks: np.ndarray, steps: int, seed: int, split: str = "test") -> np.ndarray:
+    def adaptation_curve(
+        self, tasks: np.ndarray, steps: int, seed: int, split: str = "test", plain_rate: float | None = None
+    ) -> np.ndarray:
         """Mean return over R episodes of tasks, after 0 to `steps` inner steps, on an environment of its own.
 
         Args:
@@ -181,10 +180,13 @@ class GradientMetaLearner(ABC):
             steps: may be more than were taken in training.
             seed: of starts and actions.
             split: what the tasks are of.
+            plain_rate: of plain policy gradients in place of the learner's own inner steps.
 
         Returns:
             Shape (steps + 1, n).
         """
+        plain = plain_rate is not None
+        inner_step, meta_params = (PolicyGradient(), {}) if plain else (self.inner_step, self.meta_params)
         generator = torch.Generator().manual_seed(seed)
         group = min(self._shared.tasks, len(tasks))
         phase = self._phase_of(self._environment(group, seed, _EVALUATION_STREAM, split), group)
@@ -194,12 +196,15 @@ class GradientMetaLearner(ABC):
             values = np.resize(
                 some, (group, tasks.shape[1])
             )  # a last group that is smaller repeats its tasks
-            parameters, meta_state = self._start(group), self.inner_step.initial_meta_state(group)
+            parameters, meta_state = self._start(group), inner_step.initial_meta_state(group)
             for step in range(steps + 1):
                 episodes = phase.play(parameters, values, generator)
                 curve[step, first : first + group] = episodes.returns.mean(dim=1)[: len(some)].numpy()
                 if step < steps:
-                    parameters, meta_state = self.adapt(episodes, step, meta_state)
+                    rate = self.inner_rate(step) if plain_rate is None else plain_rate
+                    parameters, meta_state = in_groups(
+                        inner_step, self.policies, episodes, rate, meta_params, meta_state
+                    )
         return curve
 
     def state(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 import torch
 
 from adapt.networks.task_policies import TaskPolicies
-from adapt.update_rules.episodes import Episodes
+from adapt.update_rules.episodes import Episodes, task_groups
 
 Tensors = dict[str, torch.Tensor]
 
@@ -71,3 +71,20 @@ class HandWrittenStep(ABC):
     ) -> tuple[torch.Tensor, Tensors]:
         """See `InnerStep`."""
         return self.moved(policies, episodes, rate), meta_state
+
+
+def in_groups(
+    inner_step: InnerStep,
+    policies: TaskPolicies,
+    episodes: Episodes,
+    rate: float,
+    meta_params: Tensors,
+    meta_state: Tensors,
+) -> tuple[torch.Tensor, Tensors]:
+    """The step of all tasks, a few at a time; see `InnerStep`."""
+    parts = []
+    for tasks in task_groups(episodes):
+        state = {name: tensor[tasks] for name, tensor in meta_state.items()}
+        parts.append(inner_step(policies, episodes.of(tasks), rate, meta_params, state))
+    parameters, states = zip(*parts, strict=True)
+    return torch.cat(parameters), {name: torch.cat([each[name] for each in states]) for name in meta_state}
