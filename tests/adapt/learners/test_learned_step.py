@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -120,6 +121,31 @@ def test_without_a_rate_of_its_own_the_step_stays_the_plain_one():
     assert not torch.equal(learner.parameters, theta)
     for name, tensor in learner.meta_params.items():
         assert torch.equal(tensor, mu[name]), name
+
+
+def test_at_first_only_theta_is_learned_each_phase_on_tasks_of_its_own():
+    learner = small(warm_up=0.5)
+    mu = {name: tensor.detach().clone() for name, tensor in learner.meta_params.items()}
+    theta = learner.parameters.detach().clone()
+    tasks, reset = [], learner.env.reset
+
+    def spy(ids: np.ndarray, values: np.ndarray) -> None:
+        tasks.append(values[::2, 0].copy())
+        reset(ids, values)
+
+    learner.env.reset = spy  # type: ignore[method-assign]
+    for progress in (0.0, 0.49):
+        learner.set_progress(progress)
+        iterate(learner)
+        assert all(torch.equal(e.parameters, learner._phases[0].parameters) for e in learner._phases)
+    assert len(set(np.concatenate(tasks))) == 2 * 3 * 3  # iterations, phases, tasks
+    assert not torch.equal(learner.parameters, theta)
+    assert all(torch.equal(tensor, mu[name]) for name, tensor in learner.meta_params.items())
+    tasks.clear()
+    learner.set_progress(0.5)
+    iterate(learner)
+    assert len(set(np.concatenate(tasks))) == 3
+    assert not any(torch.equal(tensor, mu[name]) for name, tensor in learner.meta_params.items())
 
 
 def test_every_stage_is_judged_by_the_truth_and_every_step_by_what_is_heard():
