@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
+from adapt.schema import Check, flag, items, number, pattern, record, table, text, variants, whole
+
 WEIGHTS = "weights.safetensors"
 META_PARAMS, META_STATE = "meta_params.", "meta_state."
 """How the names of an inner step's own arrays begin in that file, and of its memory where it goes on."""
@@ -17,6 +19,37 @@ MAX_WINDOW = 2**24
 """Numbers of the experience that one step is computed from: 64 MiB, of which there are two."""
 MAX_META = 10**6
 """Numbers of an inner step's own parameters; and of its memory."""
+MAX_TENSORS = 32
+"""Arrays of the one and of the other."""
+MAX_PARAMETERS = 10**6
+"""Of the policy."""
+
+_STEP = {"name": text(100)}
+INNER_STEPS: dict[str, Check] = {
+    "policy_gradient": record(_STEP),
+    "low_variance_curvature": record(_STEP),
+    "clipped_adam": record({**_STEP, "epochs": whole(1, 100), "clip": number(above=0.0)}),
+    "learned": record({**_STEP, "steps": whole(1, 100), "hidden": whole(1, 64), "memory": whole(1, 64)}),
+}
+GRADIENT_FIELDS: dict[str, Check] = {
+    "parameters": whole(1, MAX_PARAMETERS),
+    "layers": items(whole(1, 1024), 0, 8),
+    "rule": variants("name", INNER_STEPS),
+    "rates": items(number(above=0.0), 1, 100),
+    "rollouts": whole(1, 100),
+    "episode_steps": whole(2, 100_000),
+    "gamma": number(0.0, 1.0),
+    "gae_lambda": number(0.0, 1.0),
+    "reward_free": flag,
+}
+"""Of `adapter` in the manifest, besides its kind."""
+_TENSORS = table(
+    pattern(r"[a-z]\w{0,31}(\.[a-z]\w{0,31})?", "a plain name of an array"),
+    items(whole(1, 10**6), 1, 3),
+    MAX_TENSORS,
+)
+LEARNED_FIELDS: dict[str, Check] = {"meta_params": _TENSORS, "meta_state": _TENSORS}
+"""Shapes of what an inner step has learned, and remembers, where it does."""
 
 
 def size_problem(adapter: Mapping[str, Any], observation: int, action: int) -> str | None:

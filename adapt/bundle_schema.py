@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from adapt.bundle_gradient import GRADIENT_FIELDS, LEARNED_FIELDS
 from adapt.schema import (
     Check,
     SchemaError,
@@ -37,10 +38,6 @@ KINDS = ("belief", "memory", "none", "gradient")
 MAX_FILES = 16
 MAX_JOINTS = 64
 MAX_TERMS = 64
-MAX_PARAMETERS = 10**6
-"""Of a policy that adapts by gradients."""
-MAX_TENSORS = 32
-"""Of an inner step's own parameters, and of its memory."""
 MAX_PARTS = 16
 """Of a reward, and of each of its terms."""
 MAX_QUANTITIES = 1000
@@ -153,40 +150,13 @@ _REWARD = record(
 _KIND = {"kind": choice(*KINDS)}
 _MEMORY = {**_KIND, "hidden": _SIZE, "reward_free": flag}
 _INNER_STEP = {"name": choice("policy_gradient", "low_variance_curvature", "clipped_adam", "learned")}
-_TENSORS = table(
-    pattern(r"[a-z]\w{0,31}(\.[a-z]\w{0,31})?", "a plain name of an array"),
-    items(whole(1, 10**6), 1, 3),
-    MAX_TENSORS,
-)
-_INNER_STEPS = {
-    "policy_gradient": record(_INNER_STEP),
-    "low_variance_curvature": record(_INNER_STEP),
-    "clipped_adam": record({**_INNER_STEP, "epochs": whole(1, 100), "clip": _POSITIVE}),
-    "learned": record(
-        {**_INNER_STEP, "steps": whole(1, 100), "hidden": whole(1, 64), "memory": whole(1, 64)}
-    ),
-}
 _ADAPTER = variants(
     "kind",
     {
         "belief": record({**_MEMORY, "latent": _SIZE}, {"action_history": whole(1, MAX_HISTORY)}),
         "memory": record(_MEMORY),
         "none": record(_KIND),
-        "gradient": record(
-            {
-                **_KIND,
-                "parameters": whole(1, MAX_PARAMETERS),
-                "layers": items(whole(1, 1024), 0, 8),
-                "rule": variants("name", _INNER_STEPS),
-                "rates": items(_POSITIVE, 1, 100),
-                "rollouts": whole(1, 100),
-                "episode_steps": whole(2, 100_000),
-                "gamma": number(0.0, 1.0),
-                "gae_lambda": number(0.0, 1.0),
-                "reward_free": flag,
-            },
-            {"meta_params": _TENSORS, "meta_state": _TENSORS},
-        ),
+        "gradient": record({**_KIND, **GRADIENT_FIELDS}, LEARNED_FIELDS),
     },
 )
 _PARAMETER = record(

@@ -172,9 +172,9 @@ class GradientAdapter:
         if not (steps.is_integer() and 0 <= steps <= MOST_STEPS):
             raise AdaptError(f"steps: {steps:g}; valid: a whole number from 0 to {MOST_STEPS}")
         self.reset()
-        restored = self._stage_of(state)
-        if not np.array_equal(restored.parameters, self.parameters):
-            self._accepted.append(restored)
+        begun = self.stage.state()
+        if not all(np.array_equal(state[name], begun[name]) for name in begun):
+            self._accepted.append(self._stage_of(state))
 
     @staticmethod
     def _stage_of(state: Mapping[str, np.ndarray]) -> Stage:

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from adapt.bundle import PolicyBundle
+from adapt.bundle_gradient import INNER_STEPS as CHECKS
 from adapt.bundle_gradient import META_STATE, WEIGHTS, prefixed
-from adapt.bundle_schema import _INNER_STEPS
 from adapt.errors import AdaptError
 from adapt.export import export_learner, to_onnx
 from adapt.export_check import Stretch, check_step, record
@@ -245,10 +245,10 @@ def test_experience_of_another_policy_is_refused(exported):
 
 
 def test_manifests_name_the_inner_steps_that_there_are():
-    assert set(_INNER_STEPS) == set(INNER_STEPS)
+    assert set(CHECKS) == set(INNER_STEPS)
     for name, inner_step in INNER_STEPS.items():
         made = inner_step().manifest()
-        _INNER_STEPS[name](made, "rule")
+        CHECKS[name](made, "rule")
         assert inner_step_from_manifest(made) == inner_step()
     with pytest.raises(AdaptError, match="inner step 'sgd'; valid: policy_gradient"):
         inner_step_from_manifest({"name": "sgd"})
