@@ -3,7 +3,7 @@
 manifest.json   what the bundle is and for which robot; sha256 of every other file, and of itself; see docs/bundle.md
 step.onnx       one control step
 predict.onnx    the belief's forecast of the next observation (belief bundles that forecast)
-weights.safetensors  the parameters that adaptation starts from (gradient bundles)
+weights.safetensors  the parameters that adaptation starts from, and what its inner step has learned (gradient bundles)
 MODEL_CARD.md   what it was trained on and how it scored
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from adapt.bundle_gradient import WEIGHTS, read_parameters, size_problem
+from adapt.bundle_gradient import META_PARAMS, META_STATE, WEIGHTS, read_weights, size_problem, without_prefix
 from adapt.bundle_schema import SCHEMA, check_manifest
 from adapt.errors import BundleError
 from adapt.schema import SchemaError, shown
@@ -100,16 +100,31 @@ class PolicyBundle:
         return self.files[name]
 
     @cached_property
-    def start(self) -> np.ndarray:
-        """The parameters that adaptation by gradients starts from. Shape (P,), float32.
+    def weights(self) -> Mapping[str, np.ndarray]:
+        """What adaptation by gradients starts from, and what its inner step has learned; see `read_weights`.
 
         Raises:
             BundleError: they are not what the manifest says.
         """
         try:
-            return read_parameters(self.files[WEIGHTS], self.manifest["adapter"]["parameters"])
+            return read_weights(self.files[WEIGHTS], self.manifest["adapter"])
         except ValueError as error:
             raise BundleError(f"{self.path}: {WEIGHTS}: {error}") from error
+
+    @property
+    def start(self) -> np.ndarray:
+        """The parameters that adaptation by gradients starts from. Shape (P,), float32."""
+        return self.weights["parameters"]
+
+    @property
+    def meta_params(self) -> dict[str, np.ndarray]:
+        """The inner step's own parameters; empty where it has none."""
+        return without_prefix(META_PARAMS, self.weights)
+
+    @property
+    def meta_state(self) -> dict[str, np.ndarray]:
+        """What the inner step remembers of one robot before its first step; empty where it remembers nothing."""
+        return without_prefix(META_STATE, self.weights)
 
     def check_robot(self, spec: RobotSpec) -> None:
         """Refuses a robot that this bundle was not made for.
@@ -140,7 +155,7 @@ class PolicyBundle:
             actions = len(self.manifest["action"]["centre"])
             if problem := size_problem(self.manifest["adapter"], size, actions):
                 raise self._wrong(problem)
-            self.start  # noqa: B018 - raises
+            self.weights  # noqa: B018 - raises
         self.reward  # noqa: B018 - raises
 
     def _check_familiarity(self) -> None:

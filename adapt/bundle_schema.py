@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from adapt.bundle_gradient import GRADIENT_FIELDS, LEARNED_FIELDS
 from adapt.schema import (
     Check,
     SchemaError,
@@ -37,8 +38,6 @@ KINDS = ("belief", "memory", "none", "gradient")
 MAX_FILES = 16
 MAX_JOINTS = 64
 MAX_TERMS = 64
-MAX_PARAMETERS = 10**6
-"""Of a policy that adapts by gradients."""
 MAX_PARTS = 16
 """Of a reward, and of each of its terms."""
 MAX_QUANTITIES = 1000
@@ -150,32 +149,14 @@ _REWARD = record(
 )
 _KIND = {"kind": choice(*KINDS)}
 _MEMORY = {**_KIND, "hidden": _SIZE, "reward_free": flag}
-_INNER_STEP = {"name": choice("policy_gradient", "low_variance_curvature", "clipped_adam")}
-_INNER_STEPS = {
-    "policy_gradient": record(_INNER_STEP),
-    "low_variance_curvature": record(_INNER_STEP),
-    "clipped_adam": record({**_INNER_STEP, "epochs": whole(1, 100), "clip": _POSITIVE}),
-}
+_INNER_STEP = {"name": choice("policy_gradient", "low_variance_curvature", "clipped_adam", "learned")}
 _ADAPTER = variants(
     "kind",
     {
         "belief": record({**_MEMORY, "latent": _SIZE}, {"action_history": whole(1, MAX_HISTORY)}),
         "memory": record(_MEMORY),
         "none": record(_KIND),
-        "gradient": record(
-            {
-                **_KIND,
-                "parameters": whole(1, MAX_PARAMETERS),
-                "layers": items(whole(1, 1024), 0, 8),
-                "rule": variants("name", _INNER_STEPS),
-                "rates": items(_POSITIVE, 1, 100),
-                "rollouts": whole(1, 100),
-                "episode_steps": whole(2, 100_000),
-                "gamma": number(0.0, 1.0),
-                "gae_lambda": number(0.0, 1.0),
-                "reward_free": flag,
-            }
-        ),
+        "gradient": record({**_KIND, **GRADIENT_FIELDS}, LEARNED_FIELDS),
     },
 )
 _PARAMETER = record(

@@ -9,7 +9,7 @@ import tyro
 
 from adapt.commands.common import print_json
 from adapt.commands.deployment import Demo, Deploy, Echo, Hil, Latency, Replay, SimRobot
-from adapt.commands.examination import Experts, Familiarity, Rehearse
+from adapt.commands.examination import Course, Experts, Familiarity, Rehearse
 from adapt.commands.learning import (
     Compare,
     Evaluate,
@@ -27,6 +27,7 @@ _COMMANDS = {
     "experts": Experts,
     "export": Export,
     "familiarity": Familiarity,
+    "course": Course,
     "rehearse": Rehearse,
     "deploy": Deploy,
     "sim-robot": SimRobot,

@@ -95,8 +95,9 @@ def make_bundle(
         files["predict.onnx"] = to_onnx(forecast, _forecast_example(signature, family))
     adapter = _adapter(signature, forecast is not None)
     if isinstance(step, GradientStep):
-        files[WEIGHTS] = safetensors.numpy.save({"parameters": step.start.numpy()})
-        adapter |= learner.adaptation()  # type: ignore[attr-defined]
+        adaptation, arrays = learner.adaptation()  # type: ignore[attr-defined]
+        files[WEIGHTS] = safetensors.numpy.save({"parameters": step.start.numpy(), **arrays})
+        adapter |= adaptation
     manifest = _manifest(family, adapter, training, commit)
     if not signature.reward_free and family.measured_reward is not None:
         manifest["reward"] = family.measured_reward.manifest()

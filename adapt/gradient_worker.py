@@ -12,17 +12,18 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
 from adapt.errors import AdaptError
 from adapt.online.pipes import read_arrays, write_arrays
+from adapt.online.proposal import Proposal
 
 _NICE = 10
 _PR_SET_PDEATHSIG = 1
 
-Propose = Callable[[Mapping[str, np.ndarray]], tuple[np.ndarray | None, dict[str, Any]]]
+Propose = Callable[[Mapping[str, np.ndarray]], Proposal]
 
 
 def serve(propose: Propose, requests: IO[bytes], answers: IO[bytes]) -> None:
@@ -32,16 +33,12 @@ def serve(propose: Propose, requests: IO[bytes], answers: IO[bytes]) -> None:
             arrays = read_arrays(requests)
         except EOFError:
             return
-        found: dict[str, np.ndarray] = {}
         try:
-            parameters, report = propose(arrays)
-            if parameters is not None:
-                found["parameters"] = parameters
+            proposal = propose(arrays)
         except (AdaptError, ArithmeticError, LookupError, RuntimeError, ValueError) as error:
             line = " ".join(f"{type(error).__name__}: {error}".split())
-            report = {"error": "".join(c for c in line if c.isprintable())[:500]}
-        found["report"] = np.frombuffer(json.dumps(report, allow_nan=False).encode(), np.uint8)
-        write_arrays(answers, found)
+            proposal = Proposal(None, {"error": "".join(c for c in line if c.isprintable())[:500]})
+        write_arrays(answers, proposal.arrays())
 
 
 def make_propose(path: str, digest: str, settings: str) -> Propose:
@@ -61,7 +58,7 @@ def make_propose(path: str, digest: str, settings: str) -> Propose:
     except AdaptError as error:
         problem = error
 
-    def refuse(arrays: Mapping[str, np.ndarray]) -> tuple[None, dict[str, Any]]:
+    def refuse(arrays: Mapping[str, np.ndarray]) -> Proposal:
         raise problem
 
     return refuse

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
 
 from adapt.bundle import PolicyBundle
+from adapt.bundle_gradient import META_PARAMS, META_STATE, WEIGHTS, without_prefix
 from adapt.errors import AdaptError
 from adapt.networks.task_policies import TaskPolicies
 from adapt.online.adapters import bundle_graph
 from adapt.online.gates import Gate, GateSettings, Recorded, as_data, judge_proposal
+from adapt.online.proposal import Proposal
 from adapt.update_rules import inner_step_from_manifest
 from adapt.update_rules.episodes import Episodes, Played, judge
+from adapt.update_rules.inner_step import Tensors
 
 SCALES = (1.0, 0.5, 0.25, 0.125)
 """Shares of a step that are tried, the longest first, until one passes the gates."""
@@ -38,11 +40,14 @@ class Proposer:
         self._step_limit = np.array(robot["command_rate"])[driven] * robot["control_period"] / half_range
         self._adapter, self._settings = adapter, settings
         self._policies = TaskPolicies(bundle.observation.size, len(half_range), adapter["layers"])
-        if self._policies.size != adapter["parameters"]:
-            raise AdaptError(
-                f"{bundle.path}: adapter.parameters: {adapter['parameters']}; layers have {self._policies.size}"
-            )
         self._inner_step = inner_step_from_manifest(adapter["rule"])
+        self._meta_params = _as_tensors(
+            f"{bundle.path}: {WEIGHTS}: {META_PARAMS}",
+            bundle.meta_params,
+            self._inner_step.initial_meta_params(self._policies),
+        )
+        state = {name: array[None] for name, array in bundle.meta_state.items()}
+        _as_tensors(f"{bundle.path}: {WEIGHTS}: {META_STATE}", state, self._inner_step.initial_meta_state(1))
         self._graph = bundle_graph(
             bundle,
             "step.onnx",
@@ -51,11 +56,12 @@ class Proposer:
             ("parameters",),
         )
 
-    def __call__(self, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray | None, dict[str, Any]]:
-        """A proposal, shape (P,), and the report on it; None where no share of the step passes the gates.
+    def __call__(self, arrays: Mapping[str, np.ndarray]) -> Proposal:
+        """A proposal; without parameters where no share of the step passes the gates.
 
         Args:
-            arrays: `Window.arrays()`, `parameters` that played, shape (P,), and the number `step` of the update from 0.
+            arrays: `Window.arrays()`, `parameters` that played, shape (P,), what the inner step remembers with them, by
+                prefix, and the number `step` of the update from 0.
 
         Raises:
             AdaptError: the network that learns is not the graph that acted.
@@ -64,7 +70,10 @@ class Proposer:
         start = arrays["parameters"]
         episodes = self._episodes(arrays)
         rate = self._adapter["rates"][min(int(arrays["step"]), len(self._adapter["rates"]) - 1)]
-        moved = self._inner_step(self._policies, episodes, rate)[0].numpy()
+        state = {name: array[None] for name, array in without_prefix(META_STATE, arrays).items()}
+        remembered = _as_tensors(META_STATE, state, self._inner_step.initial_meta_state(1))
+        (moved,), remembers = self._inner_step(self._policies, episodes, rate, self._meta_params, remembered)
+        moved = moved.numpy()
         recorded, gates, passed = self._recorded(arrays, episodes), list[Gate](), False
         candidate, scale = moved, 0.0
         for scale in SCALES:
@@ -79,7 +88,8 @@ class Proposer:
             "gates": as_data(gates),
             "seconds": round(time.perf_counter() - began, 4),
         }
-        return (candidate if passed else None), report
+        meta_state = {name: tensor[0].numpy() for name, tensor in remembers.items()}
+        return Proposal(candidate, report, meta_state) if passed else Proposal(None, report)
 
     def _episodes(self, arrays: Mapping[str, np.ndarray]) -> Episodes:
         adapter, alive = self._adapter, self._by_time(arrays["alive"])[..., 0]
@@ -123,3 +133,13 @@ class Proposer:
             parts.append(self._graph(observation=rows, parameters=np.tile(parameters, (len(rows), 1)))[:2])
         mean, log_std = (np.concatenate(part) for part in zip(*parts, strict=True))
         return mean, log_std
+
+
+def _as_tensors(where: str, arrays: Mapping[str, np.ndarray], expected: Tensors) -> Tensors:
+    """Of an inner step's own arrays; they must be those that it has."""
+    for name in (*expected, *arrays):
+        found = None if name not in arrays else arrays[name].shape
+        needed = None if name not in expected else tuple(expected[name].shape)
+        if found != needed:
+            raise AdaptError(f"{where}{name}: {found or 'none'}; the inner step has {needed or 'none'}")
+    return {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}

@@ -20,7 +20,7 @@ from adapt.online.controller import AdaptiveController
 from adapt.online.gradient import GradientAdapter
 from adapt.online.learning import OnRobotLearning
 from adapt.online.learning_settings import LearningSettings
-from adapt.online.update_worker import Proposal
+from adapt.online.proposal import Proposal
 from adapt.proposer import Proposer
 from adapt.statistics import bootstrap, mean
 from adapt.train import read_run, trained_family
@@ -125,7 +125,7 @@ class _AtOnce:
         self._answer: Proposal | None = None
 
     def submit(self, arrays: Mapping[str, np.ndarray]) -> None:
-        self._answer = Proposal(*self._propose(arrays))
+        self._answer = self._propose(arrays)
 
     def poll(self) -> Proposal | None:
         answer, self._answer = self._answer, None
@@ -190,5 +190,7 @@ def _opened(run: Path) -> tuple[PolicyBundle, TaskFamily]:
     bundle = load_bundle(run / "bundle")
     kind = bundle.manifest["adapter"]["kind"]
     if kind != "gradient":
-        raise RunError(f"{run}: its policy adapts by {kind!r}; expected 'gradient' (maml, promp or reptile)")
+        raise RunError(
+            f"{run}: its policy adapts by {kind!r}; expected 'gradient' (maml, promp, reptile or learned_step)"
+        )
     return bundle, trained_family(config)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from adapt.online.controller import AdaptiveController
-from adapt.online.gradient import GradientAdapter
+from adapt.online.gradient import GradientAdapter, Stage
 from robots import RobotSpec
 from ros_bridge.bag_events import Kind, Outcome
 from ros_bridge.control_loop import ControlLoop, Output
@@ -33,7 +33,7 @@ class RecordedLoop(ControlLoop):
         self._tell = tell
         adapter = controller.adapter
         self._gradient = adapter if isinstance(adapter, GradientAdapter) else None
-        self._acts_by: np.ndarray | None = None
+        self._acts_by: Stage | None = None
         self._explores = 0.0
 
     def start(self) -> None:
@@ -42,7 +42,7 @@ class RecordedLoop(ControlLoop):
 
     def hear(self, reading: Reading, now: float, arrival: float) -> Output | None:
         adapter = self._gradient
-        acts_by = None if adapter is None else adapter.parameters
+        acts_by = None if adapter is None else adapter.stage
         with self._told(Kind.JOINTS, arrival, now) as answer:
             answer.output = super().hear(reading, now, arrival)
             if adapter is not None and acts_by is not None:
@@ -85,16 +85,12 @@ class RecordedLoop(ControlLoop):
         with self._told(Kind.FREEZE if frozen else Kind.UNFREEZE):
             super().freeze(frozen)
 
-    def _tell_parameters(self, adapter: GradientAdapter, acts_by: np.ndarray) -> None:
+    def _tell_parameters(self, adapter: GradientAdapter, acts_by: Stage) -> None:
         """What this step was acted by, if it is something else than what the last one was; told before the step."""
         if acts_by is self._acts_by and adapter.exploration == self._explores:
             return
         self._acts_by, self._explores = acts_by, adapter.exploration
-        state = {
-            "parameters": acts_by,
-            "steps": np.array([adapter.steps], np.float32),
-            "exploration": np.array([adapter.exploration], np.float32),
-        }
+        state = acts_by.state() | {"exploration": np.array([adapter.exploration], np.float32)}
         self._tell(Kind.PARAMETERS, 0.0, 0.0, "", Outcome.NOTHING, None, state)
 
     @contextmanager

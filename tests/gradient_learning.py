@@ -13,7 +13,7 @@ from adapt.online.experience import Window
 from adapt.online.gradient import Acted, GradientAdapter
 from adapt.online.learning import OnRobotLearning
 from adapt.online.learning_settings import LearningSettings
-from adapt.online.update_worker import Proposal
+from adapt.online.proposal import Proposal
 
 Answer = Proposal | Callable[[Mapping[str, np.ndarray]], Proposal]
 

@@ -98,6 +98,9 @@ def small_gradient(family: TaskFamily, name: str = "reptile", seed: int = 0) -> 
     assert isinstance(learner, GradientMetaLearner)
     learner.collect()
     learner.update()
+    with torch.no_grad():
+        for tensor in learner.meta_params.values():  # of a step that is visibly not the plain one
+            tensor += 0.2 * torch.randn(tensor.shape, generator=torch.Generator().manual_seed(seed))
     return learner
 
 

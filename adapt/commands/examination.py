@@ -1,4 +1,4 @@
-"""Commands of who looks closely at a policy before it moves a robot: experts, familiarity, rehearse."""
+"""Commands of who looks closely at a policy before it moves a robot: experts, familiarity, course, rehearse."""
 
 from __future__ import annotations
 
@@ -78,6 +78,40 @@ class Familiarity:
 
 
 @dataclass
+class Course:
+    """What inner steps lead to on held-out tasks: the return after each, and how much robot time it has taken.
+
+    Many simulations at a time, without the gates and trials of a robot's. Writes course.json into the run.
+    """
+
+    run_folder: Annotated[Positional[Path], tyro.conf.arg(name="run")]
+    """Folder of a run of maml, promp, reptile or learned_step."""
+    robots: int = 32
+    """Held-out tasks."""
+    steps: int = 8
+    """Inner steps."""
+    seed: int = 0
+    """Of tasks, starts and exploration."""
+    plain: tuple[float, ...] = ()
+    """Besides, plain policy gradients from the same parameters, with these learning rates."""
+    fix: tuple[str, ...] = ()
+    """Parameters that all robots have alike, NAME=VALUE in SI units."""
+    out: Path | None = None
+    """Where the JSON goes. Default: course.json in the run."""
+    json: bool = False
+
+    def run(self) -> dict[str, Any]:
+        from adapt.course import CourseRequest, report_lines, take_course
+
+        fixed = dict(map(_setting, self.fix))
+        request = CourseRequest(self.robots, self.steps, self.seed, self.plain, fixed, self.out)
+        path, result = take_course(self.run_folder, request)
+        if not self.json:
+            print_report(report_lines(result), path)
+        return result
+
+
+@dataclass
 class Rehearse:
     """Have a bundle that adapts by gradients do so on simulated robots: the return that they measure, and the true one.
 
@@ -85,7 +119,7 @@ class Rehearse:
     """
 
     run_folder: Annotated[Positional[Path], tyro.conf.arg(name="run")]
-    """Folder of a run of maml, promp or reptile with a bundle (`adapt export`)."""
+    """Folder of a run of maml, promp, reptile or learned_step with a bundle (`adapt export`)."""
     robots: int = 16
     """Held-out tasks."""
     minutes: float = 5.0

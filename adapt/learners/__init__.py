@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adapt.errors import AdaptError
 from adapt.learners.bounds import BoundConfig, build_dr, build_oracle
+from adapt.learners.learned_step import LearnedStepConfig, LearnedStepLearner
 from adapt.learners.maml import MAMLConfig, MAMLLearner
 from adapt.learners.promp import ProMPConfig, ProMPLearner
 from adapt.learners.reptile import ReptileConfig, ReptileLearner
@@ -57,6 +58,10 @@ LEARNERS: dict[str, LearnerKind] = {
     "promp": LearnerKind(
         ProMPLearner, ProMPConfig(),
         about="as MAML, with low-variance curvature and proximal meta-steps",
+    ),
+    "learned_step": LearnerKind(
+        LearnedStepLearner, LearnedStepConfig(),
+        about="start parameters, and a learned policy gradient that adapts them over a course of several steps",
     ),
     "reptile": LearnerKind(
         ReptileLearner, ReptileConfig(),

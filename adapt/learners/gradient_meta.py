@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from adapt.bundle_gradient import META_PARAMS, META_STATE, prefixed
 from adapt.learners.phase import Phase
 from adapt.learners.setup import Setup
 from adapt.networks.gradient_step import GradientStep
@@ -20,7 +21,9 @@ from adapt.networks.normaliser import RunningNorm
 from adapt.networks.task_policies import TaskPolicies
 from adapt.ranges import ranged
 from adapt.update_rules import InnerStep
-from adapt.update_rules.episodes import Episodes, groups
+from adapt.update_rules.episodes import Episodes
+from adapt.update_rules.inner_step import Tensors, in_groups
+from adapt.update_rules.policy_gradient import PolicyGradient
 from sim_tasks.trial_env import TrialVecEnv
 
 _STREAM, _EVALUATION_STREAM = 5, 6
@@ -74,6 +77,8 @@ class GradientMetaLearner(ABC):
         self.policies = TaskPolicies(observation, action, config.hidden)
         self.parameters = self.policies.initial(config.std)
         """What adaptation starts from, theta. Shape (P,)."""
+        self.meta_params = self.inner_step.initial_meta_params(self.policies)
+        """Of the inner step: what of it is meta-trained besides."""
         self.norm = RunningNorm(observation) if config.normalise else None
         self._phase = self._phase_of(self.env, config.tasks)
         self._phases: list[Episodes] = []
@@ -91,10 +96,16 @@ class GradientMetaLearner(ABC):
         """One control step, with the parameters from outside."""
         return GradientStep(self.policies, self._phase.normalise, self.parameters.detach().clone())
 
-    def adaptation(self) -> dict[str, Any]:
-        """What whoever goes on adapting has to know, for a bundle's manifest."""
+    def adaptation(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What whoever goes on adapting has to know, for a bundle's manifest; and the inner step's own arrays."""
         config = self._shared
-        return {
+        params = {name: tensor.detach().numpy() for name, tensor in self.meta_params.items()}
+        state = {name: tensor[0].numpy() for name, tensor in self.inner_step.initial_meta_state(1).items()}
+        own = {"meta_params": params, "meta_state": state}
+        shapes = {
+            field: {n: list(a.shape) for n, a in arrays.items()} for field, arrays in own.items() if arrays
+        }
+        manifest = {
             "parameters": self.policies.size,
             "layers": list(config.hidden),
             "rule": self.inner_step.manifest(),
@@ -103,7 +114,9 @@ class GradientMetaLearner(ABC):
             "episode_steps": self.env.episode_steps,
             "gamma": config.gamma,
             "gae_lambda": config.gae_lambda,
+            **shapes,
         }
+        return manifest, prefixed(META_PARAMS, params) | prefixed(META_STATE, state)
 
     @property
     @abstractmethod
@@ -114,10 +127,14 @@ class GradientMetaLearner(ABC):
     def meta_step(self, phases: list[Episodes], adapted: torch.Tensor) -> dict[str, float]:
         """Improves the start parameters; phases in order of time, adapted parameters (B, P). Returns metrics."""
 
-    def adapt(self, episodes: Episodes, step: int) -> torch.Tensor:
-        """Inner step number `step`, from 0, of the parameters that played; the new ones, shape (B, P)."""
-        inner_step, rate = self.inner_step, self.inner_rate(step)
-        return torch.cat([inner_step(self.policies, part, rate) for (part,) in groups([episodes])])
+    def adapt(self, episodes: Episodes, step: int, meta_state: Tensors) -> tuple[torch.Tensor, Tensors]:
+        """Inner step number `step`, from 0, of the parameters that played.
+
+        Returns:
+            The new ones, shape (B, P), and the inner step's next meta-state.
+        """
+        rate = self.inner_rate(step)
+        return in_groups(self.inner_step, self.policies, episodes, rate, self.meta_params, meta_state)
 
     def set_progress(self, fraction: float) -> None:
         """How much of the training is behind us, in [0, 1]."""
@@ -129,9 +146,10 @@ class GradientMetaLearner(ABC):
         first = np.arange(0, env.robots, config.rollouts)
         values = env.family.draw(env.random.rows(first), config.tasks, env.split)
         parameters, self._phases = self._start(config.tasks), []
+        meta_state = self.inner_step.initial_meta_state(config.tasks)
         for step in range(config.inner_steps):
             self._phases.append(self._phase.play(parameters, values))
-            parameters = self.adapt(self._phases[-1], step)
+            parameters, meta_state = self.adapt(self._phases[-1], step, meta_state)
         if self.plays_adapted:
             self._phases.append(self._phase.play(parameters, values, by_truth=True))
         self._adapted = parameters
@@ -152,7 +170,9 @@ class GradientMetaLearner(ABC):
             "action_std": float(torch.exp(log_std).mean()),
         }
 
-    def adaptation_curve(self, tasks: np.ndarray, steps: int, seed: int, split: str = "test") -> np.ndarray:
+    def adaptation_curve(
+        self, tasks: np.ndarray, steps: int, seed: int, split: str = "test", plain_rate: float | None = None
+    ) -> np.ndarray:
         """Mean return over R episodes of tasks, after 0 to `steps` inner steps, on an environment of its own.
 
         Args:
@@ -160,10 +180,13 @@ class GradientMetaLearner(ABC):
             steps: may be more than were taken in training.
             seed: of starts and actions.
             split: what the tasks are of.
+            plain_rate: of plain policy gradients in place of the learner's own inner steps.
 
         Returns:
             Shape (steps + 1, n).
         """
+        plain = plain_rate is not None
+        inner_step, meta_params = (PolicyGradient(), {}) if plain else (self.inner_step, self.meta_params)
         generator = torch.Generator().manual_seed(seed)
         group = min(self._shared.tasks, len(tasks))
         phase = self._phase_of(self._environment(group, seed, _EVALUATION_STREAM, split), group)
@@ -173,18 +196,22 @@ class GradientMetaLearner(ABC):
             values = np.resize(
                 some, (group, tasks.shape[1])
             )  # a last group that is smaller repeats its tasks
-            parameters = self._start(group)
+            parameters, meta_state = self._start(group), inner_step.initial_meta_state(group)
             for step in range(steps + 1):
                 episodes = phase.play(parameters, values, generator)
                 curve[step, first : first + group] = episodes.returns.mean(dim=1)[: len(some)].numpy()
                 if step < steps:
-                    parameters = self.adapt(episodes, step)
+                    rate = self.inner_rate(step) if plain_rate is None else plain_rate
+                    parameters, meta_state = in_groups(
+                        inner_step, self.policies, episodes, rate, meta_params, meta_state
+                    )
         return curve
 
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""
         return {
             "parameters": self.parameters.detach().clone(),
+            "meta_params": {name: tensor.detach().clone() for name, tensor in self.meta_params.items()},
             "env": self.env.state(),
             "norm": self.norm.state_dict() if self.norm is not None else {},
             "torch_rng": torch.get_rng_state(),
@@ -193,6 +220,9 @@ class GradientMetaLearner(ABC):
     def restore(self, state: dict[str, Any]) -> None:
         """Inverse of `state`."""
         self.replace_parameters(torch.as_tensor(state["parameters"]))
+        with torch.no_grad():
+            for name, tensor in self.meta_params.items():
+                tensor.copy_(torch.as_tensor(state["meta_params"][name]))
         self.env.restore(state["env"])
         if self.norm is not None:
             self.norm.load_state_dict(state["norm"])

@@ -8,14 +8,13 @@ matrix: the rest vanishes, as the divergence has its minimum there. First order,
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 
 from adapt.learners.gradient_meta import GradientMetaConfig, GradientMetaLearner
 from adapt.learners.setup import Setup
-from adapt.learners.trpo import TRPOConfig, trust_region_step
+from adapt.learners.trpo import Product, TRPOConfig, hessian, trust_region_step
 from adapt.networks.task_policies import Gaussian, TaskPolicies
 from adapt.update_rules.episodes import Episodes, groups
 from adapt.update_rules.policy_gradient import (
@@ -23,9 +22,6 @@ from adapt.update_rules.policy_gradient import (
     policy_gradient_loss,
     policy_gradient_steps,
 )
-
-Product = Callable[[torch.Tensor], torch.Tensor]
-"""Of a symmetric matrix with a vector."""
 
 
 @dataclass(frozen=True)
@@ -119,16 +115,6 @@ def adapted_curvature(
         for step in reversed(inner):
             vector = vector - rate * step(vector)
         return vector.sum(dim=0)
-
-    return product
-
-
-def hessian(losses: torch.Tensor, parameters: torch.Tensor) -> Product:
-    """Products of the tasks' Hessians with vectors; losses (B,), parameters and vectors (B, P)."""
-    (gradient,) = torch.autograd.grad(losses.sum(), parameters, create_graph=True)
-
-    def product(vector: torch.Tensor) -> torch.Tensor:
-        return torch.autograd.grad(gradient, parameters, vector, retain_graph=True)[0]
 
     return product
 

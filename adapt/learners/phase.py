@@ -35,7 +35,6 @@ class Phase:
         self._policies, self.normalise = policies, normalise
         self._gamma, self._gae_lambda = gamma, gae_lambda
 
-    @torch.no_grad()
     def play(
         self,
         parameters: torch.Tensor,
@@ -52,13 +51,29 @@ class Phase:
             by_truth: whether actions are judged by the true reward; otherwise by what a policy hears of it, where it
                 hears any: all that it can adapt on. `Episodes.returns` are true in either case.
         """
+        played, told = self._act(parameters, values, generator)
+        return self._judged(played, played.rewards if by_truth else told)
+
+    def play_for_both(
+        self, parameters: torch.Tensor, values: np.ndarray, generator: torch.Generator | None = None
+    ) -> tuple[Episodes, Episodes]:
+        """One phase, judged by what a policy hears, and by the truth; see `play`."""
+        played, told = self._act(parameters, values, generator)
+        heard = self._judged(played, told)
+        return heard, heard if told is played.rewards else self._judged(played, played.rewards)
+
+    @torch.no_grad()
+    def _act(
+        self, parameters: torch.Tensor, values: np.ndarray, generator: torch.Generator | None
+    ) -> tuple[Played, torch.Tensor]:
+        """What was done, with its true rewards; and what a policy hears of them, the same where it hears none."""
         env, each = self.env, (self.tasks, self.episodes)
         shape = (self.tasks, env.episode_steps, self.episodes)
         observation = torch.empty(*shape, env.observation.shape[1])
         mean = torch.empty(*shape, env.previous_action.shape[1])
         action = torch.empty_like(mean)
         rewards, told, alive = torch.zeros(3, *shape)
-        hears = env.family.reward_measurable and not by_truth
+        hears = env.family.reward_measurable
         counts = np.ones(env.robots, dtype=bool)
         log_std = self._policies.distribution(parameters, observation[:, 0]).log_std
         env.reset(np.arange(env.robots), np.repeat(values, self.episodes, axis=0))
@@ -72,10 +87,13 @@ class Phase:
                 told[:, t] = torch.from_numpy(np.where(counts, transition.heard_reward, 0.0)).view(each)
             alive[:, t] = torch.from_numpy(counts).view(each)
             counts &= ~transition.terminated
-        judged = told if hears else rewards
         inputs = self.normalise(observation)
-        played = Played(parameters, observation, inputs, action, mean, log_std, judged, alive)
-        episodes = judge(played, self._gamma, self._gae_lambda)
-        return dataclasses.replace(
-            episodes, returns=rewards.sum(dim=1), reward=float(rewards.sum() / alive.sum())
-        )
+        played = Played(parameters, observation, inputs, action, mean, log_std, rewards, alive)
+        return played, told if hears else rewards
+
+    @torch.no_grad()
+    def _judged(self, played: Played, rewards: torch.Tensor) -> Episodes:
+        """By some rewards; returns are true in any case."""
+        true, alive = played.rewards, played.alive
+        episodes = judge(dataclasses.replace(played, rewards=rewards), self._gamma, self._gae_lambda)
+        return dataclasses.replace(episodes, returns=true.sum(dim=1), reward=float(true.sum() / alive.sum()))

@@ -15,6 +15,9 @@ from adapt.ranges import ranged
 _RESIDUAL = 1e-10
 """Squared residual at which conjugate gradients stop; rllab."""
 
+Product = Callable[[torch.Tensor], torch.Tensor]
+"""Of a symmetric matrix with a vector."""
+
 
 @dataclass(frozen=True)
 class TRPOConfig:
@@ -44,9 +47,17 @@ class Step:
     """How often the step was shortened; `max_backtracks` if none was found."""
 
 
-def conjugate_gradients(
-    product: Callable[[torch.Tensor], torch.Tensor], right: torch.Tensor, iterations: int
-) -> torch.Tensor:
+def hessian(losses: torch.Tensor, parameters: torch.Tensor) -> Product:
+    """Products of the tasks' Hessians with vectors; losses (B,), parameters and vectors (B, P)."""
+    (gradient,) = torch.autograd.grad(losses.sum(), parameters, create_graph=True)
+
+    def product(vector: torch.Tensor) -> torch.Tensor:
+        return torch.autograd.grad(gradient, parameters, vector, retain_graph=True)[0]
+
+    return product
+
+
+def conjugate_gradients(product: Product, right: torch.Tensor, iterations: int) -> torch.Tensor:
     """Solves A x = b for a positive definite A that is known by its products (Hestenes and Stiefel 1952).
 
     Args:
@@ -72,7 +83,7 @@ def conjugate_gradients(
 def trust_region_step(
     parameters: torch.Tensor,
     gradient: torch.Tensor,
-    curvature: Callable[[torch.Tensor], torch.Tensor],
+    curvature: Product,
     evaluate: Callable[[torch.Tensor], tuple[float, float]],
     config: TRPOConfig,
 ) -> Step:

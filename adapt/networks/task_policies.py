@@ -51,10 +51,9 @@ class TaskPolicies:
     def __init__(self, observation: int, action: int, hidden: Sequence[int]):
         self._layers = list(itertools.pairwise((observation, *hidden, action)))
         self._action = action
-        self._lengths = [n for inputs, outputs in self._layers for n in (inputs * outputs, outputs)] + [
-            action
-        ]
-        self.size = sum(self._lengths)
+        self.lengths = [n for inputs, outputs in self._layers for n in (inputs * outputs, outputs)] + [action]
+        """Of its tensors in the parameter vector: weights and biases of each layer, then the log standard deviation."""
+        self.size = sum(self.lengths)
         """Length of a task's parameter vector, P."""
 
     def initial(self, std: float) -> torch.Tensor:
@@ -72,7 +71,7 @@ class TaskPolicies:
             parameters: shape (B, P).
             inputs: observations, normalised if the learner does that. Shape (B, M, O).
         """
-        parts = parameters.split(self._lengths, dim=1)
+        parts = parameters.split(self.lengths, dim=1)
         hidden = inputs
         for index, (width_in, width_out) in enumerate(self._layers):
             weight = parts[2 * index].view(-1, width_in, width_out)

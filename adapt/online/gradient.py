@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from adapt.bundle import PolicyBundle
+from adapt.bundle_gradient import META_STATE, prefixed, without_prefix
 from adapt.errors import AdaptError
 from adapt.online.adapters import bundle_graph, check_state
 
@@ -37,11 +38,21 @@ class Acted:
 
 
 @dataclass(frozen=True)
-class _Accepted:
+class Stage:
+    """Where a course of inner steps has led."""
+
     parameters: np.ndarray
-    """Shape (N, P)."""
+    """Shape (N, P), float32."""
     steps: int
-    """Accepted steps from the start to here."""
+    """Steps from the start to here."""
+    meta_state: Mapping[str, np.ndarray]
+    """What the inner step remembers of them, by its name for it. Shapes (N, ...), float32."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """As named arrays; copies."""
+        arrays = {"parameters": self.parameters, **prefixed(META_STATE, self.meta_state)}
+        steps = {"steps": np.array([self.steps], np.float32)}
+        return {name: array.copy() for name, array in arrays.items()} | steps
 
 
 class GradientAdapter:
@@ -51,9 +62,10 @@ class GradientAdapter:
         outputs = ("action", "log_std", "inputs")
         inputs = ("observation", "parameters")
         self._step = bundle_graph(bundle, "step.onnx", inputs, outputs, inputs)
-        self._start = bundle.start
-        self._accepted = [_Accepted(np.tile(self._start, (robots, 1)), 0)]
-        self._trial: np.ndarray | None = None
+        start = {name: np.tile(each, (robots, *[1] * each.ndim)) for name, each in bundle.meta_state.items()}
+        self._start = Stage(np.tile(bundle.start, (robots, 1)), 0, start)
+        self._accepted = [self._start]
+        self._trial: Stage | None = None
         self._random = np.random.default_rng(seed)
         self.exploration = 0.0
         """Standard deviations of exploration in those of the policy; 0: it acts by the mean."""
@@ -61,9 +73,14 @@ class GradientAdapter:
         """Of the last control step."""
 
     @property
+    def stage(self) -> Stage:
+        """What is acted by."""
+        return self._accepted[-1] if self._trial is None else self._trial
+
+    @property
     def parameters(self) -> np.ndarray:
         """What is acted by. Shape (N, P), float32."""
-        return self._accepted[-1].parameters if self._trial is None else self._trial
+        return self.stage.parameters
 
     @property
     def steps(self) -> int:
@@ -75,20 +92,23 @@ class GradientAdapter:
         """Whether what is acted by is neither accepted nor rolled back yet."""
         return self._trial is not None
 
-    def propose(self, parameters: np.ndarray) -> None:
+    def propose(self, parameters: np.ndarray, meta_state: Mapping[str, np.ndarray] | None = None) -> None:
         """Acts by other parameters, shape (N, P), from the next control step on: on trial.
+
+        `meta_state`: what the inner step remembers with them, shapes (N, ...); None: nothing, where it has no memory.
 
         Raises:
             AdaptError: not all numbers are finite, or it is another shape; nothing has changed.
         """
-        check_state({"parameters": parameters}, {"parameters": self._accepted[-1].parameters})
-        self._trial = parameters.copy()
+        trial = Stage(parameters, self.steps + 1, dict(meta_state or {}))
+        check_state(trial.state(), self._start.state())
+        self._trial = self._stage_of(trial.state())
 
     def accept(self) -> bool:
         """Keeps what is on trial; whether there was anything."""
         if self._trial is None:
             return False
-        self._accepted = [*self._accepted, _Accepted(self._trial, self.steps + 1)][-KEPT:]
+        self._accepted = [*self._accepted, self._trial][-KEPT:]
         self._trial = None
         return True
 
@@ -104,9 +124,12 @@ class GradientAdapter:
 
     def reset(self, ids: np.ndarray | slice = slice(None)) -> None:
         """Robots `ids` act by the start parameters, and nothing else is kept of any."""
-        parameters = self.parameters.copy()
-        parameters[ids] = self._start
-        self._accepted, self._trial = [_Accepted(parameters, 0)], None
+        now, start = self.stage.state(), self._start.state()
+        for name in now:
+            if name != "steps":
+                now[name][ids] = start[name][ids]
+        now["steps"] = start["steps"]
+        self._accepted, self._trial = [self._stage_of(now)], None
 
     def act(
         self,
@@ -132,9 +155,11 @@ class GradientAdapter:
         return
 
     def state(self) -> dict[str, np.ndarray]:
-        """The accepted parameters, and how many steps led there; what is on trial has not proven itself."""
-        accepted = self._accepted[-1]
-        return {"parameters": accepted.parameters.copy(), "steps": np.array([accepted.steps], np.float32)}
+        """The accepted parameters, how many steps led there, and what the inner step remembers of them.
+
+        What is on trial has not proven itself.
+        """
+        return self._accepted[-1].state()
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Inverse of `state`; the start can be gone back to.
@@ -147,6 +172,11 @@ class GradientAdapter:
         if not (steps.is_integer() and 0 <= steps <= MOST_STEPS):
             raise AdaptError(f"steps: {steps:g}; valid: a whole number from 0 to {MOST_STEPS}")
         self.reset()
-        restored = _Accepted(state["parameters"].copy(), int(steps))
-        if not np.array_equal(restored.parameters, self.parameters):
-            self._accepted.append(restored)
+        begun = self.stage.state()
+        if not all(np.array_equal(state[name], begun[name]) for name in begun):
+            self._accepted.append(self._stage_of(state))
+
+    @staticmethod
+    def _stage_of(state: Mapping[str, np.ndarray]) -> Stage:
+        remembered = {name: array.copy() for name, array in without_prefix(META_STATE, state).items()}
+        return Stage(state["parameters"].copy(), int(state["steps"][0]), remembered)

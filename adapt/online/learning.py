@@ -5,19 +5,21 @@ Every proposal, its gates and what became of it are events of an audit log. One 
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from adapt.bundle import PolicyBundle
+from adapt.bundle_gradient import META_STATE, prefixed
 from adapt.errors import AdaptError
 from adapt.online.experience import Window
 from adapt.online.gradient import GradientAdapter
+from adapt.online.learning_phase import RECORDED, Phase
 from adapt.online.learning_settings import LearningSettings
+from adapt.online.proposal import Proposal
 from adapt.online.trial import BLOCKS, at_a_block, fallen, limited_more
-from adapt.online.update_worker import Proposal, Updates, open_worker
+from adapt.online.update_worker import Updates, open_worker
 from robots.safety import Reason
 
 LEAST_USABLE = 0.8
@@ -26,24 +28,6 @@ LEAST_DRIVEN = 0.2
 """Share of a window's steps in which the policy has to drive, and not the safe mode."""
 
 Event = dict[str, Any]
-
-
-class Phase(enum.Enum):
-    """What is going on."""
-
-    COLLECTING = "collecting"
-    """Explores, and records."""
-    COMPUTING = "computing"
-    """A proposal is computed; acts by the mean."""
-    WAITING = "waiting for accept"
-    """A proposal has passed its gates, and a person has to allow it; acts by the mean."""
-    TRIAL = "on trial"
-    """Acts by a proposal, explores, and records."""
-    DONE = "adapted"
-    """As many steps were kept as the policy was made for, or too many failed; acts by the mean."""
-
-
-_RECORDED = (Phase.COLLECTING, Phase.TRIAL)
 
 
 class OnRobotLearning:
@@ -96,7 +80,7 @@ class OnRobotLearning:
 
     def begin_step(self, listens: bool) -> None:
         """A control step begins. It explores where experience is collected and the robot may be learned from."""
-        explores = listens and self.phase in _RECORDED
+        explores = listens and self.phase in RECORDED
         self._adapter.exploration = self.settings.exploration if explores else 0.0
 
     def step(
@@ -114,13 +98,13 @@ class OnRobotLearning:
         self._steps += 1
         phase = self.phase
         """In which this step was acted: it is recorded in no other."""
-        if phase in _RECORDED:
+        if phase in RECORDED:
             self._hear(reward)
         elif phase is Phase.COMPUTING:
             self._poll(listens)
         if phase is Phase.TRIAL and self.phase is phase and reasons & Reason.POLICY_NOT_FINITE:
             self._roll_back("an action was not finite")
-        if self.phase is phase and phase in _RECORDED and listens and self._adapter.newest is not None:
+        if self.phase is phase and phase in RECORDED and listens and self._adapter.newest is not None:
             self._window.add(observation, self._adapter.newest, sent, reasons)
 
     def interrupt(self) -> None:
@@ -153,7 +137,7 @@ class OnRobotLearning:
     def status(self) -> dict[str, str]:
         """In words, for whoever watches."""
         room = self._window.rollouts * self._window.steps
-        share = f" ({100 * self._window.count // room} %)" if self.phase in _RECORDED else ""
+        share = f" ({100 * self._window.count // room} %)" if self.phase in RECORDED else ""
         return {
             "learning": self.phase.value + share,
             "proposals kept": f"{self.kept} of {self._limit}",
@@ -193,7 +177,10 @@ class OnRobotLearning:
         self._window, self._base = self._base, self._window
         self._window.clear()
         arrays = self._base.arrays()
-        arrays["parameters"] = self._adapter.parameters[0].copy()
+        stage = self._adapter.stage
+        arrays["parameters"] = stage.parameters[0].copy()
+        state = {name: array[0].copy() for name, array in stage.meta_state.items()}
+        arrays |= prefixed(META_STATE, state)
         arrays["step"] = np.array(self.kept, np.int64)
         self._updates.submit(arrays)
         self.phase = Phase.COMPUTING
@@ -222,7 +209,8 @@ class OnRobotLearning:
         """Why there is none, or None."""
         assert proposal.parameters is not None
         try:
-            self._adapter.propose(proposal.parameters[None])
+            state = {name: array[None] for name, array in proposal.meta_state.items()}
+            self._adapter.propose(proposal.parameters[None], state)
         except AdaptError as error:
             self._reject(str(error), proposal.report)
             return f"rejected: {error}"
@@ -273,7 +261,7 @@ class OnRobotLearning:
         self._failures += 1
         self._collect()
         if self._failures >= self.settings.attempts:
-            self.phase = Phase.DONE
+            self.phase = Phase.GAVE_UP
             self._tell("gave up", failures=self._failures, kept=self.kept)
 
     def _collect(self) -> None:

@@ -11,9 +11,8 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -21,34 +20,12 @@ from adapt.bundle import PolicyBundle
 from adapt.errors import AdaptError
 from adapt.online.gates import GateSettings
 from adapt.online.pipes import read_arrays, write_arrays
-from adapt.schema import flag, items, nullable, number, record, text
+from adapt.online.proposal import Proposal
 
 PATIENCE = 120.0
 """Longest time for one proposal in [s]; after it the process is ended."""
 LAST_WORDS = 5.0
 """How long the end of the process may take, in [s]."""
-_FIGURE = number(-1e300, 1e300)
-_GATE = record({"name": text(100), "value": nullable(_FIGURE), "limit": _FIGURE, "passed": flag})
-_REPORT = record(
-    {},
-    {
-        "passed": flag,
-        "scale": number(0.0, 1.0),
-        "gates": items(_GATE, 0, 20),
-        "seconds": number(0.0),
-        "error": text(500),
-    },
-)
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """What came of a window of experience."""
-
-    parameters: np.ndarray | None
-    """Shape (P,), float32; None where no step passed the gates, or none was computed."""
-    report: dict[str, Any] = field(default_factory=dict)
-    """`gates`, `scale` of the step, `seconds`; `error` where none was computed."""
 
 
 class Updates(Protocol):
@@ -143,10 +120,7 @@ class UpdateWorker:
             assert process.stdin is not None
             assert process.stdout is not None
             write_arrays(process.stdin, arrays)
-            reply = read_arrays(process.stdout)
-            report = json.loads(reply["report"].tobytes())
-            _REPORT(report, "report")
-            return Proposal(reply.get("parameters"), report)
+            return Proposal.of(read_arrays(process.stdout))
         except (
             Exception
         ) as error:  # whatever it answered, or kept it from starting: control goes on without it

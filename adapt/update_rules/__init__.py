@@ -11,13 +11,14 @@ from typing import Any
 from adapt.errors import AdaptError
 from adapt.update_rules.clipped_adam import ClippedAdam
 from adapt.update_rules.inner_step import InnerStep
+from adapt.update_rules.learned_step import LearnedStep
 from adapt.update_rules.low_variance_curvature import LowVarianceCurvature
 from adapt.update_rules.policy_gradient import PolicyGradient
 
 __all__ = ["INNER_STEPS", "InnerStep", "inner_step_from_manifest"]
 
 INNER_STEPS: dict[str, type[InnerStep]] = {
-    step.name: step for step in (PolicyGradient, LowVarianceCurvature, ClippedAdam)
+    step.name: step for step in (PolicyGradient, LowVarianceCurvature, ClippedAdam, LearnedStep)
 }
 
 

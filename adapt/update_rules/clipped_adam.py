@@ -9,13 +9,14 @@ import torch
 
 from adapt.networks.task_policies import TaskPolicies
 from adapt.update_rules.episodes import Episodes
+from adapt.update_rules.inner_step import HandWrittenStep
 
 _BETA2, _EPSILON = 0.999, 1e-8
 """Adam's (arXiv:1412.6980)."""
 
 
 @dataclass(frozen=True)
-class ClippedAdam:
+class ClippedAdam(HandWrittenStep):
     """Several gradients on one phase, Adam begun anew with it."""
 
     name: ClassVar[str] = "clipped_adam"
@@ -24,7 +25,7 @@ class ClippedAdam:
     clip: float = 1.0
     """Largest deviation from 1 of the likelihood ratio that pays."""
 
-    def __call__(self, policies: TaskPolicies, episodes: Episodes, rate: float) -> torch.Tensor:
+    def moved(self, policies: TaskPolicies, episodes: Episodes, rate: float) -> torch.Tensor:
         """Adam with beta1 = 0, of the policies that played. Shape (B, P)."""
         parameters = episodes.parameters
         square = torch.zeros_like(parameters)

@@ -35,6 +35,11 @@ class Episodes:
     """Zero mean and unit variance over each task's samples. Shape (B, M)."""
     weight: torch.Tensor
     """Of each sample; sums to one over a task's, zero after an early end. Shape (B, M)."""
+    reward_z: torch.Tensor
+    """What was heard of the rewards, zero mean and unit variance over each task's samples that count. Shape (B, M)."""
+    scales: torch.Tensor
+    """Mean and standard deviation of those rewards, and standard deviation of the advantages, as they were before.
+    Shape (B, 3)."""
     returns: torch.Tensor
     """Undiscounted return of each episode. Shape (B, R)."""
     reward: float
@@ -70,6 +75,7 @@ class Episodes:
             policy=Gaussian(thin(self.policy.mean), self.policy.log_std),
             log_prob=thin(self.log_prob),
             advantage=thin(self.advantage),
+            reward_z=thin(self.reward_z),
             weight=weight / weight.sum(dim=1, keepdim=True),
         )
 
@@ -85,16 +91,24 @@ class Episodes:
             log_prob=self.log_prob[tasks],
             advantage=self.advantage[tasks],
             weight=self.weight[tasks],
+            reward_z=self.reward_z[tasks],
+            scales=self.scales[tasks],
             returns=self.returns[tasks],
         )
 
 
 def groups(phases: list[Episodes]) -> Iterator[list[Episodes]]:
     """The phases of a few tasks after the other: batches as large as a processor works fastest on."""
-    tasks, samples = phases[0].weight.shape
+    for tasks in task_groups(phases[0]):
+        yield [episodes.of(tasks) for episodes in phases]
+
+
+def task_groups(episodes: Episodes) -> Iterator[slice]:
+    """The tasks of each such batch."""
+    tasks, samples = episodes.weight.shape
     size = max(1, _GROUP_SAMPLES // samples)
     for first in range(0, tasks, size):
-        yield [episodes.of(slice(first, first + size)) for episodes in phases]
+        yield slice(first, min(first + size, tasks))
 
 
 @dataclass(frozen=True)
@@ -128,6 +142,8 @@ def judge(played: Played, gamma: float, gae_lambda: float) -> Episodes:
     values = linear_baseline.fit_predict(played.observation, returns, alive)
     advantage = linear_baseline.generalised_advantages(rewards, values, alive, gamma, gae_lambda)
     own = alive if played.own is None else played.own
+    reward_mean, reward_std = linear_baseline.moments(rewards, alive)
+    _, advantage_std = linear_baseline.moments(advantage, own)
     policy, action = Gaussian(played.mean.flatten(1, 2), played.log_std), played.action.flatten(1, 2)
     return Episodes(
         parameters=played.parameters,
@@ -138,6 +154,8 @@ def judge(played: Played, gamma: float, gae_lambda: float) -> Episodes:
         log_prob=policy.log_prob(action),
         advantage=linear_baseline.standardised(advantage, own).flatten(1, 2),
         weight=(own / own.sum(dim=(1, 2), keepdim=True)).flatten(1, 2),
+        reward_z=linear_baseline.standardised(rewards, alive).flatten(1, 2),
+        scales=torch.cat([reward_mean, reward_std, advantage_std], dim=1).squeeze(2),
         returns=rewards.sum(dim=1),
         reward=float(rewards.sum() / alive.sum()),
     )

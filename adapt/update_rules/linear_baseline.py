@@ -66,9 +66,15 @@ def generalised_advantages(
     return discounted(rewards * alive + gamma * following - counted, gamma * gae_lambda)
 
 
-def standardised(advantages: torch.Tensor, alive: torch.Tensor) -> torch.Tensor:
+def standardised(values: torch.Tensor, alive: torch.Tensor) -> torch.Tensor:
     """Zero mean and unit variance over the steps of each task that count; 0 elsewhere. All (B, T, R)."""
+    mean, std = moments(values, alive)
+    return (values - mean) * alive / (std + 1e-8)
+
+
+def moments(values: torch.Tensor, alive: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation over the steps of each task that count; of (B, T, R), shape (B, 1, 1) each."""
     count = alive.sum(dim=(1, 2), keepdim=True)
-    centred = (advantages - (advantages * alive).sum(dim=(1, 2), keepdim=True) / count) * alive
-    std = (centred.square().sum(dim=(1, 2), keepdim=True) / count).sqrt()
-    return centred / (std + 1e-8)
+    mean = (values * alive).sum(dim=(1, 2), keepdim=True) / count
+    centred = (values - mean) * alive
+    return mean, (centred.square().sum(dim=(1, 2), keepdim=True) / count).sqrt()

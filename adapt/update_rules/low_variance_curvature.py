@@ -9,6 +9,7 @@ import torch
 
 from adapt.networks.task_policies import TaskPolicies
 from adapt.update_rules.episodes import Episodes
+from adapt.update_rules.inner_step import HandWrittenStep
 
 
 def lvc_objective(
@@ -24,12 +25,12 @@ def lvc_objective(
 
 
 @dataclass(frozen=True)
-class LowVarianceCurvature:
+class LowVarianceCurvature(HandWrittenStep):
     """theta'_i = theta_i + alpha grad J_LVC(theta_i)."""
 
     name: ClassVar[str] = "low_variance_curvature"
 
-    def __call__(self, policies: TaskPolicies, episodes: Episodes, rate: float) -> torch.Tensor:
+    def moved(self, policies: TaskPolicies, episodes: Episodes, rate: float) -> torch.Tensor:
         """theta' of the parameters that played. Shape (B, P)."""
         parameters = episodes.parameters.detach().requires_grad_()
         objective, _ = lvc_objective(policies, parameters, episodes)

@@ -9,6 +9,7 @@ import torch
 
 from adapt.networks.task_policies import TaskPolicies
 from adapt.update_rules.episodes import Episodes
+from adapt.update_rules.inner_step import HandWrittenStep
 
 
 def policy_gradient_loss(
@@ -31,12 +32,12 @@ def policy_gradient_steps(
 
 
 @dataclass(frozen=True)
-class PolicyGradient:
+class PolicyGradient(HandWrittenStep):
     """theta'_i = theta_i - alpha grad L_i(theta_i); equation 1."""
 
     name: ClassVar[str] = "policy_gradient"
 
-    def __call__(self, policies: TaskPolicies, episodes: Episodes, rate: float) -> torch.Tensor:
+    def moved(self, policies: TaskPolicies, episodes: Episodes, rate: float) -> torch.Tensor:
         """theta' of the parameters that played. Shape (B, P)."""
         start = episodes.parameters.detach().requires_grad_()
         return policy_gradient_steps(policies, start, [episodes], rate, graph=False).detach()

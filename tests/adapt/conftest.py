@@ -78,6 +78,13 @@ def gradient_bundle(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
 
 
 @pytest.fixture(scope="session")
+def learned_bundle(tmp_path_factory: pytest.TempPathFactory) -> PolicyBundle:
+    """One whose inner step has parameters and a memory of its own; not to be changed."""
+    path = tmp_path_factory.mktemp("learned") / "bundle"
+    return untrained_gradient(path, gradient_family(), name="learned_step")
+
+
+@pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with a short training of every registered learner; not to be changed."""
     out = tmp_path_factory.mktemp("runs")

@@ -16,6 +16,7 @@ import torch
 from adapt import options
 from adapt.learners import LEARNERS, DiscreteSetup, Learner, Setup, Teacher
 from adapt.learners.bounds import BoundConfig, BoundLearner
+from adapt.learners.learned_step import LearnedStepConfig
 from adapt.learners.maml import MAMLConfig
 from adapt.learners.ppo import PPOConfig
 from adapt.learners.promp import ProMPConfig
@@ -65,6 +66,7 @@ DISCRETE: dict[str, Any] = {
 GRADIENT: dict[str, Any] = {"tasks": 2, "rollouts": 2, "inner_steps": 1, "hidden": (8,), "normalise": True}
 ADAPTING: dict[str, Any] = {"frames": ITERATIONS * 2 * 2 * 300 * 2} | GRADIENT
 SMALL: dict[type, Any] = {
+    LearnedStepConfig: LearnedStepConfig(**ADAPTING, episode_units=4, memory=3),
     MAMLConfig: MAMLConfig(**ADAPTING), ProMPConfig: ProMPConfig(**ADAPTING),
     ReptileConfig: ReptileConfig(frames=ITERATIONS * 2 * 2 * 300, **GRADIENT),
     BoundConfig: BOUND, RMAConfig: RMA, VariBADConfig: VARIBAD, RL2Config: RL2,

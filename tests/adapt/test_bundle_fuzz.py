@@ -71,15 +71,20 @@ def check(result: dict[str, Any], count: int) -> None:
 
 
 def test_changed_bundles_are_refused_or_drive_within_limits(
-    tmp_path, belief_bundle, goal_bundle, gradient_bundle
+    tmp_path, belief_bundle, goal_bundle, gradient_bundle, learned_bundle
 ):
-    check(fuzz(tmp_path, 3200, 0, belief_bundle, belief_bundle, goal_bundle, gradient_bundle), 3200)
+    check(
+        fuzz(tmp_path, 3200, 0, belief_bundle, belief_bundle, goal_bundle, gradient_bundle, learned_bundle),
+        3200,
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
-def test_many_more_changed_bundles(tmp_path, belief_bundle, goal_bundle, dr_bundle, gradient_bundle, seed):
-    bundles = belief_bundle, belief_bundle, goal_bundle, dr_bundle, gradient_bundle
+def test_many_more_changed_bundles(
+    tmp_path, belief_bundle, goal_bundle, dr_bundle, gradient_bundle, learned_bundle, seed
+):
+    bundles = belief_bundle, belief_bundle, goal_bundle, dr_bundle, gradient_bundle, learned_bundle
     check(fuzz(tmp_path, 10_000, seed, *bundles), 10_000)
 
 

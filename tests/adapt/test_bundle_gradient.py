@@ -13,7 +13,8 @@ import pytest
 import safetensors.numpy
 
 from adapt.bundle import PolicyBundle, load_bundle
-from adapt.bundle_gradient import WEIGHTS
+from adapt.bundle_gradient import MAX_WINDOW, WEIGHTS, size_problem
+from adapt.online.experience import Window
 from adapt.online.gates import GateSettings
 from adapt.online.kinds import make_adapter
 from adapt.proposer import Proposer
@@ -132,6 +133,17 @@ def test_a_manifest_that_lies_is_refused(folder, field, value, words):
         change(folder, "adapter", "rollouts", to=100)
     change(folder, "adapter", field, to=value)
     refused(folder, words)
+
+
+def test_the_size_of_a_window_is_that_of_all_its_arrays(gradient_bundle):
+    """A window of a million steps of this robot is as large as what is recorded of one step, a million times."""
+    made, observation = gradient_bundle.manifest["adapter"], gradient_bundle.observation.size
+    one = Window(1, 1, observation, 1).arrays()
+    numbers = sum(array.size for array in one.values())
+    most = MAX_WINDOW // (100 * numbers)
+    assert size_problem(made | {"rollouts": 100, "episode_steps": most}, observation, 1) is None
+    problem = size_problem(made | {"rollouts": 100, "episode_steps": most + 1}, observation, 1)
+    assert f"make {100 * (most + 1) * numbers} numbers of experience" in str(problem)
 
 
 def test_a_sound_bundle_makes_an_adapter_and_a_proposer(folder):

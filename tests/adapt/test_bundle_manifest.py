@@ -232,6 +232,10 @@ def test_malformed_values_are_named(folder, keys, value, words):
     refused(folder, words)
 
 
+_BY_NAME = ("files", "adapter.meta_params", "adapter.meta_state")
+"""Tables whose names are data."""
+
+
 def places(value: Any, where: str = "") -> set[str]:
     """Every field of a manifest, by its place; lists are looked into."""
     if isinstance(value, list):
@@ -239,10 +243,10 @@ def places(value: Any, where: str = "") -> set[str]:
     if not isinstance(value, dict):
         return set()
     named = {f"{where}.{name}" if where else name: item for name, item in value.items()}
-    return set(named).union(*(places(item, name) for name, item in named.items() if name != "files"))
+    return set(named).union(*(places(item, name) for name, item in named.items() if name not in _BY_NAME))
 
 
-def test_the_documentation_has_every_field_and_no_other(belief_bundle, gradient_bundle):
+def test_the_documentation_has_every_field_and_no_other(belief_bundle, gradient_bundle, learned_bundle):
     """Of a manifest with all that there can be: an arm with a tool and feet, a goal, an evaluation."""
     walks = load_robot("go2").identity() | {
         "effort_sensor": EffortSensor(0.1).manifest(),
@@ -260,4 +264,5 @@ def test_the_documentation_has_every_field_and_no_other(belief_bundle, gradient_
     table = re.findall(r"^\| `([\w.]+)` \|", (DOCS / "bundle.md").read_text("utf-8"), re.MULTILINE)
     in_files = {"manifest.json", "step.onnx", "predict.onnx", "weights.safetensors", "MODEL_CARD.md"}
     assert len(set(table)) == len(table)
-    assert set(table) - in_files == places(full) | places(gradient_bundle.manifest)
+    gradient = places(gradient_bundle.manifest) | places(learned_bundle.manifest)
+    assert set(table) - in_files == places(full) | gradient

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from adapt.bundle import PolicyBundle
-from adapt.bundle_gradient import WEIGHTS
-from adapt.bundle_schema import _INNER_STEPS
+from adapt.bundle_gradient import INNER_STEPS as CHECKS
+from adapt.bundle_gradient import META_STATE, WEIGHTS, prefixed
 from adapt.errors import AdaptError
 from adapt.export import export_learner, to_onnx
 from adapt.export_check import Stretch, check_step, record
@@ -24,9 +24,10 @@ from adapt.online.gradient import Acted, GradientAdapter
 from adapt.proposer import SCALES, Proposer
 from adapt.update_rules import INNER_STEPS, inner_step_from_manifest
 from adapt.update_rules.episodes import Played
+from adapt.update_rules.inner_step import Tensors
 from tests.small_bundle import gradient_family, small_gradient
 
-LEARNERS = ("maml", "promp", "reptile")
+LEARNERS = ("maml", "promp", "reptile", "learned_step")
 ALLOWED = GateSettings(trust_region=2.0, spread=10.0, interventions=1.0)
 """Gates that only what is not finite, or worse, does not pass."""
 
@@ -57,7 +58,7 @@ def test_the_graph_is_the_learner_at_any_parameters(exported):
     learner, robots = exported.learner, 40
     adapter = GradientAdapter(exported.bundle, robots)
     parameters = torch.stack([moved(learner, seed) for seed in range(robots)])
-    adapter.propose(parameters.numpy())
+    adapter.propose(parameters.numpy(), adapter.stage.meta_state)
     rng = np.random.default_rng(0)
     seen = rng.normal(0, 3, (robots, exported.bundle.observation.size)).astype(np.float32)
     nothing = np.zeros((robots, 1), np.float32)
@@ -145,6 +146,35 @@ def asked(phase: Played, task: int, step: int) -> dict[str, np.ndarray]:
     return window_of(phase, task).arrays() | parameters
 
 
+def remembered(meta_state: Tensors, task: int) -> dict[str, np.ndarray]:
+    return prefixed(META_STATE, {name: tensor[task].numpy() for name, tensor in meta_state.items()})
+
+
+@pytest.mark.parametrize("exported", ["learned_step"], indirect=True)
+def test_a_bundle_carries_what_its_step_has_learned(exported):
+    learner, bundle = exported.learner, exported.bundle
+    assert set(bundle.meta_params) == set(learner.meta_params) != set()
+    for name, tensor in learner.meta_params.items():
+        np.testing.assert_array_equal(bundle.meta_params[name], tensor.detach().numpy())
+    assert {name: array.shape for name, array in bundle.meta_state.items()} == {"memory": (8,), "steps": (1,)}
+
+
+@pytest.mark.parametrize("exported", ["learned_step"], indirect=True)
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"meta_state.memory": None}, "meta_state.memory: none; the inner step has"),
+        ({"meta_state.memory": np.zeros(7, np.float32)}, "meta_state.memory: .1, 7.; the inner step has"),
+        ({"meta_state.mood": np.zeros(1, np.float32)}, "meta_state.mood: .1, 1.; the inner step has none"),
+    ],
+)
+def test_a_memory_that_is_not_the_step_s_is_refused(exported, change, words):
+    phase = played(exported.learner, exported.learner._start(2))
+    arrays = asked(phase, 0, 0) | remembered(exported.learner.inner_step.initial_meta_state(2), 0) | change
+    with pytest.raises(AdaptError, match=words):
+        Proposer(exported.bundle, ALLOWED)({name: a for name, a in arrays.items() if a is not None})
+
+
 @pytest.mark.parametrize("step", [0, 2])
 def test_a_proposal_is_the_learner_s_own_inner_step(exported, step):
     """Of the same samples, of two tasks and from other parameters than the start's, to float32's last digits."""
@@ -153,22 +183,28 @@ def test_a_proposal_is_the_learner_s_own_inner_step(exported, step):
     phase = played(learner, parameters)
     config = learner._shared
     episodes = phase_module.judge(phase, config.gamma, config.gae_lambda)
-    wanted = learner.adapt(episodes, step)
+    meta_state = learner.inner_step.initial_meta_state(2)
+    meta_state = {name: tensor + 0.5 * step for name, tensor in meta_state.items()}
+    wanted, remembers = learner.adapt(episodes, step, meta_state)
     for task in (0, 1):
         assert (wanted[task] != parameters[task]).any()
-        proposed, report = Proposer(exported.bundle, ALLOWED)(asked(phase, task, step))
-        assert report["passed"], report
-        assert report["scale"] == 1.0
-        assert proposed is not None
+        got = Proposer(exported.bundle, ALLOWED)(asked(phase, task, step) | remembered(meta_state, task))
+        assert got.report["passed"], got.report
+        assert got.report["scale"] == 1.0
+        assert got.parameters is not None
         step_length = float((wanted[task] - parameters[task]).abs().max())
-        np.testing.assert_allclose(proposed, wanted[task].numpy(), atol=1e-4 * step_length + 1e-7)
+        np.testing.assert_allclose(got.parameters, wanted[task].numpy(), atol=1e-4 * step_length + 1e-7)
+        assert set(got.meta_state) == set(remembers)
+        for name, tensor in remembers.items():
+            np.testing.assert_allclose(got.meta_state[name], tensor[task].numpy(), atol=1e-5)
 
 
 def test_later_steps_than_it_was_made_for_have_the_last_rate(exported):
     phase = played(exported.learner, exported.learner._start(2))
     propose = Proposer(exported.bundle, ALLOWED)
     last = len(exported.bundle.manifest["adapter"]["rates"]) - 1
-    found = [propose(asked(phase, 0, step))[0] for step in (last, last + 7)]
+    begun = remembered(exported.learner.inner_step.initial_meta_state(2), 0)
+    found = [propose(asked(phase, 0, step) | begun).parameters for step in (last, last + 7)]
     assert found[0] is not None
     assert found[1] is not None
     np.testing.assert_array_equal(found[0], found[1])
@@ -176,22 +212,24 @@ def test_later_steps_than_it_was_made_for_have_the_last_rate(exported):
 
 def test_a_step_that_is_too_long_is_shortened_until_it_passes(exported):
     phase = played(exported.learner, exported.learner._start(2))
-    arrays = asked(phase, 0, 0)
-    whole, report = Proposer(exported.bundle, ALLOWED)(arrays)
-    change = next(gate["value"] for gate in report["gates"] if gate["name"] == "trust region")
+    arrays = asked(phase, 0, 0) | remembered(exported.learner.inner_step.initial_meta_state(2), 0)
+    got = Proposer(exported.bundle, ALLOWED)(arrays)
+    whole = got.parameters
+    change = next(gate["value"] for gate in got.report["gates"] if gate["name"] == "trust region")
     assert whole is not None
     for count, scale in enumerate(SCALES):
         tight = dataclasses.replace(ALLOWED, trust_region=1.1 * change * scale)
-        found, report = Proposer(exported.bundle, tight)(arrays)
-        assert report["passed"], (count, report)
-        assert report["scale"] == pytest.approx(scale)
+        shorter = Proposer(exported.bundle, tight)(arrays)
+        assert shorter.report["passed"], (count, shorter.report)
+        assert shorter.report["scale"] == pytest.approx(scale)
         start = arrays["parameters"]
-        assert found is not None
-        np.testing.assert_allclose(found, start + scale * (whole - start), atol=1e-6)
-    found, report = Proposer(exported.bundle, dataclasses.replace(ALLOWED, trust_region=1e-9))(arrays)
-    assert found is None
-    assert (report["passed"], report["scale"]) == (False, SCALES[-1])
-    assert [gate["name"] for gate in report["gates"] if not gate["passed"]] == ["trust region"]
+        assert shorter.parameters is not None
+        np.testing.assert_allclose(shorter.parameters, start + scale * (whole - start), atol=1e-6)
+    none = Proposer(exported.bundle, dataclasses.replace(ALLOWED, trust_region=1e-9))(arrays)
+    assert none.parameters is None
+    assert not none.meta_state
+    assert (none.report["passed"], none.report["scale"]) == (False, SCALES[-1])
+    assert [gate["name"] for gate in none.report["gates"] if not gate["passed"]] == ["trust region"]
 
 
 def test_experience_of_another_policy_is_refused(exported):
@@ -207,10 +245,10 @@ def test_experience_of_another_policy_is_refused(exported):
 
 
 def test_manifests_name_the_inner_steps_that_there_are():
-    assert set(_INNER_STEPS) == set(INNER_STEPS)
+    assert set(CHECKS) == set(INNER_STEPS)
     for name, inner_step in INNER_STEPS.items():
         made = inner_step().manifest()
-        _INNER_STEPS[name](made, "rule")
+        CHECKS[name](made, "rule")
         assert inner_step_from_manifest(made) == inner_step()
     with pytest.raises(AdaptError, match="inner step 'sgd'; valid: policy_gradient"):
         inner_step_from_manifest({"name": "sgd"})

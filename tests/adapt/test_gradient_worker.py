@@ -27,7 +27,8 @@ from adapt.online.gates import GateSettings
 from adapt.online.gradient import Acted, GradientAdapter
 from adapt.online.learning import OnRobotLearning, Phase
 from adapt.online.pipes import MAX_BYTES, read_arrays, write_arrays
-from adapt.online.update_worker import Proposal, UpdateWorker, open_worker
+from adapt.online.proposal import Proposal
+from adapt.online.update_worker import UpdateWorker, open_worker
 from adapt.proposer import Proposer
 from robots import RobotSpec, SensorFrame
 from tests.adapt.small import ROOT
@@ -79,17 +80,17 @@ def running(worker: UpdateWorker) -> int:
 
 
 def test_it_answers_what_the_proposer_says_and_its_process_stays(worker, gradient_bundle, arrays):
-    wanted, report = Proposer(gradient_bundle, GateSettings())(arrays)
+    wanted = Proposer(gradient_bundle, GateSettings())(arrays)
     pids = set()
     for _ in range(2):
         worker.submit(arrays)
         got = answer(worker)
         assert worker.poll() is None
         pids.add(worker.pid)
-        assert wanted is not None
+        assert wanted.parameters is not None
         assert got.parameters is not None
-        np.testing.assert_array_equal(got.parameters, wanted)
-        assert got.report["gates"] == report["gates"]
+        np.testing.assert_array_equal(got.parameters, wanted.parameters)
+        assert got.report["gates"] == wanted.report["gates"]
     assert len(pids) == 1
     assert os.getpriority(os.PRIO_PROCESS, running(worker)) >= 10
 
@@ -162,7 +163,7 @@ def test_the_patience_for_a_question_is_not_ended_by_the_answer_to_another(gradi
 
 def test_what_was_asked_before_is_answered_no_more(worker, gradient_bundle, arrays):
     other = experience(gradient_bundle, seed=5)
-    wanted, _ = Proposer(gradient_bundle, GateSettings())(other)
+    wanted = Proposer(gradient_bundle, GateSettings())(other).parameters
     for each in (arrays, arrays, other):
         worker.submit(each)
     got = answer(worker)
@@ -367,7 +368,7 @@ def test_arrays_through_a_pipe_are_the_same_and_nothing_else_is_read():
 
 
 def test_what_goes_wrong_in_a_proposal_is_an_answer():
-    def broken(_: object) -> tuple[None, dict[str, object]]:
+    def broken(_: object) -> Proposal:
         raise RuntimeError("singular\nmatrix\x07" + "x" * 1000)
 
     requests, answers = io.BytesIO(), io.BytesIO()
@@ -398,7 +399,7 @@ def test_control_goes_on_at_200_hz_while_it_computes(gradient_bundle: PolicyBund
             phase, began = learning.phase, time.perf_counter()
             controller.step(frame, reward=reward)
             took[phase].append(time.perf_counter() - began)
-            if learning.phase in (Phase.DONE, Phase.TRIAL):
+            if learning.phase in (Phase.DONE, Phase.GAVE_UP, Phase.TRIAL):
                 controller.reset()
         busy = np.array(took[Phase.COMPUTING] + took[Phase.COLLECTING])
         assert np.percentile(busy, 99) < 0.0025, np.percentile(busy, [50, 99, 100])

@@ -104,7 +104,12 @@ def optimizers_of(learner: Learner) -> list[torch.optim.Optimizer]:
 
 
 @pytest.mark.parametrize(
-    "name", [n for n in LEARNERS if n not in ("maml", "promp", "reptile") and not LEARNERS[n].discrete]
+    "name",
+    [
+        name
+        for name, kind in LEARNERS.items()
+        if name not in ("maml", "promp", "reptile", "learned_step") and not kind.discrete
+    ],
 )
 def test_the_learning_rate_falls_to_a_tenth(name):
     """But for the gradient meta-learners, whose papers have constant ones."""

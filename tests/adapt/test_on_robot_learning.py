@@ -12,7 +12,7 @@ from adapt.bundle import PolicyBundle
 from adapt.errors import AdaptError
 from adapt.online.gradient import KEPT, NOISE_BOUND, GradientAdapter
 from adapt.online.learning import OnRobotLearning
-from adapt.online.update_worker import Proposal
+from adapt.online.proposal import Proposal
 from robots.safety import Reason
 from tests.gradient_learning import Driven, ScriptedUpdates, proposal
 
@@ -80,8 +80,9 @@ def test_the_window_on_trial_is_wholly_the_trial_s(gradient_bundle, start):
 
 def test_what_did_not_pass_is_collected_for_again_and_given_up_at_last(gradient_bundle, start):
     driven = Driven(gradient_bundle, rejected(), rejected(), rejected(), near(start))
-    driven.until("DONE")
+    driven.until("GAVE_UP")
     assert driven.names == ["window collected", "rejected"] * 3 + ["gave up"]
+    assert driven.learning.status()["learning"] == "gave up"
     assert driven.learning.rejected == 3
     assert driven.events[1]["gates"][0]["name"] == "trust region"
     assert driven.events[-1]["failures"] == 3
@@ -93,7 +94,7 @@ def test_what_did_not_pass_is_collected_for_again_and_given_up_at_last(gradient_
 
 def test_failures_count_one_after_the_other(gradient_bundle, start):
     driven = Driven(gradient_bundle, rejected(), rejected(), near(start), rejected(), rejected(), near(start))
-    driven.until("DONE", most=20 * driven.steps)
+    driven.until("GAVE_UP", most=20 * driven.steps)
     assert driven.names[-1] == "gave up"
     assert driven.learning.kept == 2
     assert driven.learning.rejected == 7  # two, two, and at last three that nobody scripted
@@ -272,9 +273,10 @@ def test_from_the_very_step_on_in_which_it_is_frozen_nothing_is_explored(gradien
     assert (driven.adapter.newest.action == driven.adapter.newest.mean).all()
 
 
-@pytest.mark.parametrize("phase", ["COLLECTING", "COMPUTING", "WAITING", "TRIAL", "DONE"])
+@pytest.mark.parametrize("phase", ["COLLECTING", "COMPUTING", "WAITING", "TRIAL", "DONE", "GAVE_UP"])
 def test_reset_begins_anew_from_every_phase(gradient_bundle, start, phase):
-    driven = Driven(gradient_bundle, *[near(start)] * 4, by_itself=phase != "WAITING")
+    answers = [rejected()] * 3 if phase == "GAVE_UP" else [near(start)] * 4
+    driven = Driven(gradient_bundle, *answers, near(start), by_itself=phase != "WAITING")
     driven.until(phase)
     driven.adapter.reset()  # as a controller does
     driven.learning.reset()
@@ -292,7 +294,7 @@ def test_reset_begins_anew_from_every_phase(gradient_bundle, start, phase):
 def test_windows_that_are_of_no_use_end_in_giving_up_not_in_exploring_for_ever(gradient_bundle):
     driven = Driven(gradient_bundle)
     driven.turn(10 * driven.steps, reward=np.nan)
-    assert driven.phase == "DONE"
+    assert driven.phase == "GAVE_UP"
     assert driven.names == ["window dropped"] * 3 + ["gave up"]
     assert driven.adapter.exploration == 0.0
 
@@ -381,6 +383,7 @@ def test_what_was_adapted_before_a_restart_is_not_adapted_further_than_it_was_ma
     driven.adapter.restore(state)
     driven.learning.reset()
     assert driven.phase == "DONE"
+    assert driven.learning.status()["learning"] == "adapted"
     driven.turn(2 * driven.steps)
     assert not driven.updates.asked
     state["steps"][0] = 2.0

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 from geometry_msgs.msg import Twist, Vector3
 
-from adapt.online.update_worker import Proposal
+from adapt.bundle_gradient import META_STATE, without_prefix
+from adapt.online.proposal import Proposal
 from robots.safety import Reason
 from ros_bridge import recorder
 from ros_bridge.bag_events import Event, Kind, event_message, read_event
@@ -111,23 +112,26 @@ class EveryTime:
 
     def __init__(self) -> None:
         self._random, self._asked = np.random.default_rng(0), None
+        self._remembers: dict[str, np.ndarray] = {}
 
     def submit(self, arrays: Mapping[str, np.ndarray]) -> None:
         self._asked = arrays["parameters"]
+        self._remembers = {name: array + 1 for name, array in without_prefix(META_STATE, arrays).items()}
 
     def poll(self) -> Proposal | None:
         if self._asked is None:
             return None
         moved = self._asked + 0.1 * self._random.standard_normal(self._asked.shape, np.float32)
         self._asked = None
-        return Proposal(moved, {})
+        return Proposal(moved, {}, self._remembers)
 
     def close(self) -> None:
         pass
 
 
-def test_a_policy_that_was_adapted_by_gradients_does_the_same_again(pendulum, tmp_path):
-    bundle = untrained_gradient(tmp_path / "bundle", gradient_family())
+@pytest.mark.parametrize("learner", ["reptile", "learned_step"])
+def test_a_policy_that_was_adapted_by_gradients_does_the_same_again(pendulum, tmp_path, learner):
+    bundle = untrained_gradient(tmp_path / "bundle", gradient_family(), name=learner)
     run = Run(bundle, pendulum, tmp_path / "bags", updates=EveryTime())
     run.step()
     run.loop.start()
@@ -140,7 +144,12 @@ def test_a_policy_that_was_adapted_by_gradients_does_the_same_again(pendulum, tm
     for _ in range(10):
         run.step()
     folder = run.close()
-    assert [event.kind for event in Bag(folder).events()].count(Kind.PARAMETERS) >= 3
+    told = [event.state for event in Bag(folder).events() if event.kind is Kind.PARAMETERS]
+    assert len(told) >= 3
+    for name, start in bundle.meta_state.items():
+        recorded = [state[META_STATE + name] for state in told if state is not None]
+        assert all(each.shape == (1, *start.shape) for each in recorded)
+        assert len({float(each.flat[0]) for each in recorded}) >= 2, "as it was remembered, and as it began"
     assert replay_bag(folder, bundle.path)["identical"]
 
 

@@ -23,7 +23,7 @@ from adapt.online.controller import AdaptiveController, ControlStep
 from adapt.online.gradient import GradientAdapter
 from adapt.online.learning import OnRobotLearning
 from adapt.online.learning_settings import LearningSettings
-from adapt.online.update_worker import Proposal
+from adapt.online.proposal import Proposal
 from adapt.types import Belief
 from robots import RobotSpec, load_robot
 from robots.goal import GoalLayout

@@ -28,6 +28,8 @@ def made_episodes(
         policy=policy,
         log_prob=policy.log_prob(action),
         advantage=torch.randn(tasks, samples, generator=generator, dtype=torch.float64),
+        reward_z=torch.randn(tasks, samples, generator=generator, dtype=torch.float64),
+        scales=torch.rand(tasks, 3, generator=generator, dtype=torch.float64),
         weight=weight / weight.sum(dim=1, keepdim=True),
         returns=torch.zeros(tasks, episodes, dtype=torch.float64),
         reward=0.0,

@@ -12,6 +12,7 @@ import torch
 
 from adapt.checkpoint import load_checkpoint, save_checkpoint
 from adapt.learners.gradient_meta import GradientMetaLearner
+from adapt.learners.learned_step import LearnedStepConfig, LearnedStepLearner
 from adapt.learners.maml import MAMLConfig, MAMLLearner
 from adapt.learners.promp import ProMPConfig, ProMPLearner
 from adapt.learners.reptile import ReptileConfig, ReptileLearner
@@ -23,6 +24,10 @@ KINDS: dict[str, tuple[Callable[[Setup], GradientMetaLearner], Any]] = {
     "maml_first_order": (MAMLLearner, MAMLConfig(second_order=False)),
     "promp": (ProMPLearner, ProMPConfig()),
     "reptile": (ReptileLearner, ReptileConfig()),
+    "learned_step": (
+        LearnedStepLearner,
+        LearnedStepConfig(inner_steps=1, warm_up=0.0, episode_units=4, memory=3),
+    ),
 }
 
 
@@ -119,6 +124,8 @@ def test_a_restored_learner_goes_on_exactly_as_the_saved_one(name, normalise, tm
     other.restore(load_checkpoint(tmp_path / "state"))
     assert iterate(other, 2) == expected
     assert torch.equal(other.parameters, learner.parameters)
+    for name, tensor in learner.meta_params.items():
+        assert torch.equal(other.meta_params[name], tensor), name
 
 
 @every_learner
@@ -174,15 +181,16 @@ def test_an_adaptation_curve_is_of_the_tasks_in_their_order():
 @pytest.mark.parametrize(("trained_for", "given"), [(1, 3), (3, 3), (8, 8)])
 def test_a_task_is_given_three_steps_or_as_many_as_in_training(trained_for, given):
     learner = build("maml", inner_steps=trained_for)
-    assert learner.steps == len(learner.adaptation()["rates"]) == given
-    assert len(learner.adaptation()["rates"]) == given
+    manifest, arrays = learner.adaptation()
+    assert learner.steps == len(manifest["rates"]) == given
+    assert not arrays
 
 
 def test_inner_steps_beyond_those_of_training_have_a_rate_of_their_own():
     learner = build("maml", inner_steps=2, inner_learning_rate=0.3, later_learning_rate=0.1)
     assert [learner.inner_rate(step) for step in range(4)] == [0.3, 0.3, 0.1, 0.1]
     episodes = learner._phase.play(learner._start(3), learner.env.family.sample("train", 3, 0))
-    moved = [learner.adapt(episodes, step) - episodes.parameters for step in (1, 2)]
+    moved = [learner.adapt(episodes, step, {})[0] - episodes.parameters for step in (1, 2)]
     torch.testing.assert_close(moved[0], 3 * moved[1], atol=1e-6, rtol=1e-3)
 
 
@@ -190,6 +198,7 @@ TRAINED = {
     "maml": (1, {}),
     "maml_first_order": (1, {}),
     "promp": (1, {}),
+    "learned_step": (1, {}),
     "reptile": (
         3,
         {

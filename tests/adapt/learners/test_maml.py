@@ -33,7 +33,7 @@ def phases(request: pytest.FixtureRequest) -> list[Episodes]:
     played = []
     for number in range(request.param + 1):
         played.append(made_episodes(POLICIES, parameters, 5, 4, 3, seed=number))
-        parameters = PolicyGradient()(POLICIES, played[-1], RATE)
+        parameters = PolicyGradient().moved(POLICIES, played[-1], RATE)
     return played
 
 
