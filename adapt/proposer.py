@@ -18,9 +18,9 @@ from adapt.networks.task_policies import TaskPolicies
 from adapt.online.adapters import bundle_graph
 from adapt.online.gates import Gate, GateSettings, Recorded, as_data, judge_proposal
 from adapt.online.proposal import Proposal
-from adapt.update_rules import inner_step_from_manifest
-from adapt.update_rules.episodes import Episodes, Played, judge
-from adapt.update_rules.inner_step import Tensors
+from adapt.inner_steps import inner_step_from_manifest
+from adapt.inner_steps.episodes import Episodes, Played, judge
+from adapt.inner_steps.inner_step import Tensors
 
 SCALES = (1.0, 0.5, 0.25, 0.125)
 """Shares of a step that are tried, the longest first, until one passes the gates."""

@@ -20,10 +20,10 @@ from adapt.networks.gradient_step import GradientStep
 from adapt.networks.normaliser import RunningNorm
 from adapt.networks.task_policies import TaskPolicies
 from adapt.ranges import ranged
-from adapt.update_rules import InnerStep
-from adapt.update_rules.episodes import Episodes
-from adapt.update_rules.inner_step import Tensors, in_groups
-from adapt.update_rules.policy_gradient import PolicyGradient
+from adapt.inner_steps import InnerStep
+from adapt.inner_steps.episodes import Episodes
+from adapt.inner_steps.inner_step import Tensors, in_groups
+from adapt.inner_steps.policy_gradient import PolicyGradient
 from sim_tasks.trial_env import TrialVecEnv
 
 _STREAM, _EVALUATION_STREAM = 5, 6

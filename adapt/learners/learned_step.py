@@ -30,9 +30,9 @@ from adapt.learners.setup import Setup
 from adapt.learners.trpo import Step, TRPOConfig, hessian, trust_region_step
 from adapt.networks.task_policies import Gaussian, TaskPolicies
 from adapt.ranges import ranged
-from adapt.update_rules.episodes import Episodes, groups
-from adapt.update_rules.inner_step import Tensors
-from adapt.update_rules.learned_step import LearnedStep
+from adapt.inner_steps.episodes import Episodes, groups
+from adapt.inner_steps.inner_step import Tensors
+from adapt.inner_steps.learned_step import LearnedStep
 
 
 @dataclass(frozen=True)

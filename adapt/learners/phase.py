@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from adapt.networks.task_policies import TaskPolicies
-from adapt.update_rules.episodes import Episodes, Played, judge
+from adapt.inner_steps.episodes import Episodes, Played, judge
 from sim_tasks.trial_env import TrialVecEnv
 
 

@@ -19,8 +19,8 @@ import torch
 
 from adapt.learners.gradient_meta import GradientMetaConfig, GradientMetaLearner
 from adapt.learners.setup import Setup
-from adapt.update_rules.clipped_adam import ClippedAdam
-from adapt.update_rules.episodes import Episodes
+from adapt.inner_steps.clipped_adam import ClippedAdam
+from adapt.inner_steps.episodes import Episodes
 
 
 @dataclass(frozen=True)

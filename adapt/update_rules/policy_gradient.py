@@ -1,47 +1,75 @@
-"""MAML's inner step (Finn, Abbeel, Levine 2017, arXiv:1703.03400): a policy gradient."""
+"""A hand-written rule: a policy gradient without a critic (Williams 1992, REINFORCE), for rollouts from a buffer too.
+
+T steps, B trajectories, A actions.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 
-from adapt.networks.task_policies import TaskPolicies
-from adapt.update_rules.episodes import Episodes
-from adapt.update_rules.inner_step import HandWrittenStep
+from adapt.update_rules import moving_average
+from adapt.update_rules.rule import Outputs, Rollout, Tensors
+from adapt.update_rules.value import entropy, log_prob
 
-
-def policy_gradient_loss(
-    policies: TaskPolicies, parameters: torch.Tensor, episodes: Episodes
-) -> torch.Tensor:
-    """L_i = -E[log pi(a | s) A] (Williams 1992), of parameters (B, P). Shape (B,)."""
-    log_prob = policies.distribution(parameters, episodes.inputs).log_prob(episodes.action)
-    return episodes.mean(-log_prob * episodes.advantage)
-
-
-def policy_gradient_steps(
-    policies: TaskPolicies, parameters: torch.Tensor, before: list[Episodes], rate: float, graph: bool
-) -> torch.Tensor:
-    """theta' of theta that requires gradients, both (B, P); with a graph, the inner gradient has gradients too."""
-    for episodes in before:
-        loss = policy_gradient_loss(policies, parameters, episodes).sum()
-        (gradient,) = torch.autograd.grad(loss, parameters, create_graph=graph)
-        parameters = parameters - rate * gradient
-    return parameters
+_RETURN = "return"
 
 
 @dataclass(frozen=True)
-class PolicyGradient(HandWrittenStep):
-    """theta'_i = theta_i - alpha grad L_i(theta_i); equation 1."""
+class PolicyGradient:
+    """Returns at zero mean and unit variance over the lifetime, times log-probabilities."""
 
     name: ClassVar[str] = "policy_gradient"
+    discount: float = 0.99
+    largest_ratio: float = 1.0
+    """At which an importance weight is cut."""
+    entropy_weight: float = 0.01
 
-    def moved(self, policies: TaskPolicies, episodes: Episodes, rate: float) -> torch.Tensor:
-        """theta' of the parameters that played. Shape (B, P)."""
-        start = episodes.parameters.detach().requires_grad_()
-        return policy_gradient_steps(policies, start, [episodes], rate, graph=False).detach()
+    def outputs(self, actions: int) -> Outputs:
+        """`logits` alone."""
+        return Outputs({"logits": actions})
 
-    def manifest(self) -> dict[str, Any]:
-        """What a bundle records of it."""
-        return {"name": self.name}
+    def initial_meta_params(self, generator: torch.Generator) -> Tensors:
+        """None."""
+        return {}
+
+    def initial_meta_state(self, params: Tensors) -> Tensors:
+        """Moving averages of returns."""
+        return moving_average.begin(_RETURN)
+
+    def targets(
+        self,
+        meta_params: Tensors,
+        meta_state: Tensors,
+        params: Tensors,
+        rollout: Rollout,
+        said: Tensors,
+        unroll: Callable[[Tensors], Tensors],
+    ) -> tuple[Tensors, Tensors]:
+        """Returns `adv` from each step to the end of its episode or of the rollout, normalised and weighted."""
+        running, returns = torch.zeros_like(rollout.reward[0]), []
+        for t in reversed(range(len(rollout.reward))):
+            running = rollout.reward[t] + self.discount * (1 - rollout.terminal[t]) * running
+            returns.append(running)
+        returned = torch.stack(returns[::-1])
+        averages = moving_average.add(meta_state, _RETURN, returned)
+        action = rollout.action[:-1]
+        ratio = torch.exp(
+            log_prob(said["logits"][:-1].detach(), action)
+            - log_prob(rollout.behaviour["logits"][:-1].detach(), action)
+        )
+        normalised = moving_average.normalise(averages, _RETURN, returned)
+        return {"adv": ratio.clamp(max=self.largest_ratio) * normalised}, averages
+
+    def loss(self, rollout: Rollout, said: Tensors, targets: Tensors) -> torch.Tensor:
+        """Policy gradient and entropy. Shape (T, B)."""
+        logits = said["logits"][:-1]
+        return (
+            -log_prob(logits, rollout.action[:-1]) * targets["adv"] - self.entropy_weight * entropy(logits)
+        )
+
+    def rates(self, targets: Tensors) -> None:
+        """As the optimiser has them."""

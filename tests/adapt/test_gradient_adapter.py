@@ -22,9 +22,9 @@ from adapt.online.experience import Window
 from adapt.online.gates import GateSettings
 from adapt.online.gradient import Acted, GradientAdapter
 from adapt.proposer import SCALES, Proposer
-from adapt.update_rules import INNER_STEPS, inner_step_from_manifest
-from adapt.update_rules.episodes import Played
-from adapt.update_rules.inner_step import Tensors
+from adapt.inner_steps import INNER_STEPS, inner_step_from_manifest
+from adapt.inner_steps.episodes import Played
+from adapt.inner_steps.inner_step import Tensors
 from tests.small_bundle import gradient_family, small_gradient
 
 LEARNERS = ("maml", "promp", "reptile", "learned_step")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from adapt.networks.task_policies import Gaussian, TaskPolicies
-from adapt.update_rules.episodes import Episodes
+from adapt.inner_steps.episodes import Episodes
 
 
 def made_episodes(

@@ -9,7 +9,7 @@ import torch
 
 from adapt.learners.maml import MAMLConfig, MAMLLearner
 from adapt.learners.setup import Setup
-from adapt.update_rules.episodes import Episodes
+from adapt.inner_steps.episodes import Episodes
 from sim_tasks.families import load_family
 
 CONFIG = MAMLConfig(tasks=2, rollouts=2, hidden=(6,))

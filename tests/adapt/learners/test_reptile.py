@@ -7,7 +7,7 @@ import torch
 
 from adapt.learners.reptile import ReptileConfig, ReptileLearner, reptile_step
 from adapt.learners.setup import Setup
-from adapt.update_rules.clipped_adam import ClippedAdam
+from adapt.inner_steps.clipped_adam import ClippedAdam
 from sim_tasks.families import load_family
 from tests.adapt.learners.made_episodes import made_episodes
 

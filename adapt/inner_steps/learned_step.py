@@ -22,8 +22,8 @@ from typing import Any, ClassVar
 import torch
 
 from adapt.networks.task_policies import TaskPolicies
-from adapt.update_rules.episodes import Episodes
-from adapt.update_rules.inner_step import Tensors
+from adapt.inner_steps.episodes import Episodes
+from adapt.inner_steps.inner_step import Tensors
 
 _FEATURES, _SUMMARY = 6, 5
 _RANGE = math.log(100.0)

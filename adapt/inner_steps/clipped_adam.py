@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import torch
 
 from adapt.networks.task_policies import TaskPolicies
-from adapt.update_rules.episodes import Episodes
-from adapt.update_rules.inner_step import HandWrittenStep
+from adapt.inner_steps.episodes import Episodes
+from adapt.inner_steps.inner_step import HandWrittenStep
 
 _BETA2, _EPSILON = 0.999, 1e-8
 """Adam's (arXiv:1412.6980)."""

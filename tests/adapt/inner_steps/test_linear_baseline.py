@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from adapt.update_rules.linear_baseline import (
+from adapt.inner_steps.linear_baseline import (
     discounted,
     features,
     fit_predict,
