@@ -1,7 +1,7 @@
 """`OnlineTuning`: lifetimes in which eta follows a meta-gradient, one step with every update.
 
 At rollout k, what update k - 1 led to is computed once more, with a history: theta_k(eta) = theta - f(theta, rollout
-k - 1, eta). The reference's loss of theta_k on rollout k, which eta has not seen, is differentiated in eta, and eta takes
+k - 1, eta). The judge's loss of theta_k on rollout k, which eta has not seen, is differentiated in eta, and eta takes
 a step of Adam; then theta_k is updated. For that a lifetime remembers the rollout before.
 """
 
@@ -38,7 +38,7 @@ class OnlineTuning(Learning):
     def update(
         self, meta_params: Tensors, life: Life, rollout: Rollout, through: bool = False
     ) -> tuple[Life, Tensors]:
-        """As of `Learning`, after a step of eta; beside what that returns, the reference's `meta_loss` and the
+        """As of `Learning`, after a step of eta; beside what that returns, the judge's `meta_loss` and the
         `meta_gradient_norm`, each () or (M,): 0 at the first update, which has nothing to judge.
 
         Where gradients are to pass `through`, into where eta starts for example, eta itself stays.
@@ -62,11 +62,11 @@ class OnlineTuning(Learning):
     def meta_gradient(
         self, meta_params: Tensors, meta_state: Tensors, before: tuple[Life, Rollout], rollout: Rollout
     ) -> tuple[Tensors, Tensors, Tensors]:
-        """The gradient in eta's displacements of the reference's loss on a rollout, through the update before it.
+        """The gradient in eta's displacements of the judge's loss on a rollout, through the update before it.
 
         Args:
             meta_params: where eta starts.
-            meta_state: where it is, and the reference's averages.
+            meta_state: where it is, and the judge's averages.
             before: a life and the rollout that it learned from.
             rollout: the one that followed.
 
@@ -84,8 +84,10 @@ class OnlineTuning(Learning):
         with torch.enable_grad():
             led_to, _ = super().update(meta_params, life, learned_from, through=True)
             said = self._each(self._say)(led_to.params, told)
-            targets, following = self._each(self._judge)(meta_state, told, said)
-            loss = self._each(self._judged)(told, said, targets)
+            targets, following = self._each(self._judged)(meta_state, told, said)
+            with torch.no_grad():
+                then = self._each(self._say)(life.params, told)
+            loss = self._each(self._judge_loss)(told, then, said, targets)
             gradients = torch.autograd.grad(loss.sum(), list(eta.values()))
         return dict(zip(eta, gradients, strict=True)), loss.detach(), following
 
@@ -109,12 +111,12 @@ class OnlineTuning(Learning):
     def _tuner_step(self, eta: Tensors, gradients: Tensors, moments: Tensors) -> tuple[Tensors, Tensors]:
         return self.tuner.step(eta, gradients, moments)
 
-    def _judge(self, meta_state: Tensors, told: Tensors, said: Tensors) -> tuple[Tensors, Tensors]:
-        return self._self_tuning.judge(meta_state, Rollout.of(told), said)
+    def _judged(self, meta_state: Tensors, told: Tensors, said: Tensors) -> tuple[Tensors, Tensors]:
+        return self._self_tuning.judged(meta_state, Rollout.of(told), said)
 
-    def _judged(self, told: Tensors, said: Tensors, targets: Tensors) -> torch.Tensor:
+    def _judge_loss(self, told: Tensors, before: Tensors, said: Tensors, targets: Tensors) -> torch.Tensor:
         counts = told["counts"]
-        loss = self._self_tuning.reference.loss(Rollout.of(told), said, targets)
+        loss = self._self_tuning.judge_loss(Rollout.of(told), before, said, targets)
         return (loss * counts).sum() / (counts.sum() + 1e-8)
 
     @property

@@ -25,7 +25,7 @@ ETA = "eta."
 """Prefix of eta's displacements in a meta-state."""
 _WEIGHTS = ("policy_weight", "value_weight", "entropy_weight")
 _OUTER = "outer."
-"""Prefix of what the reference remembers of its own."""
+"""Prefix of what the judge remembers."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,13 @@ class SelfTuning:
 
     name: ClassVar[str] = "self_tuning"
     reference: ActorCritic = field(default_factory=lambda: ActorCritic(discount=0.99, entropy_weight=0.01))
-    """Whose loss eta is judged by, with hyperparameters that stay. Eta starts there too, if nobody has trained it."""
+    """Its hyperparameters are where eta starts, if nobody has trained it."""
+    judge: ActorCritic = field(
+        default_factory=lambda: ActorCritic(discount=0.99, entropy_weight=0.01, value_weight=0.0)
+    )
+    """Whose loss eta is judged by; its hyperparameters stay."""
+    divergence_weight: float = 1.0
+    """Of the policy's divergence in an update, KL(before || after), in what eta is judged by."""
 
     def outputs(self, actions: int) -> Outputs:
         """As an actor-critic's."""
@@ -57,10 +63,10 @@ class SelfTuning:
         return params
 
     def initial_meta_state(self, params: Tensors) -> Tensors:
-        """Averages of the rule and of its reference, and eta, which has not moved."""
+        """Averages of the rule and of its judge, and eta, which has not moved."""
         averages = self.reference.initial_meta_state(params)
         names = ["discount", "trace", *_WEIGHTS, *(f"{RATE}/{name}" for name in params)]
-        outer = {_OUTER + name: value for name, value in averages.items()}
+        outer = {_OUTER + name: value for name, value in self.judge.initial_meta_state(params).items()}
         return averages | outer | {ETA + name: torch.zeros(()) for name in names}
 
     def targets(
@@ -88,11 +94,17 @@ class SelfTuning:
         prefix = f"{RATE}/"
         return {n.removeprefix(prefix): value for n, value in targets.items() if n.startswith(prefix)}
 
-    def judge(self, meta_state: Tensors, rollout: Rollout, said: Tensors) -> tuple[Tensors, Tensors]:
-        """The reference's targets, and the next meta-state."""
+    def judged(self, meta_state: Tensors, rollout: Rollout, said: Tensors) -> tuple[Tensors, Tensors]:
+        """The judge's targets, and the next meta-state."""
         own = {n.removeprefix(_OUTER): value for n, value in meta_state.items() if n.startswith(_OUTER)}
-        targets, averages = self.reference.targets({}, own, {}, rollout, said, lambda params: said)
+        targets, averages = self.judge.targets({}, own, {}, rollout, said, lambda params: said)
         return targets, meta_state | {_OUTER + name: value for name, value in averages.items()}
+
+    def judge_loss(self, rollout: Rollout, before: Tensors, said: Tensors, targets: Tensors) -> torch.Tensor:
+        """What eta is judged by, from what was said before the update and is said after it. Shape (T, B)."""
+        old, new = (each["logits"][:-1].log_softmax(dim=-1) for each in (before, said))
+        divergence = (old.exp() * (old - new)).sum(dim=-1)
+        return self.judge.loss(rollout, said, targets) + self.divergence_weight * divergence
 
 
 def hyperparameters(meta_params: Tensors, meta_state: Tensors) -> Tensors:

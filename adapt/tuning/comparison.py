@@ -1,0 +1,115 @@
+"""What tuning itself is worth against random search: both are judged on held-out tasks, at equal frames a lifetime.
+
+Two readings of a fair comparison: a rule that tunes itself has one lifetime and has seen no training task; or it may
+spend on the training tasks what the search's trials spent together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from adapt import statistics
+from adapt.console import say
+from adapt.tuning.lifetimes import Lifetimes, live
+from adapt.tuning.population import Population, Setting
+from adapt.tuning.search import lifetimes, search
+from adapt.update_rules.adam import Adam
+from adapt.update_rules.online_tuning import OnlineTuning
+from adapt.update_rules.rule import Tensors
+from adapt.update_rules.self_tuning import SelfTuning, carried
+
+_GENERATIONS = 8
+_HELD_OUT = 1
+"""Added to the seed where tasks are held out."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Of a comparison."""
+
+    trials: int = 64
+    """Of the random search."""
+    tasks: int = 4
+    """Training tasks, on which each trial has one lifetime."""
+    held_out: int = 32
+    """Tasks that candidates are compared on, with one lifetime each."""
+
+
+def compare(setting: Setting, rule: SelfTuning, tuner: Adam, budget: Budget, seed: int) -> dict[str, Any]:
+    """Candidates by name, with `scores` on held-out tasks, and differences of means with 95 % intervals over them.
+
+    `default`: the reference, written by hand. `searched`: the best of random search's trials of it. `self_tuning`: one
+    lifetime from the default on. At the search's frames: `self_tuning_searched`, from the best start of as many random
+    ones on; `self_tuning_carried`, from where eta was carried to by eight generations of lifetimes.
+    """
+    start = rule.initial_meta_params(torch.Generator())
+    find = partial(search, setting, rule, budget.tasks, budget.trials, seed)
+    say(f"{setting.env}: random search, {budget.trials} trials of {budget.tasks} x {setting.frames:,} frames")
+    found = find()
+    say("the same, each trial tuning itself")
+    found_tuned = find(tuner=tuner)
+    say(f"self-tuning, {_GENERATIONS} generations of as many frames together")
+    carried_to = carry(setting, rule, start, budget.trials * budget.tasks // _GENERATIONS, seed, tuner)
+    judged = partial(lifetimes, setting, rule, split="test", tasks=budget.held_out, seed=seed + _HELD_OUT)
+    say(f"{budget.held_out} held-out tasks")
+    candidates = {
+        "default": judged(meta_params=start),
+        "searched": judged(meta_params=start, values=[found["best"]]),
+        "self_tuning": judged(meta_params=start, tuner=tuner),
+        "self_tuning_searched": judged(meta_params=start, values=[found_tuned["best"]], tuner=tuner),
+        "self_tuning_carried": judged(meta_params=carried_to, tuner=tuner),
+    }
+    return {
+        "search": found,
+        "search_self_tuning": found_tuned,
+        "carried": {name: float(value) for name, value in carried_to.items()},
+        "candidates": {name: summary(lived) for name, lived in candidates.items()},
+        "differences": {
+            f"{one} - {other}": difference(candidates[one].scores, candidates[other].scores)
+            for one, other in (
+                ("self_tuning", "default"),
+                ("self_tuning", "searched"),
+                ("self_tuning_searched", "searched"),
+                ("self_tuning_carried", "searched"),
+            )
+        },
+    }
+
+
+def carry(
+    setting: Setting, rule: SelfTuning, meta_params: Tensors, agents: int, seed: int, tuner: Adam
+) -> Tensors:
+    """Where eta is after generations of lifetimes on training tasks, each from where the one before led on the mean."""
+    for generation in range(_GENERATIONS):
+        online = partial(OnlineTuning, tuner=tuner)
+        population = Population(
+            setting, rule, meta_params, agents, seed * _GENERATIONS + generation, online=online
+        )
+        live(population)
+        meta_params = carried(meta_params, population.life.meta_state)
+    return meta_params
+
+
+def summary(lived: Lifetimes) -> dict[str, Any]:
+    """As JSON has it: scores, their mean with its interval, curves and hyperparameters over agents."""
+    return {
+        "mean": float(lived.scores.mean()),
+        "interval": statistics.bootstrap(statistics.mean, lived.scores),
+        "scores": lived.scores.tolist(),
+        "curve": np.nanmean(lived.curve, axis=1).tolist(),
+        "hyperparameters": {
+            name: np.quantile(values, (0.1, 0.5, 0.9), axis=1).T.tolist()
+            for name, values in lived.hyperparameters.items()
+        },
+    }
+
+
+def difference(one: np.ndarray, other: np.ndarray) -> dict[str, Any]:
+    """Of the means over the same tasks, with a 95 % interval."""
+    apart = one - other
+    return {"mean": float(apart.mean()), "interval": statistics.bootstrap(statistics.mean, apart)}
