@@ -6,8 +6,11 @@ spend on the training tasks what the search's trials spent together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +18,13 @@ import torch
 
 from adapt import statistics
 from adapt.console import say
+from adapt.files import folder_name, write_json
+from adapt.provenance import commit, machine, versions
+from adapt.results import spread
 from adapt.tuning.lifetimes import Lifetimes, live
 from adapt.tuning.population import Population, Setting
 from adapt.tuning.search import lifetimes, search
+from adapt.update_rules.actor_critic import ActorCritic
 from adapt.update_rules.adam import Adam
 from adapt.update_rules.online_tuning import OnlineTuning
 from adapt.update_rules.rule import Tensors
@@ -38,6 +45,42 @@ class Budget:
     """Training tasks, on which each trial has one lifetime."""
     held_out: int = 32
     """Tasks that candidates are compared on, with one lifetime each."""
+
+
+def default_rule() -> SelfTuning:
+    """The hand-written rule as it is where nobody has tuned it, and how eta is judged."""
+    reference = ActorCritic(bins=51, largest=20.0, discount=0.99, entropy_weight=0.01, normalise=True)
+    return SelfTuning(reference, replace(reference, value_weight=0.05))
+
+
+def report_tuning(
+    env: str, updates: int, tuner_rate: float, budget: Budget, seed: int, out: Path | None
+) -> tuple[Path, dict[str, Any]]:
+    """`compare`, written to a file with what a reader needs to believe it; the file, and what is in it."""
+    torch.set_num_threads(1)
+    setting, rule, begun = Setting(env, updates=updates), default_rule(), time.monotonic()
+    result = compare(setting, rule, Adam(tuner_rate), budget, seed)
+    told = {"env": env, "seed": seed, "frames_of_a_lifetime": setting.frames, "tuner_rate": tuner_rate}
+    told |= {"budget": asdict(budget), "setting": asdict(setting), "rule": asdict(rule)}
+    told |= {"versions": versions(), "commit": commit(), "machine": machine()}
+    result = told | {"wall_seconds": time.monotonic() - begun} | result
+    path = out or Path("runs/tuning") / f"{folder_name(env)}-{seed}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, result)
+    return path, result
+
+
+def table_lines(result: dict[str, Any]) -> Iterator[str]:
+    """For the terminal."""
+    budget = result["budget"]
+    yield (
+        f"{result['env']}: {budget['held_out']} held-out tasks, lifetimes of {result['frames_of_a_lifetime']:,} frames; "
+        f"random search: {budget['trials']} trials, {result['search']['frames']:,} frames"
+    )
+    for name, candidate in result["candidates"].items():
+        yield f"  {name:<22} return {spread(candidate)}"
+    for names, apart in result["differences"].items():
+        yield f"  {names:<36} {spread(apart)}"
 
 
 def compare(setting: Setting, rule: SelfTuning, tuner: Adam, budget: Budget, seed: int) -> dict[str, Any]:
@@ -101,7 +144,7 @@ def summary(lived: Lifetimes) -> dict[str, Any]:
         "mean": float(lived.scores.mean()),
         "interval": statistics.bootstrap(statistics.mean, lived.scores),
         "scores": lived.scores.tolist(),
-        "curve": np.nanmean(lived.curve, axis=1).tolist(),
+        "curve": [None if np.isnan(part).all() else float(np.nanmean(part)) for part in lived.curve],
         "hyperparameters": {
             name: np.quantile(values, (0.1, 0.5, 0.9), axis=1).T.tolist()
             for name, values in lived.hyperparameters.items()

@@ -28,7 +28,11 @@ class Setting:
     envs: int = 8
     """Environments of an agent, N / M."""
     steps: int = 16
-    """Of a rollout, T; each is learnt from once."""
+    """Of a rollout, T."""
+    memory: int = 8
+    """Newest rollouts of an agent that an update's batch is drawn from, of as many trajectories as it has environments.
+    More than one, so that batches that follow each other are not the same episodes, a few steps on: a rule that is
+    judged by the next batch would otherwise learn to forget."""
     updates: int = 400
     """Of a lifetime."""
     rate: float = 1e-3
@@ -88,19 +92,40 @@ class Population:
         self.life: Life = self._learning.begin(
             {name: torch.stack([each[name] for each in first]) for name in first[0]}
         )
+        self._kept: Tensors = {}
+        """The newest rollouts, oldest overwritten first. Shapes (R, M, T + 1 or T, N / M, ...)."""
+        self._collected = 0
         self._now = self._act()
 
     def live(self) -> Iterator[tuple[np.ndarray, Tensors]]:
         """A lifetime, update by update: mean returns of the episodes that ended meanwhile, shape (M,), NaN where none
         did, and what `Learning.update` says."""
         for _ in range(self.setting.updates):
-            rollout = self._collect()
-            self.life, learned = self._learning.update(self._meta_params, self.life, rollout)
+            self._keep(self._collect())
+            self.life, learned = self._learning.update(self._meta_params, self.life, self._batch())
             self.life = self.life.detached()
             yield self._returns(), learned
 
-    def _collect(self) -> Rollout:
-        """T steps of all environments, joined over joints, leading axis M."""
+    def _keep(self, rollout: Tensors) -> None:
+        if not self._kept:
+            size = self.setting.memory
+            self._kept = {name: torch.zeros(size, *value.shape, dtype=value.dtype) for name, value in rollout.items()}
+        for name, value in rollout.items():
+            self._kept[name][self._collected % self.setting.memory] = value
+        self._collected += 1
+
+    def _batch(self) -> Rollout:
+        """Trajectories drawn for every agent from its own, joined over joints; leading axis M."""
+        agents, envs = self.agents, self.setting.envs
+        of = torch.arange(agents).unsqueeze(1)
+        there = min(self._collected, self.setting.memory)
+        rollout = torch.randint(there, (agents, envs), generator=self._generator)
+        env = torch.randint(envs, (agents, envs), generator=self._generator)
+        drawn = {name: kept[rollout, of, :, env].transpose(1, 2) for name, kept in self._kept.items()}
+        return Rollout.of(torch.vmap(lambda tensors: join(Rollout.of(tensors)).tensors())(drawn))
+
+    def _collect(self) -> Tensors:
+        """T steps of all environments, flat, leading axis M."""
         steps = [self._now]
         for _ in range(self.setting.steps):
             action = steps[-1]["action"].flatten(0, 1).numpy()
@@ -109,7 +134,7 @@ class Population:
             steps.append(self._act())
         self._now = steps[-1]
         told = {name: torch.stack([step[name] for step in steps], dim=1) for name in steps[0]}
-        rollout = {
+        return {
             "observation": told["observation"],
             "action": told["action"],
             "reward": told["reward"][:, 1:],
@@ -117,7 +142,6 @@ class Population:
             "counts": 1 - told["last"][:, :-1],
             "behaviour.logits": told["logits"],
         }
-        return Rollout.of(torch.vmap(lambda tensors: join(Rollout.of(tensors)).tensors())(rollout))
 
     def _act(self) -> Tensors:
         """What environments show, and the actions that agents draw there; shapes (M, N / M, ...)."""
