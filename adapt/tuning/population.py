@@ -29,13 +29,13 @@ class Setting:
     """Environments of an agent, N / M."""
     steps: int = 16
     """Of a rollout, T."""
-    memory: int = 8
+    memory: int = 4
     """Newest rollouts of an agent that an update's batch is drawn from, of as many trajectories as it has environments.
     More than one, so that batches that follow each other are not the same episodes, a few steps on: a rule that is
     judged by the next batch would otherwise learn to forget."""
     updates: int = 400
     """Of a lifetime."""
-    rate: float = 1e-3
+    rate: float = 3e-3
     """Adam's learning rate, which a rule's `rates` multiply."""
     sizes: AgentSizes = AgentSizes(dense=(32, 32), model=16, head=16)
     """Of the agents' networks."""

@@ -79,11 +79,11 @@ def candidates(disco: Path | None) -> dict[str, Candidate]:
     tuning = default_rule()
     fast = replace(tuning.reference, entropy_weight=0.05, discount=0.95)
     found = {
-        "actor_critic": Candidate(tuning.reference, 1e-3),
+        "actor_critic": Candidate(tuning.reference, 3e-3),
         "actor_critic_fast": Candidate(fast, 1e-2),
         "self_tuning": Candidate(
             tuning,
-            1e-3,
+            3e-3,
             tuning.initial_meta_params(torch.Generator()),
             online=partial(OnlineTuning, tuner=Adam(0.01)),
         ),

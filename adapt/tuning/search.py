@@ -37,7 +37,7 @@ class Searched:
 
 
 SEARCHED = {
-    RATE: Searched(0.1, 30.0),
+    RATE: Searched(1 / 30, 10.0),
     "discount": Searched(1e-3, 0.1, complement=True),
     "trace": Searched(0.5, 0.999, logarithmic=False),
     "value_weight": Searched(0.1, 2.0),

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import torch
 
 from adapt.update_rules.adam import Adam
+from adapt.update_rules.hyperparameters import RATE
 from adapt.update_rules.lifetime import Learning, Life
 from adapt.update_rules.rule import Rollout, Tensors
-from adapt.update_rules.self_tuning import ETA, SelfTuning
+from adapt.update_rules.self_tuning import ETA, VALUE, SelfTuning
 
 _TUNER, _BEFORE = "tuner.", "before."
 _PARTS = ("params.", "moments.", "meta_state.", "rollout.")
@@ -27,8 +28,10 @@ class OnlineTuning(Learning):
 
     tuner: Adam = Adam(rate=0.01)
     """Of eta."""
-    tuned: tuple[str, ...] = ("discount", "trace", "policy_weight", "value_weight", "entropy_weight", "rate")
-    """Kinds of hyperparameters that are adapted; the others stay where they start."""
+    tuned: tuple[str, ...] = ("discount", "trace", "entropy_weight", RATE)
+    """Kinds of hyperparameters that are adapted; the others stay where they start. Adam undoes a loss's weight in the
+    parameters that only this loss moves, but not within one update: of `policy_weight` and `value_weight` the
+    meta-gradient says what is better said of the heads' rates."""
 
     def begin(self, params: Tensors) -> Life:
         """As of `Learning`; eta's optimiser begins too."""
@@ -84,6 +87,8 @@ class OnlineTuning(Learning):
         with torch.enable_grad():
             led_to, _ = super().update(meta_params, life, learned_from, through=True)
             said = self._each(self._say)(led_to.params, told)
+            own = {n: led_to.params[n] if n.startswith(VALUE) else v for n, v in life.params.items()}
+            said |= {"v": self._each(self._say)(own, told)["v"]}
             targets, following = self._each(self._judged)(meta_state, told, said)
             with torch.no_grad():
                 then = self._each(self._say)(life.params, told)

@@ -23,6 +23,8 @@ from adapt.update_rules.rule import Outputs, Rollout, Tensors
 
 ETA = "eta."
 """Prefix of eta's displacements in a meta-state."""
+VALUE = "head/v"
+"""Prefix of an agent's parameters that are the value's alone."""
 _WEIGHTS = ("policy_weight", "value_weight", "entropy_weight")
 _OUTER = "outer."
 """Prefix of what the judge remembers."""
