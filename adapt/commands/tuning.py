@@ -24,6 +24,8 @@ class Tune:
     """Training tasks; a trial lives one lifetime on each."""
     held_out: int = 32
     """Tasks that candidates are compared on."""
+    generations: int = 4
+    """In which hyperparameters are carried on from lifetime to lifetime, at the search's frames; 0 leaves that out."""
     updates: int = 400
     """Of a lifetime, 128 frames each."""
     tuner_rate: float = 0.01
@@ -36,7 +38,7 @@ class Tune:
     def run(self) -> dict[str, Any]:
         from adapt.tuning.comparison import Budget, report_tuning, table_lines
 
-        budget = Budget(self.trials, self.tasks, self.held_out)
+        budget = Budget(self.trials, self.tasks, self.held_out, self.generations)
         path, result = report_tuning(self.env, self.updates, self.tuner_rate, budget, self.seed, self.out)
         if not self.json:
             print_report(table_lines(result), path)
@@ -73,7 +75,14 @@ class Choose:
         from adapt.tuning.rules import ChoiceRequest, report_choice, table_lines
 
         request = ChoiceRequest(
-            self.envs, self.disco, self.lifetimes, self.pulls, self.controllers, self.updates, self.seed, self.out
+            self.envs,
+            self.disco,
+            self.lifetimes,
+            self.pulls,
+            self.controllers,
+            self.updates,
+            self.seed,
+            self.out,
         )
         path, result = report_choice(request)
         if not self.json:

@@ -30,7 +30,6 @@ from adapt.update_rules.online_tuning import OnlineTuning
 from adapt.update_rules.rule import Tensors
 from adapt.update_rules.self_tuning import SelfTuning, carried
 
-_GENERATIONS = 4
 _HELD_OUT = 1
 """Added to the seed where tasks are held out."""
 
@@ -45,6 +44,8 @@ class Budget:
     """Training tasks, on which each trial has one lifetime."""
     held_out: int = 32
     """Tasks that candidates are compared on, with one lifetime each."""
+    generations: int = 4
+    """In which eta is carried on, of as many frames together as the search; 0: it is not carried."""
 
 
 def default_rule() -> SelfTuning:
@@ -58,7 +59,7 @@ def report_tuning(
 ) -> tuple[Path, dict[str, Any]]:
     """`compare`, written to a file with what a reader needs to believe it; the file, and what is in it."""
     torch.set_num_threads(1)
-    setting, rule, begun = Setting(env, updates=updates), default_rule(), time.monotonic()
+    setting, rule, begun = Setting.of(env, updates), default_rule(), time.monotonic()
     result = compare(setting, rule, Adam(tuner_rate), budget, seed)
     told = {"env": env, "seed": seed, "frames_of_a_lifetime": setting.frames, "tuner_rate": tuner_rate}
     told |= {"budget": asdict(budget), "setting": asdict(setting), "rule": asdict(rule)}
@@ -74,7 +75,8 @@ def table_lines(result: dict[str, Any]) -> Iterator[str]:
     """For the terminal."""
     budget = result["budget"]
     yield (
-        f"{result['env']}: {budget['held_out']} held-out tasks, lifetimes of {result['frames_of_a_lifetime']:,} frames; "
+        f"{result['env']}: {budget['held_out']} held-out tasks, lifetimes of "
+        f"{result['frames_of_a_lifetime']:,} frames; "
         f"random search: {budget['trials']} trials, {result['search']['frames']:,} frames"
     )
     for name, candidate in result["candidates"].items():
@@ -88,7 +90,7 @@ def compare(setting: Setting, rule: SelfTuning, tuner: Adam, budget: Budget, see
 
     `default`: the reference, written by hand. `searched`: the best of random search's trials of it. `self_tuning`: one
     lifetime from the default on. At the search's frames: `self_tuning_searched`, from the best start of as many random
-    ones on; `self_tuning_carried`, from where eta was carried to by four generations of lifetimes.
+    ones on; `self_tuning_carried`, from where eta was carried to by generations of lifetimes.
     """
     start = rule.initial_meta_params(torch.Generator())
     find = partial(search, setting, rule, budget.tasks, budget.trials, seed)
@@ -96,8 +98,6 @@ def compare(setting: Setting, rule: SelfTuning, tuner: Adam, budget: Budget, see
     found = find()
     say("the same, each trial tuning itself")
     found_tuned = find(tuner=tuner)
-    say(f"self-tuning, {_GENERATIONS} generations of as many frames together")
-    carried_to = carry(setting, rule, start, budget.trials * budget.tasks // _GENERATIONS, seed, tuner)
     judged = partial(lifetimes, setting, rule, split="test", tasks=budget.held_out, seed=seed + _HELD_OUT)
     say(f"{budget.held_out} held-out tasks")
     candidates = {
@@ -105,12 +105,14 @@ def compare(setting: Setting, rule: SelfTuning, tuner: Adam, budget: Budget, see
         "searched": judged(meta_params=start, values=[found["best"]]),
         "self_tuning": judged(meta_params=start, tuner=tuner),
         "self_tuning_searched": judged(meta_params=start, values=[found_tuned["best"]], tuner=tuner),
-        "self_tuning_carried": judged(meta_params=carried_to, tuner=tuner),
     }
+    if budget.generations:
+        say(f"self-tuning carried on, {budget.generations} generations of as many frames together")
+        carried_to = carry(setting, rule, start, budget, seed, tuner)
+        candidates["self_tuning_carried"] = judged(meta_params=carried_to, tuner=tuner)
     return {
         "search": found,
         "search_self_tuning": found_tuned,
-        "carried": {name: float(value) for name, value in carried_to.items()},
         "candidates": {name: summary(lived) for name, lived in candidates.items()},
         "differences": {
             f"{one} - {other}": difference(candidates[one].scores, candidates[other].scores)
@@ -120,19 +122,20 @@ def compare(setting: Setting, rule: SelfTuning, tuner: Adam, budget: Budget, see
                 ("self_tuning_searched", "searched"),
                 ("self_tuning_carried", "searched"),
             )
+            if one in candidates
         },
     }
 
 
 def carry(
-    setting: Setting, rule: SelfTuning, meta_params: Tensors, agents: int, seed: int, tuner: Adam
+    setting: Setting, rule: SelfTuning, meta_params: Tensors, budget: Budget, seed: int, tuner: Adam
 ) -> Tensors:
     """Where eta is after generations of lifetimes on training tasks, each from where the one before led on the mean."""
-    for generation in range(_GENERATIONS):
+    agents = budget.trials * budget.tasks // budget.generations
+    for generation in range(budget.generations):
+        own = seed * budget.generations + generation
         online = partial(OnlineTuning, tuner=tuner)
-        population = Population(
-            setting, rule, meta_params, agents, seed * _GENERATIONS + generation, online=online
-        )
+        population = Population(setting, rule, meta_params, agents, own, online=online)
         live(population)
         meta_params = carried(meta_params, population.life.meta_state)
     return meta_params

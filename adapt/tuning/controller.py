@@ -1,7 +1,7 @@
 """The meta-controller: a bandit that finds out which rule learns best in a family, lifetime by lifetime.
 
-Upper confidence bounds over a sliding window (Garivier and Moulines 2011, arXiv:0805.3415), as Agent57's meta-controller
-(Badia et al. 2020, arXiv:2003.13350): what was best may be so no longer, for example since eta was carried on.
+Upper confidence bounds over a sliding window (Garivier and Moulines 2011, arXiv:0805.3415), as Agent57's controller has
+them (Badia et al. 2020, arXiv:2003.13350): what was best may be so no longer, for example since eta was carried on.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from adapt.tuning.population import Population
-from adapt.update_rules.hyperparameters import RANGES, RATE
+from adapt.update_rules.hyperparameters import RANGES
 from adapt.update_rules.lifetime import Life
 from adapt.update_rules.rule import Tensors
 from adapt.update_rules.self_tuning import ETA

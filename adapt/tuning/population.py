@@ -6,7 +6,7 @@ N environments, M agents with N / M consecutive ones each, T steps of a rollout,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from adapt.update_rules.adam import Adam
 from adapt.update_rules.lifetime import Learning, Life, join
 from adapt.update_rules.rule import Rollout, Tensors, UpdateRule
 from sim_tasks.discrete import make
+from sim_tasks.families import family_names
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,16 @@ class Setting:
     """Of a lifetime."""
     rate: float = 3e-3
     """Adam's learning rate, which a rule's `rates` multiply."""
-    sizes: AgentSizes = AgentSizes(dense=(32, 32), model=16, head=16)
+    sizes: AgentSizes = field(default_factory=lambda: AgentSizes(dense=(32, 32), model=16, head=16))
     """Of the agents' networks."""
     options: tuple[tuple[str, Any], ...] = ()
     """Of the environment."""
+
+    @classmethod
+    def of(cls, env: str, updates: int) -> Setting:
+        """Of any environment; robots are simulated in one thread, as there are as many simulations as copies."""
+        robot = env.partition("+")[0].partition("@")[0] in family_names()
+        return cls(env, updates=updates, options=(("threads", 1),) if robot else ())
 
     @property
     def frames(self) -> int:
@@ -109,7 +116,9 @@ class Population:
     def _keep(self, rollout: Tensors) -> None:
         if not self._kept:
             size = self.setting.memory
-            self._kept = {name: torch.zeros(size, *value.shape, dtype=value.dtype) for name, value in rollout.items()}
+            self._kept = {
+                name: torch.zeros(size, *value.shape, dtype=value.dtype) for name, value in rollout.items()
+            }
         for name, value in rollout.items():
             self._kept[name][self._collected % self.setting.memory] = value
         self._collected += 1

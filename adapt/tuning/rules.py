@@ -100,7 +100,7 @@ def report_choice(request: ChoiceRequest) -> tuple[Path, dict[str, Any]]:
     begun, rules = time.monotonic(), candidates(request.disco)
     scores, random = {}, {}
     for env in request.envs:
-        setting = Setting(env, updates=request.updates)
+        setting = Setting.of(env, request.updates)
         random[env] = random_score(setting, request.lifetimes, request.seed)
         rows = []
         for name, candidate in rules.items():

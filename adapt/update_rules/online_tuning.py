@@ -7,7 +7,7 @@ a step of Adam; then theta_k is updated. For that a lifetime remembers the rollo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -26,7 +26,7 @@ _PARTS = ("params.", "moments.", "meta_state.", "rollout.")
 class OnlineTuning(Learning):
     """`Learning` by a rule that tunes itself."""
 
-    tuner: Adam = Adam(rate=0.01)
+    tuner: Adam = field(default_factory=lambda: Adam(rate=0.01))
     """Of eta."""
     tuned: tuple[str, ...] = ("discount", "trace", "entropy_weight", RATE)
     """Kinds of hyperparameters that are adapted; the others stay where they start. Adam undoes a loss's weight in the

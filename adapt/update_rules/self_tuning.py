@@ -1,11 +1,12 @@
 """A rule that tunes itself: an actor-critic whose hyperparameters eta are adapted while its agent learns.
 
-Xu et al. 2018 (Meta-gradient reinforcement learning, arXiv:1805.09801) and Zahavy et al. 2020 (A self-tuning actor-critic
-algorithm, arXiv:2002.12326): an update with eta is good if the parameters that it led to have a low loss, by reference
-hyperparameters, on the rollout that follows. The gradient in eta is `OnlineTuning`'s; this is what depends on eta.
+Xu et al. 2018 (Meta-gradient reinforcement learning, arXiv:1805.09801) and Zahavy et al. 2020 (A self-tuning
+actor-critic algorithm, arXiv:2002.12326): an update by eta is good if the parameters that it led to have a low loss, by
+a judge's fixed hyperparameters, on the rollout that follows. `OnlineTuning` has the gradient in eta; here is what
+depends on eta.
 
-Where eta starts are the meta-parameters, which a bundle can carry to other robots; how far it has moved since is part of
-an agent's meta-state. P parameters of an agent by name.
+Where eta starts are the meta-parameters, which a bundle can carry to other robots; how far it has moved since is part
+of an agent's meta-state.
 """
 
 from __future__ import annotations

@@ -77,7 +77,11 @@ def test_a_batch_is_of_the_agents_own_trajectories():
     for agent in range(3):
         of_agent = kept[:3, agent].transpose(1, 2).flatten(0, 1)  # rollouts and environments
         for env in range(4):
-            where = [index for index, other in enumerate(of_agent) if torch.equal(other, batch.observation[agent, :, env])]
+            where = [
+                index
+                for index, other in enumerate(of_agent)
+                if torch.equal(other, batch.observation[agent, :, env])
+            ]
             assert where
             rewards = population._kept["reward"][:3, agent].transpose(1, 2).flatten(0, 1)[where]
             torch.testing.assert_close(batch.reward[agent, :, 2 * env], rewards[0])
@@ -114,7 +118,7 @@ def test_a_population_learns_catch():
 def test_trials_are_drawn_in_the_ranges_and_the_best_is_theirs():
     _, _, values = draw(200, seed=0)
     rates = np.array([each["rate"] for each in values])
-    assert (np.log10(rates) > 0.5).mean() == pytest.approx(np.log10(30 / 10**0.5) / np.log10(300), abs=0.1)
+    assert (rates > 1.0).mean() == pytest.approx(np.log(10) / np.log(300), abs=0.1)
     for each in values:
         for name, value in each.items():
             RANGES[name].x(value)  # all can be told
@@ -136,7 +140,9 @@ def test_too_short_lifetimes_are_refused():
 
 
 def test_a_comparison_is_whole():
-    result = compare(replace(SETTING, updates=5), RULE, Adam(0.01), Budget(trials=8, tasks=2, held_out=3), seed=0)
+    result = compare(
+        replace(SETTING, updates=5), RULE, Adam(0.01), Budget(trials=8, tasks=2, held_out=3), seed=0
+    )
     assert all(len(candidate["scores"]) == 3 for candidate in result["candidates"].values())
     for names, apart in result["differences"].items():
         one, other = (result["candidates"][name]["mean"] for name in names.split(" - "))

