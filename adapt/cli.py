@@ -18,6 +18,7 @@ from adapt.commands.learning import (
     train_command,
 )
 from adapt.commands.tools import Bench, Doctor, Fetch, List, Robot, View
+from adapt.commands.tuning import Choose, Tune
 from robots.errors import UserError
 
 _COMMANDS = {
@@ -25,6 +26,8 @@ _COMMANDS = {
     "evaluate": Evaluate,
     "compare": Compare,
     "experts": Experts,
+    "tune": Tune,
+    "choose": Choose,
     "export": Export,
     "familiarity": Familiarity,
     "course": Course,

@@ -16,6 +16,8 @@ from adapt.update_rules import moving_average
 from adapt.update_rules.rule import Outputs, Rollout, Tensors
 from adapt.update_rules.value import expected, log_prob, value_loss, vtrace
 
+Number = float | torch.Tensor
+"""A setting, or one that gradients pass into. Shape ()."""
 _ADVANTAGE = "advantage"
 
 
@@ -28,12 +30,12 @@ class ActorCritic:
     """Of the value's head, K."""
     largest: float = 300.0
     """Largest value that it can express, transformed."""
-    discount: float = 0.997
-    trace: float = 0.95
+    discount: Number = 0.997
+    trace: Number = 0.95
     """V-trace's lambda."""
-    policy_weight: float = 1.0
-    value_weight: float = 0.5
-    entropy_weight: float = 0.2
+    policy_weight: Number = 1.0
+    value_weight: Number = 0.5
+    entropy_weight: Number = 0.2
     normalise: bool = False
     """Whether advantages are brought to zero mean and unit variance over the lifetime."""
 

@@ -99,7 +99,7 @@ class Disco:
     def value_loss(self, rollout: Rollout, said: Tensors, targets: Tensors) -> torch.Tensor:
         """Of the action value; no gradient of it passes into the rule. Shape (T, B)."""
         q = of_action(said["q"][:-1], rollout.action[:-1])
-        return self.value_weight * value_loss(q, targets["q_td"], self.largest)
+        return self.value_weight * value_loss(q, targets["q_td"].detach(), self.largest)
 
     def _judge(
         self, meta_state: Tensors, rollout: Rollout, said: Tensors, target: Tensors

@@ -55,8 +55,11 @@ def cross_entropy(logits: torch.Tensor, probabilities: torch.Tensor) -> torch.Te
 
 
 def value_loss(logits: torch.Tensor, error: torch.Tensor, largest: float) -> torch.Tensor:
-    """Moves a head's scalar by an error: logits (..., K), error (...,), result (...,)."""
-    target = (expected(logits, largest) + error).detach()
+    """Moves a head's scalar by an error: logits (..., K), error (...,), result (...,).
+
+    Gradients pass into the error; the scalar that it is added to is as it is.
+    """
+    target = expected(logits, largest).detach() + error
     return cross_entropy(logits, two_hot(target, logits.shape[-1], largest))
 
 

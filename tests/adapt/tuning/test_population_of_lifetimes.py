@@ -1,0 +1,172 @@
+"""Populations of agents in one process, trials of a random search among them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from adapt.networks.agent import AgentSizes
+from adapt.tuning.comparison import Budget, compare
+from adapt.tuning.lifetimes import live, told
+from adapt.tuning.population import Population, Setting
+from adapt.tuning.rules import Candidate, controlled, random_score
+from adapt.tuning.search import SEARCHED, draw, lifetimes, search
+from adapt.update_rules.actor_critic import ActorCritic
+from adapt.update_rules.adam import Adam
+from adapt.update_rules.hyperparameters import RANGES
+from adapt.update_rules.online_tuning import OnlineTuning
+from adapt.update_rules.self_tuning import SelfTuning, hyperparameters
+
+SETTING = Setting("catch:5x5", envs=4, steps=8, updates=10, rate=5e-3, sizes=AgentSizes(dense=(16,)))
+REFERENCE = ActorCritic(bins=11, largest=2.0, discount=0.95, entropy_weight=0.01, normalise=True)
+RULE = SelfTuning(REFERENCE, replace(REFERENCE, value_weight=0.05))
+
+
+def start() -> dict[str, torch.Tensor]:
+    return RULE.initial_meta_params(torch.Generator())
+
+
+def test_copies_differ_in_what_they_are_told_alone():
+    population = Population(SETTING, RULE, start(), tasks=2, seed=3, copies=3)
+    for value in population.life.params.values():
+        for copy in (1, 2):
+            torch.testing.assert_close(value[2 * copy : 2 * copy + 2], value[:2])
+    values = {"rate": np.repeat([0.5, 1.0, 2.0], 2), "discount": np.repeat([0.9, 0.95, 0.99], 2)}
+    life = told(population.life, start(), values)
+    effective = torch.vmap(lambda state: hyperparameters(start(), state))(life.meta_state)
+    np.testing.assert_allclose(effective["discount"], values["discount"], rtol=1e-5)
+    rates = [name for name in effective if name.startswith("rate/")]
+    assert len(rates) == len(population.life.params)
+    for name in rates:
+        np.testing.assert_allclose(effective[name], values["rate"], rtol=1e-5)
+    np.testing.assert_allclose(effective["value_weight"], np.full(6, 0.5), rtol=1e-5)
+
+
+def test_what_is_out_of_range_is_not_told():
+    population = Population(SETTING, RULE, start(), tasks=1, seed=3)
+    with pytest.raises(ValueError, match=r"1\.5; valid: between 0\.7 and 0\.999"):
+        told(population.life, start(), {"discount": np.array([1.5])})
+
+
+@pytest.mark.parametrize("env", ["catch:5x5", "point_robot", "grid:dense"])
+def test_lifetimes_repeat_and_seeds_differ(env: str):
+    setting = replace(SETTING, env=env, updates=4, steps=16)
+    runs = []
+    for seed in (0, 0, 1):
+        population = Population(setting, RULE, start(), tasks=2, seed=seed, online=OnlineTuning)
+        for _ in population.live():
+            pass
+        runs.append(population.life.params["head/logits/w"])
+    assert torch.equal(runs[0], runs[1])
+    assert not torch.equal(runs[0], runs[2])
+    assert all(torch.isfinite(run).all() for run in runs)
+
+
+def test_a_batch_is_of_the_agents_own_trajectories():
+    """Their positions in the observation, the reward and what ended belong together, agent by agent."""
+    population = Population(replace(SETTING, env="point_robot", steps=5), RULE, start(), tasks=3, seed=0)
+    for _ in range(3):
+        population._keep(population._collect())
+    batch = population._batch()
+    assert batch.action.shape == (3, 6, 8)  # two joints
+    kept = population._kept["observation"]
+    for agent in range(3):
+        of_agent = kept[:3, agent].transpose(1, 2).flatten(0, 1)  # rollouts and environments
+        for env in range(4):
+            where = [
+                index
+                for index, other in enumerate(of_agent)
+                if torch.equal(other, batch.observation[agent, :, env])
+            ]
+            assert where
+            rewards = population._kept["reward"][:3, agent].transpose(1, 2).flatten(0, 1)[where]
+            torch.testing.assert_close(batch.reward[agent, :, 2 * env], rewards[0])
+            torch.testing.assert_close(batch.reward[agent, :, 2 * env + 1], rewards[0])
+
+
+def test_what_begins_an_episode_does_not_count():
+    """Episodes of Catch 5x5 are 4 steps and one that begins the next."""
+    population = Population(SETTING, RULE, start(), tasks=1, seed=0)
+    rollout = population._collect()
+    assert rollout["terminal"][0, :, 0].tolist() == [0, 0, 0, 1, 0, 0, 0, 0]
+    assert rollout["counts"][0, :, 0].tolist() == [1, 1, 1, 1, 0, 1, 1, 1]
+    rewarded = rollout["reward"][0].abs()
+    torch.testing.assert_close(rewarded, rollout["terminal"][0])
+
+
+def test_actions_are_drawn_by_the_policy():
+    population = Population(replace(SETTING, envs=2000), RULE, start(), tasks=1, seed=0)
+    logits = torch.tensor([0.0, 1.0, -1.0])
+    population.life.params["head/logits/w"].zero_()
+    population.life.params["head/logits/b"][:] = logits
+    drawn = population._act()["action"].flatten()
+    shares = torch.bincount(drawn, minlength=3) / len(drawn)
+    torch.testing.assert_close(shares, logits.softmax(dim=-1), atol=0.03, rtol=0)
+
+
+def test_a_population_learns_catch():
+    setting = replace(SETTING, updates=150, envs=8, steps=16, rate=1e-2, sizes=AgentSizes(dense=(32,)))
+    learned = lifetimes(setting, RULE, start(), 4, seed=0)
+    assert learned.scores.mean() > 0.5  # a random player has about -0.5
+    assert learned.curve[0].mean() < 0.0
+
+
+def test_trials_are_drawn_in_the_ranges_and_the_best_is_theirs():
+    _, _, values = draw(200, seed=0)
+    rates = np.array([each["rate"] for each in values])
+    assert (rates > 1.0).mean() == pytest.approx(np.log(10) / np.log(300), abs=0.1)
+    for each in values:
+        for name, value in each.items():
+            RANGES[name].x(value)  # all can be told
+        assert 0.9 <= each["discount"] <= 0.999
+    assert set(values[0]) == set(SEARCHED)
+    found = search(SETTING, RULE, tasks=2, trials=4, seed=0)
+    scores = [trial["score"] for trial in found["trials"]]
+    assert found["best_score"] == max(scores)
+    best = dict(found["trials"][int(np.argmax(scores))])
+    del best["score"]
+    assert found["best"] == best
+    assert found["frames"] == 4 * 2 * 10 * 8 * 4
+
+
+def test_too_short_lifetimes_are_refused():
+    population = Population(replace(SETTING, updates=5, steps=1), RULE, start(), tasks=1, seed=0)
+    with pytest.raises(ValueError, match="take longer lifetimes"):
+        live(population)
+
+
+def test_a_comparison_is_whole():
+    result = compare(
+        replace(SETTING, updates=5), RULE, Adam(0.01), Budget(trials=8, tasks=2, held_out=3), seed=0
+    )
+    assert all(len(candidate["scores"]) == 3 for candidate in result["candidates"].values())
+    for names, apart in result["differences"].items():
+        one, other = (result["candidates"][name]["mean"] for name in names.split(" - "))
+        assert apart["mean"] == pytest.approx(one - other, abs=1e-9)
+        assert apart["interval"][0] <= apart["mean"] <= apart["interval"][1]
+    assert result["search"]["frames"] == result["search_self_tuning"]["frames"]
+
+
+def test_controllers_are_held_against_the_oracle_and_the_best_single_rule():
+    """Rule 0 is best in family a, rule 1 in family b by more: the single one is rule 1, normalised (0.5 + 1) / 2."""
+    scores = {"a": np.array([[10.0, 10.0], [5.0, 5.0]]), "b": np.array([[-9.0, -9.0], [-2.0, -2.0]])}
+    result = controlled(scores, {"a": 0.0, "b": -10.0}, ["zero", "one"], pulls=40, controllers=5, seed=0)
+    assert result["single_rule"] == "one"
+    a, b = result["families"]["a"], result["families"]["b"]
+    assert (a["best"], b["best"]) == ("zero", "one")
+    assert a["single"] == pytest.approx(0.5)
+    assert b["means"]["zero"] == pytest.approx(1 / 8)
+    assert (a["controller_final"], b["controller_final"]) == (1.0, 1.0)
+    assert 0.5 < a["controller_pulls"] < 1.0
+    assert a["regret"][-1] < a["regret_of_single"][-1] == pytest.approx(20.0)
+
+
+def test_agents_that_do_not_learn_are_random_players():
+    assert random_score(SETTING, 8, seed=0) == pytest.approx(-0.5, abs=0.25)
+    assert Candidate(REFERENCE, 5e-3).live(SETTING, 2, seed=0).shape == (2,)
+    online = partial(OnlineTuning, tuner=Adam(0.01))
+    assert Candidate(RULE, 5e-3, start(), online=online).live(SETTING, 2, seed=0).shape == (2,)
