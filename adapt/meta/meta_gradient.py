@@ -19,6 +19,8 @@ UpdateLoss = Callable[[Life, Rollout, Tensors], torch.Tensor]
 """Of the life before an update, its rollout and the rule's targets: a scalar, a regulariser of the rule."""
 EndLoss = Callable[[Life], torch.Tensor]
 """Of the life after the last update: a scalar."""
+Adjoint = dict[tuple[int, str], torch.Tensor]
+"""Derivatives of the outer loss by part of a life and name, where there are any."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,17 @@ def checkpointed(
         before = _leaves(course.lives[k])
         meta = {name: value.detach().requires_grad_() for name, value in meta_params.items()}
         after, told = learning.update(meta, before, course.rollouts[k], through=True)
-        outputs, adjoints = _matched(after, adjoint)
+        pairs = [
+            (value, adjoint[key])
+            for key, value in _named(after).items()
+            if key in adjoint and value.requires_grad
+        ]
         if of_update is not None:
             extra = of_update(before, course.rollouts[k], told) / updates
-            regular += float(extra)
-            outputs, adjoints = [*outputs, extra], [*adjoints, torch.ones_like(extra)]
-        adjoint = _pull(outputs, adjoints, before, meta, total)
-    return MetaGradient(total, float(loss), regular)
+            regular += extra.item()
+            pairs += [(extra, torch.ones_like(extra))] if extra.requires_grad else []
+        adjoint = _pull([value for value, _ in pairs], [slope for _, slope in pairs], before, meta, total)
+    return MetaGradient(total, loss.item(), regular)
 
 
 def plain(
@@ -92,7 +98,7 @@ def plain(
         name: torch.zeros_like(value) if slope is None else slope
         for (name, value), slope in zip(meta_params.items(), found, strict=True)
     }
-    return MetaGradient(gradient, float(end_loss), float(update_loss))
+    return MetaGradient(gradient, end_loss.item(), update_loss.item())
 
 
 def unrolled(
@@ -117,40 +123,31 @@ def _leaves(life: Life) -> Life:
     return Life(*({n: v.detach().requires_grad_() for n, v in part.items()} for part in life.parts()))
 
 
-def _tensors(life: Life) -> list[torch.Tensor]:
-    return [value for part in life.parts() for value in part.values()]
+def _named(life: Life) -> dict[tuple[int, str], torch.Tensor]:
+    return {(i, name): value for i, part in enumerate(life.parts()) for name, value in part.items()}
 
 
-def _adjoint(loss: torch.Tensor, life: Life) -> list[torch.Tensor | None]:
+def _adjoint(loss: torch.Tensor, life: Life) -> Adjoint:
     if not loss.requires_grad:
-        return [None] * len(_tensors(life))
-    return list(torch.autograd.grad(loss, _tensors(life), allow_unused=True))
-
-
-def _matched(
-    after: Life, adjoint: list[torch.Tensor | None]
-) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """What of a life has both a history and an adjoint, and these."""
-    both = [
-        (value, slope)
-        for value, slope in zip(_tensors(after), adjoint, strict=True)
-        if slope is not None and value.requires_grad
-    ]
-    return [value for value, _ in both], [slope for _, slope in both]
+        return {}
+    named = _named(life)
+    return _found(named, torch.autograd.grad(loss, list(named.values()), allow_unused=True))
 
 
 def _pull(
-    outputs: list[torch.Tensor],
-    adjoints: list[torch.Tensor],
-    before: Life,
-    meta: Tensors,
-    total: Tensors,
-) -> list[torch.Tensor | None]:
+    outputs: list[torch.Tensor], slopes: list[torch.Tensor], before: Life, meta: Tensors, total: Tensors
+) -> Adjoint:
     """Adds to the gradient in the meta-parameters; returns the adjoint of the life before."""
-    inputs = [*_tensors(before), *meta.values()]
-    found = torch.autograd.grad(outputs, inputs, adjoints, allow_unused=True)
-    lives = len(inputs) - len(meta)
-    for name, slope in zip(meta, found[lives:], strict=True):
+    if not outputs:
+        return {}
+    named = _named(before)
+    inputs = [*named.values(), *meta.values()]
+    found = torch.autograd.grad(outputs, inputs, slopes, allow_unused=True)
+    for name, slope in zip(meta, found[len(named) :], strict=True):
         if slope is not None:
             total[name] += slope
-    return list(found[:lives])
+    return _found(named, found[: len(named)])
+
+
+def _found(named: dict[tuple[int, str], torch.Tensor], slopes: Sequence[torch.Tensor | None]) -> Adjoint:
+    return {key: slope for key, slope in zip(named, slopes, strict=True) if slope is not None}

@@ -137,7 +137,7 @@ class Group:
     def state(self) -> dict[str, Any]:
         """For a checkpoint."""
         return {
-            **{name: dict(part) for name, part in zip(_PARTS, self.life.parts(), strict=True)},
+            **life_state(self.life),
             "age": self.age.copy(),
             "births": self.births.copy(),
             "ends": self.ends.copy(),
@@ -147,7 +147,7 @@ class Group:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Inverse of `state`."""
-        self.life = Life(*(dict(state[name]) for name in _PARTS))
+        self.life = life_of(state)
         for name in ("age", "births", "ends"):
             getattr(self, name)[:] = np.asarray(state[name])
         self._random.bit_generator.state = json.loads(state["random"])
@@ -206,6 +206,16 @@ def placed(life: Life, fresh: Life, agents: np.ndarray) -> Life:
             for old, new in zip(life.parts(), fresh.parts(), strict=True)
         )
     )
+
+
+def life_state(life: Life) -> dict[str, Any]:
+    """For a checkpoint."""
+    return {name: dict(part) for name, part in zip(_PARTS, life.parts(), strict=True)}
+
+
+def life_of(state: dict[str, Any]) -> Life:
+    """Inverse of `life_state`."""
+    return Life(*(flat(state[name]) for name in _PARTS))
 
 
 def flat(state: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,0 +1,35 @@
+"""Lives from fresh parameters on, under a rule: what a rule is judged by, and its outer loop without gradients climbs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from adapt.meta.population import Group, GroupConfig, joined
+from adapt.update_rules.rule import Tensors, UpdateRule
+
+
+def rewards_of_lives(
+    config: GroupConfig, rule: UpdateRule, meta_params: Tensors, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lets M agents live once, from their first parameters to the end of their lifetime, each in a task of its own.
+
+    Returns:
+        Mean reward per control step of each update's rollout, and mean return of the episodes that ended in it, NaN
+        where none did. Shape (lifetime, M) each.
+    """
+    group = Group(config, rule, seed, staggered=False)
+    rewards, returns = np.empty((2, config.lifetime, config.agents))
+    for update in range(config.lifetime):
+        rollout = group.roll()
+        steps = rollout.counts.sum(dim=(1, 2)).clamp(min=1)
+        rewards[update] = (rollout.reward.sum(dim=(1, 2)) / steps).numpy()
+        returns[update] = [ended.mean() if len(ended) else np.nan for ended in group.returns()]
+        group.learn(meta_params, joined(rollout))
+    return rewards, returns
+
+
+def held_out(config: GroupConfig, agents: int) -> GroupConfig:
+    """So many agents on tasks that no training draws."""
+    return replace(config, split="test", agents=agents)
