@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from adapt.errors import AdaptError
+from adapt.meta.copies import Copies
 from adapt.networks.agent import AgentNetwork, AgentSizes
 from adapt.update_rules.adam import Adam
 from adapt.update_rules.lifetime import Learning, Life, join
@@ -43,9 +44,11 @@ class GroupConfig:
     options: dict[str, Any] = field(default_factory=dict)
     """Of the environment."""
     split: str = "train"
+    copies: int = 1
+    """How many times the same agents live, in the same tasks with the same luck: see `adapt.meta.copies`."""
 
     def __post_init__(self) -> None:
-        for name in ("agents", "trajectories", "steps", "lifetime"):
+        for name in ("agents", "trajectories", "steps", "lifetime", "copies"):
             if (value := getattr(self, name)) < 1:
                 raise AdaptError(f"{name}: {value}; valid: 1 or more")
 
@@ -62,7 +65,7 @@ class Group:
             staggered: whether the first lives have different lengths, so that there will be agents of all ages.
         """
         self.config, self.seed = config, seed
-        count = config.agents
+        count = self.agents = config.agents * config.copies
         self.env = environment(config, seed)
         self.network = AgentNetwork(
             self.env.observation_shape,
@@ -90,7 +93,7 @@ class Group:
 
     def roll(self, steps: int | None = None) -> Rollout:
         """What the agents do in their environments, as rollouts with a leading axis M, not yet joined over joints."""
-        steps, env, count = steps or self.config.steps, self.env, self.config.agents
+        steps, env, count = steps or self.config.steps, self.env, self.agents
         shape = (steps + 1, env.envs)
         seen = np.empty((*shape, *env.observation_shape), np.float32)
         taken, said = np.empty((*shape, env.joints), np.int64), []
@@ -124,7 +127,7 @@ class Group:
         if len(over):
             self.births[over] += 1
             self.age[over], self.ends[over] = 0, self.config.lifetime
-            self.env.renew(over)
+            self._single().renew(over)
             self.life = placed(self.life, self.learning.begin(self._fresh(over)), over)
         return over
 
@@ -132,7 +135,7 @@ class Group:
         """Returns of episodes that ended since it was asked last, agent by agent."""
         ids, values = self.env.ended()
         agent = self.env.task_of[ids]
-        return [values[agent == m] for m in range(self.config.agents)]
+        return [values[agent == m] for m in range(self.agents)]
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint."""
@@ -142,7 +145,7 @@ class Group:
             "births": self.births.copy(),
             "ends": self.ends.copy(),
             "random": json.dumps(self._random.bit_generator.state),
-            "env": self.env.state(),
+            "env": self._single().state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -151,33 +154,39 @@ class Group:
         for name in ("age", "births", "ends"):
             getattr(self, name)[:] = np.asarray(state[name])
         self._random.bit_generator.state = json.loads(state["random"])
-        self.env.restore({name: np.asarray(value) for name, value in flat(state["env"]).items()})
+        self._single().restore({name: np.asarray(value) for name, value in flat(state["env"]).items()})
+
+    def _single(self) -> DiscreteEnv:
+        assert isinstance(self.env, DiscreteEnv), "copies live one life and are not kept"
+        return self.env
 
     @torch.no_grad()
     def _act(self) -> tuple[torch.Tensor, np.ndarray]:
         """Logits, (M, B, A) or of J joints (M, B, J, A), and actions drawn by them, (N, J)."""
-        count, env = self.config.agents, self.env
+        count, env, copies = self.agents, self.env, self.config.copies
         observation = torch.as_tensor(env.observation, dtype=torch.get_default_dtype())
         logits = self._policy(self.life.params, observation.unflatten(0, (count, -1)))["logits"]
         up_to = logits.softmax(dim=-1).cumsum(dim=-1).numpy().reshape(env.envs, env.joints, env.actions)
-        drawn = self._random.random((env.envs, env.joints, 1))
+        drawn = np.tile(self._random.random((env.envs // copies, env.joints, 1)), (copies, 1, 1))
         return logits, (drawn > up_to[..., :-1]).sum(axis=-1)
 
     def _fresh(self, agents: np.ndarray) -> Tensors:
         """First parameters of agents, shape (n,): each by its number and which birth this is."""
         born = []
         for agent in agents:
-            generator = torch.Generator().manual_seed(seed_of(self.seed, 22, agent, self.births[agent]))
+            generator = torch.Generator().manual_seed(seed_of(self.seed, 22, agent % self.config.agents, self.births[agent]))
             born.append(self.network.initial(generator))
         return {name: torch.stack([params[name] for params in born]) for name in born[0]}
 
 
-def environment(config: GroupConfig, seed: int) -> DiscreteEnv:
+def environment(config: GroupConfig, seed: int) -> DiscreteEnv | Copies:
     """Of a group: a block of B environments for each agent."""
     envs = config.agents * config.trajectories
-    return make(
-        config.environment, envs, seed, split=config.split, tasks=config.agents, **config.options
-    )
+    made = [
+        make(config.environment, envs, seed, split=config.split, tasks=config.agents, **config.options)
+        for _ in range(config.copies)
+    ]
+    return made[0] if config.copies == 1 else Copies(made)
 
 
 def seed_of(*entropy: int | np.integer) -> int:
