@@ -11,7 +11,7 @@ import torch
 
 from adapt.networks.agent import AgentNetwork, AgentSizes
 from adapt.update_rules import moving_average
-from adapt.update_rules.adam import Adam
+from adapt.meta.flat_adam import FlatAdam
 from adapt.update_rules.lifetime import Life
 from adapt.update_rules.rule import Outputs, Rollout, Tensors
 from adapt.update_rules.value import signed_hyperbolic, signed_parabolic, vtrace
@@ -34,7 +34,7 @@ class OuterValue:
     """Networks of M agents, functions of their state; a `Life` whose meta-state is an average of advantages."""
 
     def __init__(self, config: ValueConfig, observation: tuple[int, ...]):
-        self._config, self._optimiser = config, Adam(config.rate)
+        self._config, self._optimiser = config, FlatAdam(config.rate)
         self._network = AgentNetwork(observation, 1, Outputs({_VALUE: 1}), AgentSizes(dense=config.dense))
 
     def begin(self, seeds: list[int]) -> Life:

@@ -15,7 +15,7 @@ import torch
 from adapt.errors import AdaptError
 from adapt.meta.copies import Copies
 from adapt.networks.agent import AgentNetwork, AgentSizes
-from adapt.update_rules.adam import Adam
+from adapt.meta.flat_adam import FlatAdam
 from adapt.update_rules.lifetime import Learning, Life, join
 from adapt.update_rules.rule import Outputs, Rollout, Tensors, UpdateRule
 from sim_tasks.discrete import DiscreteEnv, make
@@ -80,7 +80,7 @@ class Group:
                 self.env.observation_shape, self.env.actions, policy, config.sizes, self.env.joints
             )
         )
-        self.learning = Learning(rule, self.network, Adam(config.rate), population=True)
+        self.learning = Learning(rule, self.network, FlatAdam(config.rate), population=True)
         self.age = np.zeros(count, np.int64)
         """Updates so far. Shape (M,)."""
         self.births = np.zeros(count, np.int64)
