@@ -57,6 +57,17 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
+def flat(state: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A part of a state whose names have slashes in them, which loading takes for nesting, as it was saved."""
+    found: dict[str, Any] = {}
+    for name, value in state.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{prefix}{name}{_SEPARATOR}")
+        else:
+            found[prefix + name] = value
+    return found
+
+
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """An optimizer's state with string keys, for a checkpoint."""
     return {str(index): dict(slot) for index, slot in optimizer.state_dict()["state"].items()}

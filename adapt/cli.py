@@ -17,7 +17,7 @@ from adapt.commands.learning import (
     Train,
     train_command,
 )
-from adapt.commands.tools import Bench, Doctor, List, Robot, View
+from adapt.commands.tools import Bench, Doctor, Fetch, List, Robot, View
 from robots.errors import UserError
 
 _COMMANDS = {
@@ -37,6 +37,7 @@ _COMMANDS = {
     "demo": Demo,
     "bench": Bench,
     "list": List,
+    "fetch": Fetch,
     "robot": Robot,
     "view": View,
     "doctor": Doctor,

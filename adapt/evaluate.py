@@ -192,7 +192,7 @@ def _acted(runs: list[Trials]) -> dict[str, Any]:
     low, high = bootstrap_curve(rewards)
     succeeded = [run.success for run in runs if run.success is not None]
     reasons = sorted({reason for run in runs for reason in run.interventions})
-    return _returns(np.stack([run.returns for run in runs])) | {
+    return returns_summary(np.stack([run.returns for run in runs])) | {
         "success": None if not succeeded else float(np.mean(succeeded)),
         "curve": rewards.mean(axis=(0, 2)).round(5).tolist(),
         "curve_low": low.round(5).tolist(),
@@ -201,7 +201,7 @@ def _acted(runs: list[Trials]) -> dict[str, Any]:
             reason: sum(run.interventions.get(reason, 0) for run in runs) for reason in reasons
         },
         "stages": [
-            {"name": f"episode {k + 1}"} | _returns(each)
+            {"name": f"episode {k + 1}"} | returns_summary(each)
             for k, each in enumerate(stage_returns(runs).swapaxes(0, 1))
         ],
     }
@@ -210,14 +210,15 @@ def _acted(runs: list[Trials]) -> dict[str, Any]:
 def _adapted(runs: list[np.ndarray]) -> dict[str, Any]:
     """A gradient learner's returns over all its runs; as a whole, those after the last step count."""
     stages = np.stack(runs).swapaxes(0, 1)
-    return _returns(stages[-1]) | {
+    return returns_summary(stages[-1]) | {
         "stages": [
-            {"name": f"{k} gradient step{'s' * (k != 1)}"} | _returns(each) for k, each in enumerate(stages)
+            {"name": f"{k} gradient step{'s' * (k != 1)}"} | returns_summary(each)
+            for k, each in enumerate(stages)
         ]
     }
 
 
-def _returns(returns: np.ndarray) -> dict[str, Any]:
+def returns_summary(returns: np.ndarray) -> dict[str, Any]:
     """Of returns, shape (S, n), which are written run by run."""
     return {
         "mean": float(returns.mean()),

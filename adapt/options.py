@@ -103,11 +103,12 @@ def _number(value: Any) -> float | int | None:
 
 
 def _presets(learner: str, family: str) -> list[tuple[str, dict[str, Any]]]:
-    """What is shipped for a family, whatever its ranges, and for one of its protocols (`family@protocol`) on top."""
+    """What is shipped for a family, whatever its ranges, and for one of its protocols (`family@protocol`) on top; for
+    environments with a colon in their name, what is shipped for their kind."""
     family, _ = split_ranges(family)
-    base = family.split("@")[0]
+    kind, base = family.split(":")[0], family.split("@")[0]
     found = []
-    for name in dict.fromkeys((base, family)):
+    for name in dict.fromkeys((kind, base, family)):
         if not name.replace("_", "").replace("@", "").isalnum():
             continue  # a family of the user's own, or dm_control's
         place = resources.files("adapt") / "presets" / learner / f"{name}.yaml"

@@ -15,10 +15,10 @@ _SPEED_SECONDS = 0.5
 
 
 def listed(what: str, names: Sequence[str] = ()) -> dict[str, Any]:
-    """Names of `robots`, `families` or `learners`, each with what there is to know of it.
+    """Names of `robots`, `families`, `environments` or `learners`, each with what there is to know of it.
 
     Args:
-        what: `robots`, `families` or `learners`.
+        what: `robots`, `families`, `environments`, those with discrete actions, or `learners`.
         names: of families: only these, which may be any that `load_family` takes.
 
     Raises:
@@ -32,9 +32,32 @@ def listed(what: str, names: Sequence[str] = ()) -> dict[str, Any]:
         from sim_tasks.families import family_names, load_family
 
         return {name: describe_family(load_family(name), name) for name in names or family_names()}
+    if what == "environments":
+        return _environments()
     from adapt.learners import LEARNERS
 
     return {name: kind.about for name, kind in LEARNERS.items()}
+
+
+def _environments() -> dict[str, str]:
+    """What `sim_tasks.discrete.names` lists, each in a line."""
+    from sim_tasks.discrete import names
+    from sim_tasks.discrete.grid_kinds import KINDS
+    from sim_tasks.families import family_names, load_family
+
+    own = {
+        "catch": "catch a falling ball; 3 actions. catch:ROWSxCOLUMNS is one of another size",
+        "point": "push a mass to an unseen goal; 9 actions",
+        "point:sparse": "the same, rewarded at the goal only",
+    }
+    grids = {f"grid:{n}": f"grid world, 5 actions: {_first_line(kind)}" for n, kind in KINDS.items()}
+    families = {name: f"each joint's actions in bins: {load_family(name).about}" for name in family_names()}
+    known = own | grids | families
+    return {name: known.get(name, "Atari 2600, as its screen shows it; 18 actions") for name in names()}
+
+
+def _first_line(described: object) -> str:
+    return (described.__doc__ or "").partition("\n")[0]
 
 
 def describe_family(family: TaskFamily, name: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from adapt.errors import AdaptError, RunError
 from adapt.evaluate import HeldOut, default_episodes, summary
 from adapt.export import add_evaluation, export_learner, make_bundle
 from adapt.files import common_folder, write_json
+from adapt.learners import learner_kind
 from adapt.learners.bounds import BoundLearner
 from adapt.online.kinds import make_adapter
 from adapt.results import evaluation_lines
@@ -62,8 +63,13 @@ def export_run(run: Path, out: Path | None = None) -> PolicyBundle:
         RunError: not a run, or its learner cannot be deployed; says why.
         TaskError: its family is about a benchmark's body.
     """
-    config, learner = read_run(run), load_learner(run)
-    training = _training(run, config)
+    config = read_run(run)
+    if learner_kind(config["learner"]).discrete:
+        raise RunError(
+            f"{run}: {config['learner']} chooses among discrete actions, which no bundle has: a robot is driven by "
+            "continuous ones"
+        )
+    learner, training = load_learner(run), _training(run, config)
     evaluation = _evaluation(run, training["steps"])
     try:
         return export_learner(out or run / "bundle", learner, training, config["commit"], evaluation)
@@ -94,7 +100,7 @@ def evaluate_runs(
     from adapt.console import say
 
     request = request or EvaluationRequest()
-    configs = _alike(runs)
+    configs = alike(runs)
     family = load_family(configs[runs[0]]["family"])
     episodes = default_episodes(family) if request.episodes is None else request.episodes
     task = configs[runs[0]]["training"]["task"] if request.task is None else request.task
@@ -122,8 +128,12 @@ def evaluate_runs(
     return path, result
 
 
-def _alike(runs: Sequence[Path]) -> dict[Path, dict[str, Any]]:
-    """The configurations of runs of one learner on one family."""
+def alike(runs: Sequence[Path]) -> dict[Path, dict[str, Any]]:
+    """The configurations of runs of one learner on one family.
+
+    Raises:
+        RunError: no runs, one given twice, or of different kinds.
+    """
     configs = {run: read_run(run) for run in runs}
     if not configs or len({run.resolve() for run in runs}) < len(runs):
         raise RunError(f"runs: {', '.join(map(str, runs)) or 'none'}; expected at least one, each once")
@@ -198,14 +208,14 @@ def _result(
         "family": configs[runs[0]]["family"],
         "learner": configs[runs[0]]["learner"],
         "missing": [{"bound": bound, "command": command} for command, bound in missing.items()],
-        "runs": {name: [_run_facts(run) for run in group] for name, group in groups.items()},
+        "runs": {name: [run_facts(run) for run in group] for name, group in groups.items()},
         "commit": provenance.commit(),
         "versions": provenance.versions(),
         "machine": provenance.machine(),
     }
 
 
-def _run_facts(run: Path) -> dict[str, Any]:
+def run_facts(run: Path) -> dict[str, Any]:
     """Where a run's figures come from."""
     config = read_run(run)
     names = ("learner", "seed", "training", "iterations", "hyperparameters", "commit")

@@ -14,26 +14,25 @@ import json
 import math
 import os
 import resource
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.tensorboard import SummaryWriter
 
 from adapt import provenance
 from adapt.checkpoint import load_checkpoint, save_checkpoint
 from adapt.errors import AdaptError, RunError
 from adapt.files import write_json
-from adapt.learners import Learner, Setup, Teacher, learner_kind
+from adapt.learners import DiscreteSetup, Learner, LearnerKind, Setup, Teacher, learner_kind
 from adapt.learners.bounds import BoundLearner
 from adapt.options import for_cores, learner_config, overlay
 from adapt.parallel import cores
 from adapt.ranges import check_ranges
+from adapt.training_log import TrainingLog, stop_flag
+from sim_tasks.discrete import DiscreteEnv
 from sim_tasks.families import load_family
 from sim_tasks.family import WHOLE_FAMILY, TaskFamily, TrainingTasks
 
@@ -79,14 +78,15 @@ def train(request: TrainRequest, progress: Progress | None = None) -> dict[str, 
         RunError: a loss stopped being finite; the last good checkpoint stays.
     """
     kind = learner_kind(request.learner)
-    family = dataclasses.replace(load_family(request.family), training=request.training)
     hyperparameters = request.config or learner_config(request.learner, request.family)
     hyperparameters = for_cores(hyperparameters, request.learner, request.family, cores())
     check_ranges(hyperparameters)
+    if kind.pin is not None:
+        hyperparameters = kind.pin(hyperparameters)
     threads = request.threads or cores()
     torch.set_num_threads(1)  # networks this small gain nothing from a second thread, and lose all under load
     teacher = _load_teacher(request) if kind.needs_teacher else None
-    learner = kind.build(Setup(family, hyperparameters, request.seed, threads, teacher))
+    learner = _built(kind, request.family, request.training, hyperparameters, request.seed, threads, teacher)
     iterations = _iterations(request, hyperparameters, learner)
     config = _config(request, hyperparameters, iterations)
     done, seconds, steps = _prepare(request, config), 0.0, 0
@@ -96,7 +96,7 @@ def train(request: TrainRequest, progress: Progress | None = None) -> dict[str, 
         _restore(learner, state["learner"], request.out)
         done, seconds, steps = state["iteration"], state["seconds"], state["steps"]
     saved = time.monotonic()
-    with _Log(request.out, done) as log, _stop_flag() as stopped:
+    with TrainingLog(request.out, done) as log, stop_flag() as stopped:
         for iteration in range(done, iterations):
             begin = time.monotonic()
             learner.set_progress(iteration / iterations)
@@ -122,7 +122,7 @@ def train(request: TrainRequest, progress: Progress | None = None) -> dict[str, 
         "seconds": seconds,
         "steps_per_s": steps / seconds,
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "diverged": learner.env.sim.diverged,
+        "diverged": _diverged(learner.env),
         "seed": request.seed,
         "commit": config["commit"],
         "versions": config["versions"],
@@ -166,9 +166,33 @@ def load_learner(run: Path) -> Learner:
     state = load_checkpoint(run / "checkpoint.safetensors")["learner"]
     teacher = _read_teacher(run / config["teacher"]) if kind.needs_teacher else None
     hyperparameters = overlay(kind.config, config["hyperparameters"], str(run / "config.json"))
-    learner = kind.build(Setup(trained_family(config), hyperparameters, config["seed"], 0, teacher))
+    training = TrainingTasks(**config["training"])
+    learner = _built(kind, config["family"], training, hyperparameters, config["seed"], 0, teacher)
     _restore(learner, state, run)
     return learner
+
+
+def _built(
+    kind: LearnerKind,
+    family: str,
+    training: TrainingTasks,
+    hyperparameters: Any,
+    seed: int,
+    threads: int,
+    teacher: Teacher | None,
+) -> Learner:
+    if not kind.discrete:
+        tasks = dataclasses.replace(load_family(family), training=training)
+        return kind.build(Setup(tasks, hyperparameters, seed, threads, teacher))
+    if training != WHOLE_FAMILY:
+        raise AdaptError(f"{family}: part of its tasks; learners of discrete actions train on all, or on one")
+    return kind.build(DiscreteSetup(family, hyperparameters, seed, threads))
+
+
+def _diverged(env: Any) -> int:
+    """Of simulations; 0 where nothing is simulated that could."""
+    trials = getattr(env, "sim", None) if isinstance(env, DiscreteEnv) else env
+    return trials.sim.diverged if trials is not None else 0
 
 
 def _iterations(request: TrainRequest, hyperparameters: Any, learner: Learner) -> int:
@@ -254,45 +278,3 @@ def _check_finite(metrics: dict[str, float], checkpoint: Path) -> None:
         if not math.isfinite(value):
             kept = f"the last good state is in {checkpoint}" if checkpoint.is_file() else "no checkpoint yet"
             raise RunError(f"{name} is {value}: training stopped; {kept}")
-
-
-@contextmanager
-def _stop_flag() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and SIGTERM ask for a stop after the present iteration, so that what is saved is whole."""
-    asked = False
-
-    def ask(*_: object) -> None:
-        nonlocal asked
-        asked = True
-
-    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-class _Log:
-    """Metrics as JSON lines and for TensorBoard; lines past the checkpoint that is resumed are dropped."""
-
-    def __init__(self, out: Path, done: int):
-        path = out / "metrics.jsonl"
-        kept = path.read_text(encoding="utf-8").splitlines()[:done] if done and path.is_file() else []
-        self._file = path.open("w", encoding="utf-8")
-        self._file.writelines(line + "\n" for line in kept)
-        self._board = SummaryWriter(str(out / "tensorboard"), purge_step=done or None)
-
-    def write(self, row: dict[str, Any]) -> None:
-        self._file.write(json.dumps(row) + "\n")
-        self._file.flush()
-        for name, value in row.items():
-            if isinstance(value, float):
-                self._board.add_scalar(name, value, row["iteration"])
-
-    def __enter__(self) -> _Log:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-        self._board.close()

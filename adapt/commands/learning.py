@@ -147,6 +147,7 @@ def _recorded(arguments: list[str], learner: str, family: str) -> dict[str, Any]
 @dataclass
 class Evaluate:
     """Evaluate a run on held-out tasks beside its two bounds; several runs of one learner: over tasks and seeds.
+    Learners with discrete actions are evaluated beside uniformly drawn actions.
 
     Writes evaluation.json and a page, evaluation.html, into the run; for several runs, into each its JSON, and both of
     all together beside them.
@@ -157,7 +158,7 @@ class Evaluate:
     dr: Path | None = None
     oracle: Path | None = None
     tasks: int = 512
-    """Held-out tasks, at least 256."""
+    """Held-out tasks, at least 256; of learners with discrete actions, environments, as few as wished."""
     episodes: int | None = None
     """Per trial; the policy keeps what it has understood. Default: 1 on robots, 2 on benchmarks' bodies."""
     seed: int = 0
@@ -171,9 +172,13 @@ class Evaluate:
 
     def run(self) -> dict[str, Any]:
         from adapt.console import say
+        from adapt.learners import learner_kind
         from adapt.report.evaluation import write_evaluation
         from adapt.runs import EvaluationRequest, evaluate_runs
+        from adapt.train import read_run
 
+        if learner_kind(read_run(self.run_folders[0])["learner"]).discrete:
+            return self._discrete()
         request = EvaluationRequest(
             self.dr, self.oracle, self.tasks, self.seed, self.split, self.episodes, self.task, self.out
         )
@@ -190,6 +195,23 @@ class Evaluate:
             "missing": result["missing"],
             "file": str(path),
             "page": str(page),
+        }
+
+    def _discrete(self) -> dict[str, Any]:
+        """Of learners with discrete actions, which have no bounds and no page."""
+        from adapt.discrete_evaluation import DiscreteRequest, evaluate_discrete
+        from adapt.errors import AdaptError
+
+        for name in ("dr", "oracle", "task"):
+            if getattr(self, name) is not None:
+                raise AdaptError(f"--{name}: not of learners with discrete actions, which have no bounds")
+        request = DiscreteRequest(self.tasks, self.episodes or 1, self.seed, self.split, self.out)
+        path, result = evaluate_discrete(self.run_folders, request, self.json)
+        policies = result["policies"]
+        return {
+            "returns": {name: policy["mean"] for name, policy in policies.items()},
+            "intervals": {name: policy["interval"] for name, policy in policies.items()},
+            "file": str(path),
         }
 
 

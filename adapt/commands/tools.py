@@ -1,4 +1,4 @@
-"""Commands that look at what is there: list, robot, view, bench, doctor."""
+"""Commands that look at what is there, or bring what is missing: list, fetch, robot, view, bench, doctor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from adapt.commands.common import Positional, print_json
 class List:
     """List what is registered, and what there is to know of it."""
 
-    what: Positional[Literal["robots", "families", "learners"]]
+    what: Positional[Literal["robots", "families", "environments", "learners"]]
     names: Positional[tuple[str, ...]] = ()
     """Only these families, such as half_cheetah_vel@roml, dm_control:reacher/easy or my_families.py:my_family."""
     json: bool = False
@@ -28,6 +28,27 @@ class List:
             if self.what == "families" and not self.names:
                 print(*registry.suite_lines(), sep="\n")
         return entries
+
+
+@dataclass
+class Fetch:
+    """Download what others have published, check it, and say where it is."""
+
+    what: Positional[Literal["disco103"]]
+    """`disco103`: the parameters of the update rule that the learner `disco` learns by."""
+    url: str | None = None
+    """Another place that has the same file. Default: the authors' repository."""
+    json: bool = False
+
+    def run(self) -> dict[str, Any]:
+        from adapt.console import say
+        from adapt.update_rules.disco_weights import ATTRIBUTION, SHA256, URL, fetch_disco103
+
+        path = fetch_disco103(self.url or URL)
+        if not self.json:
+            print(path)
+            say(ATTRIBUTION)
+        return {"file": str(path), "sha256": SHA256, "attribution": ATTRIBUTION}
 
 
 @dataclass

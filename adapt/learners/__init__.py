@@ -9,6 +9,13 @@ from adapt.learners.promp import ProMPConfig, ProMPLearner
 from adapt.learners.reptile import ReptileConfig, ReptileLearner
 from adapt.learners.rl2 import RL2Config, build_rl2
 from adapt.learners.rma import RMAConfig, build_rma
+from adapt.learners.rules import (
+    ActorCriticConfig,
+    DiscoConfig,
+    build_actor_critic,
+    build_disco,
+    pin_weights,
+)
 from adapt.learners.sb3 import (
     SB3PPOConfig,
     SB3RecurrentPPOConfig,
@@ -17,10 +24,10 @@ from adapt.learners.sb3 import (
     build_sb3_recurrent_ppo,
     build_sb3_sac,
 )
-from adapt.learners.setup import Learner, LearnerKind, Setup, Teacher
+from adapt.learners.setup import DiscreteSetup, Learner, LearnerKind, Setup, Teacher
 from adapt.learners.varibad import VariBADConfig, build_varibad
 
-__all__ = ["LEARNERS", "Learner", "LearnerKind", "Setup", "Teacher", "learner_kind"]
+__all__ = ["LEARNERS", "DiscreteSetup", "Learner", "LearnerKind", "Setup", "Teacher", "learner_kind"]
 
 LEARNERS: dict[str, LearnerKind] = {
     "dr": LearnerKind(
@@ -66,6 +73,14 @@ LEARNERS: dict[str, LearnerKind] = {
     "sb3_recurrent_ppo": LearnerKind(
         build_sb3_recurrent_ppo, SB3RecurrentPPOConfig(),
         about="sb3-contrib's PPO with an LSTM that remembers the episode",
+    ),
+    "disco": LearnerKind(
+        build_disco, DiscoConfig(), discrete=True, pin=pin_weights,
+        about="discrete actions, learnt by a discovered update rule, such as Disco103",
+    ),
+    "actor_critic": LearnerKind(
+        build_actor_critic, ActorCriticConfig(), discrete=True,
+        about="discrete actions, learnt by a hand-written update rule: actor-critic with V-trace",
     ),
 }  # fmt: skip
 

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from adapt.networks.policy import Critic, GaussianPolicy
 from sim_tasks.family import TaskFamily
-from sim_tasks.trial_env import TrialVecEnv
 
 Teacher = tuple[GaussianPolicy, Critic]
 """Policy and critic of an oracle, or of a policy that was told nothing."""
@@ -17,7 +16,8 @@ Teacher = tuple[GaussianPolicy, Critic]
 class Learner(Protocol):
     """Trains over trials. No logging inside."""
 
-    env: TrialVecEnv
+    env: Any
+    """Where it trains: a `TrialVecEnv`, or a `DiscreteEnv` of learners whose actions are discrete."""
     iteration_steps: int
     """Control steps that one `collect` takes."""
 
@@ -54,11 +54,29 @@ class Setup:
 
 
 @dataclass(frozen=True)
+class DiscreteSetup:
+    """What a learner of discrete actions is built from."""
+
+    environment: str
+    """A name that `sim_tasks.discrete.make` knows."""
+    config: Any
+    """The learner's own configuration."""
+    seed: int = 0
+    threads: int = 0
+    """Of the simulation; 0 for all cores."""
+
+
+@dataclass(frozen=True)
 class LearnerKind:
     """A registered learner."""
 
-    build: Callable[[Setup], Learner]
+    build: Callable[..., Learner]
+    """Takes a `Setup`, or where it is `discrete` a `DiscreteSetup`."""
     config: Any
     """Default configuration, a frozen dataclass; its field `frames` says how long to train, in control steps."""
     needs_teacher: bool = False
     about: str = ""
+    discrete: bool = False
+    """Whether its actions are discrete: it trains in an environment of `sim_tasks.discrete`, not only on families."""
+    pin: Callable[[Any], Any] | None = None
+    """Makes a configuration say all that a run has to be begun with again, such as the hash of a file."""

@@ -71,23 +71,38 @@ class AgentNetwork:
 
         Without the axis J where there is one joint.
         """
-        lead = observation.shape[: observation.dim() - len(self._observation)]
-        hidden = observation.reshape(*lead, -1)
-        for index in range(len(self._widths)):
-            hidden = _apply(params, f"torso{index}", hidden).relu()
-        joints = (self._joints,) if self._joints > 1 else ()
-        said = {
-            name: _apply(params, f"head/{name}", hidden).reshape(*lead, *joints, size)
-            for name, size in self._outputs.flat.items()
-        }
+        hidden = self._torso(params, observation)
+        said = {name: self._head(params, name, hidden) for name in self._outputs.flat}
         if self._outputs.per_action:
-            root = _apply(params, "root", hidden).reshape(*lead, *joints, -1)
+            root = self._by_joint(_apply(params, "root", hidden))
             foreseen = self._foresee(params, root)
             for name in self._outputs.per_action:
                 said[name] = _apply(
                     params, f"model/{name}", _apply(params, f"model/{name}/hidden", foreseen).relu()
                 )
         return said
+
+    def logits(self, params: Tensors, observation: torch.Tensor) -> torch.Tensor:
+        """Of the policy alone, which is all that acting needs. Shape (..., J, A)."""
+        logits = self._head(params, "logits", self._torso(params, observation))
+        return logits if self._joints > 1 else logits.unsqueeze(-2)
+
+    def _torso(self, params: Tensors, observation: torch.Tensor) -> torch.Tensor:
+        """What all outputs share, (..., F); a picture's bytes are shares of 255."""
+        lead = observation.shape[: observation.dim() - len(self._observation)]
+        hidden = observation.reshape(*lead, -1)
+        if hidden.dtype == torch.uint8:
+            hidden = hidden.float() / 255
+        for index in range(len(self._widths)):
+            hidden = _apply(params, f"torso{index}", hidden).relu()
+        return hidden
+
+    def _head(self, params: Tensors, name: str, hidden: torch.Tensor) -> torch.Tensor:
+        return self._by_joint(_apply(params, f"head/{name}", hidden))
+
+    def _by_joint(self, values: torch.Tensor) -> torch.Tensor:
+        """(..., J F) to (..., J, F); as it is where there is one joint."""
+        return values.unflatten(-1, (self._joints, -1)) if self._joints > 1 else values
 
     def _foresee(self, params: Tensors, cell: torch.Tensor) -> torch.Tensor:
         """The LSTM after each of the actions, from one root state: (..., H) to (..., A, H)."""
@@ -100,4 +115,4 @@ class AgentNetwork:
 
 
 def _apply(params: Tensors, name: str, inputs: torch.Tensor) -> torch.Tensor:
-    return inputs @ params[f"{name}/w"] + params[f"{name}/b"]
+    return torch.nn.functional.linear(inputs, params[f"{name}/w"].mT, params[f"{name}/b"])

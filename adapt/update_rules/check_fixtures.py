@@ -1,4 +1,6 @@
-"""Holds the discovered rule against recorded calls of the authors' code: `python -m ...check_fixtures FIXTURES WEIGHTS`.
+"""Holds the discovered rule against recorded calls of the authors' code.
+
+    python -m adapt.update_rules.check_fixtures FIXTURES WEIGHTS
 
 A file of fixtures has consecutive calls of one lifetime: `call<n>/in/<agent, behaviour or target>/<output>` (T + 1, B,
 ...), `call<n>/in/<actions, rewards, is_terminal>`, and `call<n>/out/<name>`, what came out.
@@ -21,8 +23,8 @@ from adapt.update_rules.rule import Rollout, Tensors, check_said
 
 TOLERANCE, RELATIVE = 1e-4, 1e-5
 """An output may be off by the first, or by the second times its largest entry, whichever is more: the reference is
-float32, in which the last bit of a value head's sum moves a value of 500 by 1e-3 to 3e-3. By that much the authors' code
-differs from itself, compiled or not."""
+float32, in which the last bit of a value head's sum moves a value of 500 by 1e-3 to 3e-3. By that much the authors'
+code differs from itself, compiled or not."""
 
 
 def check(fixtures: Path, weights: Path) -> tuple[dict[str, float], bool]:

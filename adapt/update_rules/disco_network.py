@@ -43,7 +43,7 @@ class Sizes:
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Of all parameters, by name."""
-        wide, narrow = self.channels
+        _, narrow = self.channels
         features = _FEATURES + 2 * narrow
         shapes = self._inputs(_ROOT) | self._inputs(_LIFETIME)
         shapes |= _linear(f"{_ROOT}/lstm/linear", features + self.hidden, 4 * self.hidden)
@@ -142,7 +142,8 @@ def targets(
     params: Tensors, state: Tensors, rollout: Rollout, said: Tensors, judged: Judged
 ) -> tuple[Tensors, Tensors]:
     """Targets `pi` (T, B, A), `y` and `z` (T, B, prediction) as logits, and the lifetime's next state."""
-    features, of_actions = _inputs(params, _ROOT, rollout, said, judged)
+    seen = _see(rollout, said, judged)
+    features, of_actions = _inputs(params, _ROOT, seen)
     hidden = _read_backwards(params, features, rollout.terminal)
     hidden = hidden * _apply(params, f"{_ROOT}/linear", state[HIDDEN])
     summary = _apply(params, f"{_ROOT}/linear_1", hidden)
@@ -153,19 +154,36 @@ def targets(
         -1
     )
 
-    features, _ = _inputs(params, _LIFETIME, rollout, said, judged)
-    told = torch.cat([features, summary, _embed(params, f"{_LIFETIME}/mlp", y)], dim=-1)
+    features, _ = _inputs(params, _LIFETIME, seen)
+    told = torch.cat([features, summary, _embed(params, f"{_LIFETIME}/mlp", y.softmax(dim=-1))], dim=-1)
     average = _apply(params, f"{_LIFETIME}/mlp_2/~/linear_0", told).mean(dim=(0, 1))
     weight, bias = params[f"{_LIFETIME}/lstm/linear/w"], params[f"{_LIFETIME}/lstm/linear/b"]
     gates = torch.cat([average, state[HIDDEN]]) @ weight + bias
-    following = dict(zip((HIDDEN, CELL), _lstm(gates, state[CELL]), strict=True))
-    return {"pi": pi, "y": y, "z": z}, following
+    hidden, cell = _lstm(gates, state[CELL])
+    return {"pi": pi, "y": y, "z": z}, {HIDDEN: hidden, CELL: cell}
 
 
-def _inputs(
-    params: Tensors, root: str, rollout: Rollout, said: Tensors, judged: Judged
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Features of the steps, (T, B, F), and of their actions, (T, B, A, channels)."""
+@dataclass(frozen=True)
+class _Seen:
+    """What both LSTMs are shown before their own layers, computed once."""
+
+    action: torch.Tensor
+    """Shape (T, B)."""
+    policy: torch.Tensor
+    """Shape (T + 1, B, A)."""
+    before: list[torch.Tensor]
+    """Features of a step before its predictions. Shapes (T, B, F)."""
+    y: list[torch.Tensor]
+    """Of the agent and its target, as probabilities. Shapes (T + 1, B, prediction)."""
+    z: list[torch.Tensor]
+    """Shapes (T + 1, B, A, prediction)."""
+    policies: list[torch.Tensor]
+    """Of the agent, of who acted, and of the target. Shapes (T, B, A)."""
+    values: list[torch.Tensor]
+    """What else is known of each action. Shapes (T, B, A)."""
+
+
+def _see(rollout: Rollout, said: Tensors, judged: Judged) -> _Seen:
     action, target = rollout.action[:-1], judged.target
     policy = said["logits"].softmax(dim=-1).detach()
     policies = [
@@ -174,18 +192,7 @@ def _inputs(
         target["logits"][:-1].softmax(dim=-1).detach(),
     ]
     ours, theirs, targets_ = (of_action(probability, action).unsqueeze(-1) for probability in policies)
-    y, z = [], []
-    embedded = []
-    for outputs in (said, target):
-        y.append(_with_next(_embed(params, f"{root}/mlp", outputs["y"])))
-        entry = _embed(params, f"{root}/mlp_1", outputs["z"])
-        embedded.append(entry[:-1])
-        z += [
-            of_action(entry[:-1], action),
-            _with_next((entry * policy.unsqueeze(-1)).sum(dim=2)),
-            _with_next(entry.amax(dim=2)),
-        ]
-    steps = [
+    before = [
         ours,
         theirs,
         signed_log(rollout.reward).unsqueeze(-1),
@@ -194,20 +201,33 @@ def _inputs(
         signed_log(judged.advantage).unsqueeze(-1),
         judged.normalised_advantage.unsqueeze(-1),
         targets_,
-        *y,
-        *z,
     ]
-    taken = torch.zeros_like(policy[:-1]).scatter(-1, action.unsqueeze(-1), 1.0)
-    scalars = [
-        *policies,
+    values = [
         signed_log(judged.q[:-1]),
         signed_log(judged.q_advantage[:-1]),
         judged.normalised_q_advantage[:-1],
+        torch.zeros_like(policy[:-1]).scatter(-1, action.unsqueeze(-1), 1.0),
     ]
-    channels = [entry.unsqueeze(-1) for entry in scalars[:3]] + embedded
-    channels += [entry.unsqueeze(-1) for entry in (*scalars[3:], taken)]
+    y, z = ([outputs[name].softmax(dim=-1) for outputs in (said, target)] for name in ("y", "z"))
+    return _Seen(action, policy, before, y, z, policies, values)
+
+
+def _inputs(params: Tensors, root: str, seen: _Seen) -> tuple[torch.Tensor, torch.Tensor]:
+    """Features of the steps, (T, B, F), and of their actions, (T, B, A, channels)."""
+    y = [_with_next(_embed(params, f"{root}/mlp", each)) for each in seen.y]
+    entries = [_embed(params, f"{root}/mlp_1", each) for each in seen.z]
+    z = []
+    for entry in entries:
+        z += [
+            of_action(entry[:-1], seen.action),
+            _with_next((entry * seen.policy.unsqueeze(-1)).sum(dim=2)),
+            _with_next(entry.amax(dim=2)),
+        ]
+    scalars = [each.unsqueeze(-1) for each in (*seen.policies, *seen.values)]
+    channels = [*scalars[:3], *(entry[:-1] for entry in entries), *scalars[3:]]
     of_actions = _action_layers(params, f"{root}/sequential", torch.cat(channels, dim=-1))
-    return torch.cat([*steps, of_actions.mean(dim=2), of_action(of_actions, action)], dim=-1), of_actions
+    mean, taken = of_actions.mean(dim=2), of_action(of_actions, seen.action)
+    return torch.cat([*seen.before, *y, *z, mean, taken], dim=-1), of_actions
 
 
 def _with_next(values: torch.Tensor) -> torch.Tensor:
@@ -216,12 +236,12 @@ def _with_next(values: torch.Tensor) -> torch.Tensor:
 
 
 def _apply(params: Tensors, name: str, inputs: torch.Tensor) -> torch.Tensor:
-    return inputs @ params[f"{name}/w"] + params[f"{name}/b"]
+    return torch.nn.functional.linear(inputs, params[f"{name}/w"].mT, params[f"{name}/b"])
 
 
-def _embed(params: Tensors, name: str, logits: torch.Tensor) -> torch.Tensor:
+def _embed(params: Tensors, name: str, probabilities: torch.Tensor) -> torch.Tensor:
     """A prediction to one feature."""
-    hidden = _apply(params, f"{name}/~/linear_0", logits.softmax(dim=-1)).relu()
+    hidden = _apply(params, f"{name}/~/linear_0", probabilities).relu()
     return _apply(params, f"{name}/~/linear_1", hidden)
 
 
@@ -237,7 +257,7 @@ def _action_layers(params: Tensors, name: str, inputs: torch.Tensor) -> torch.Te
 
 
 def _read_backwards(params: Tensors, features: torch.Tensor, terminal: torch.Tensor) -> torch.Tensor:
-    """The LSTM's outputs, from the last step to the first; what follows an episode's end is not known. (T, B, hidden)."""
+    """Outputs from the last step to the first, (T, B, hidden); what follows an episode's end is not known."""
     weight, bias = params[f"{_ROOT}/lstm/linear/w"], params[f"{_ROOT}/lstm/linear/b"]
     size = features.shape[-1]
     from_inputs, recurrent = features @ weight[:size] + bias, weight[size:]

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from adapt.update_rules.adam import Adam
-from adapt.update_rules.rule import Rollout, Tensors, UpdateRule
+from adapt.update_rules.rule import Rollout, Tensors, UpdateRule, check_said
 
 Say = Callable[[Tensors, torch.Tensor], Tensors]
 """What an agent with some parameters says of observations (T + 1, B, ...): outputs (T + 1, B, ...) or, of J joints,
@@ -52,6 +52,14 @@ class Learning:
         """A lifetime from its first parameters on."""
         begin_state = self._each(self.rule.initial_meta_state)
         return Life(params, self._each(self.optimiser.begin)(params), begin_state(params))
+
+    def check(self, life: Life, rollout: Rollout) -> None:
+        """Refuses agents that do not say what the rule needs, see `check_said`; once is enough for all updates."""
+        with torch.no_grad():
+            said = self._each(self._say)(life.params, rollout.tensors())
+        check_said(
+            self.rule, {name: value[0] for name, value in said.items()} if self.population else said, rollout
+        )
 
     def update(
         self, meta_params: Tensors, life: Life, rollout: Rollout, through: bool = False

@@ -147,4 +147,4 @@ def check_said(rule: UpdateRule, said: Tensors, rollout: Rollout) -> None:
 def of_action(values: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
     """Entries of the actions taken: values (T, B, A, ...), actions (T, B); shape (T, B, ...)."""
     index = action.reshape(*action.shape, *[1] * (values.dim() - 2))
-    return torch.take_along_dim(values, index, dim=2).squeeze(2)
+    return values.gather(2, index.expand(*action.shape, 1, *values.shape[3:])).squeeze(2)

@@ -16,6 +16,8 @@ EPISODE_STEPS = 108_000 // FRAME_SKIP
 """30 minutes of play."""
 FRAMES, SIZE, NO_OPS = 4, 84, 30
 _SEEDS = 2**31 - 1
+_REPLAY = 20_000
+"""Steps after which an episode that begins gets a seed of its own: `restore` plays no more of them, and one episode."""
 
 
 class Atari(DiscreteEnv):
@@ -25,7 +27,7 @@ class Atari(DiscreteEnv):
     30 minutes do.
 
     Observation: shape (4, 84, 84), uint8, oldest first. Returns are of the game's score, clipped or not. `state` holds
-    the actions of the present episodes, and `restore` plays them again: up to 27,000 steps.
+    the last actions, and `restore` plays them again: up to 47,000 steps, and once that costs as much as they did.
 
     Raises:
         TaskError: an unknown game; the message lists near matches. A probability outside [0, 1].
@@ -61,7 +63,7 @@ class Atari(DiscreteEnv):
         rom = rom_of(game)
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
         self._ale = ale_py.ALEVectorInterface(
-            rom_path=roms.get_rom_path(rom),
+            rom_path=str(roms.get_rom_path(rom)),
             num_envs=envs,
             frame_skip=FRAME_SKIP,
             stack_num=FRAMES,
@@ -74,6 +76,13 @@ class Atari(DiscreteEnv):
             repeat_action_probability=sticky,
             full_action_space=full_actions,
             num_threads=threads,
+            grayscale=True,
+            maxpool=True,
+            episodic_life=False,
+            life_loss_info=False,
+            batch_size=0,
+            thread_affinity_offset=-1,
+            autoreset_mode="NextStep",
         )
         super().__init__(
             f"atari:{game_of(rom)}",
@@ -89,9 +98,9 @@ class Atari(DiscreteEnv):
         self._score = np.zeros(envs, np.float32)
         self._paddle = np.ones(envs, np.float32)
         self._seeds = np.zeros(envs, np.int64)
-        """Of the present episodes. Shape (N,)."""
-        self._actions = np.zeros((envs, EPISODE_STEPS + 1), np.uint8)
-        """Taken in the present episodes. Shape (N, most steps and one)."""
+        """Given to the emulators last. Shape (N,)."""
+        self._actions = np.zeros((envs, _REPLAY + EPISODE_STEPS + 1), np.uint8)
+        """Taken since then, the ignored ones too. Shape (N, most steps)."""
         self._length = np.zeros(envs, np.int64)
         self._frames = self.observation
         self.reset()
@@ -106,7 +115,19 @@ class Atari(DiscreteEnv):
         np.logical_or(terminated, truncated, out=self.last)
 
     def _begin(self, ids: np.ndarray) -> None:
-        # The emulators begin anew by themselves too, but from seeds that nobody could give them again.
+        """The emulators begin anew by themselves; a new seed costs as much as hundreds of steps."""
+        long = ids[self._length[ids] >= _REPLAY]
+        if len(long):
+            self._seed(long)
+
+    def _restart(self, ids: np.ndarray) -> None:
+        self._seed(ids)
+        super()._restart(ids)
+
+    def _seed(self, ids: np.ndarray) -> None:
+        """New episodes in environments `ids`, shape (n,), whose past is forgotten."""
+        if not len(ids):
+            return
         self._seeds[ids] = self.random.rows(ids).integers(0, _SEEDS, (len(ids),))
         self._length[ids] = 0
         self._frames = self._ale.reset(ids, self._seeds[ids])[0]
@@ -122,7 +143,7 @@ class Atari(DiscreteEnv):
         }
 
     def _restore_own(self, state: dict[str, np.ndarray]) -> None:
-        """Plays the present episodes again, those begun last joining last.
+        """Plays the actions since the last seeds again, emulators with fewer of them joining later.
 
         Raises:
             TaskError: they show other pictures than then: another game, option or version of the emulator.

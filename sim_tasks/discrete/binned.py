@@ -19,9 +19,9 @@ class Binned(DiscreteEnv):
     """N simulations of a family. Joint j's action b is -1 + 2 b / (A - 1) of its range, both ends among them and, where
     A is odd, 0 too.
 
-    Observation: the policy's, then the remaining time in [0, 1], since the time limit ends an episode here (Pardo et al.
-    2018, arXiv:1712.00378). Shape (O + 1,). Reward: the family's own, as it is: of our robots' in [0, 1] a step, or as
-    the literature has it (see `docs/families.md`); 0 where a simulation diverges, which ends the episode.
+    Observation: the policy's, then the remaining time in [0, 1], since the time limit ends an episode here (Pardo et
+    al. 2018, arXiv:1712.00378). Shape (O + 1,). Reward: the family's own, as it is; 0 where a simulation diverges,
+    which ends the episode.
 
     Raises:
         TaskError: the family or split is not known, fewer than 2 bins, or `change` is neither never nor episode.
@@ -104,7 +104,7 @@ class Binned(DiscreteEnv):
             self._draw(np.flatnonzero(np.isin(self.task_of, tasks)))
 
     def _draw(self, ids: np.ndarray) -> None:
-        """Looks up the tasks of simulations `ids`, shape (n,): a block's k-th begins at a place of its own in its stream."""
+        """Looks up the tasks of simulations `ids`, shape (n,): a block's k-th has a place of its own in its stream."""
         places = self._drawn[ids].astype(np.uint64) * _SEGMENT
         stream = self.task_random.ahead(self.task_of[ids], places)
         self.values[ids] = self.family.draw(stream.all, len(ids), self.split)

@@ -42,7 +42,7 @@ class Grid(DiscreteEnv):
         self.kind = kind
         self._drawn = np.zeros(tasks, np.uint64)
         """What each task's layout was drawn from. Shape (tasks,)."""
-        self.layouts: list[Layout] = []
+        self.layouts: list[Layout] = [draw(kind, split, np.random.default_rng(0))] * tasks
         """The present tasks'."""
         self.cell = np.zeros(envs, np.int64)
         self.place = np.zeros((envs, OBJECTS), np.int64)
@@ -115,12 +115,14 @@ class Grid(DiscreteEnv):
 
     def _lay_out(self, tasks: np.ndarray) -> None:
         """Makes the worlds of tasks, shape (n,), from what they were drawn from."""
-        layouts = self.layouts or [None] * self.tasks
         for task in tasks:
-            rng = np.random.default_rng(int(self._drawn[task]))
-            layouts[task] = draw(self.kind, self.split, rng)
-        self.layouts = [layout for layout in layouts if layout is not None]
-        every = stack(self.layouts)
+            self.layouts[task] = draw(self.kind, self.split, np.random.default_rng(int(self._drawn[task])))
+        self.play(self.layouts)
+
+    def play(self, layouts: list[Layout]) -> None:
+        """Gives every task the world that is told, until it is renewed; `reset` is up to the caller."""
+        self.layouts = layouts
+        every = stack(layouts)
         self._table = {name: values[self.task_of] for name, values in every.items()}
         self._starts, self._free = _listed(every["start"]), _listed(~every["wall"])
 

@@ -1,8 +1,8 @@
 """Kinds of grid worlds, each a distribution over layouts that a generator is drawn from.
 
-In the spirit of the worlds that LPG was discovered in (Oh et al. 2020, arXiv:2007.08794, appendix: objects with a reward,
-a probability to end the episode and one to return), with bsuite's deep sea and the chains and cliffs of Sutton and
-Barto. The ranges are this project's.
+In the spirit of the worlds that LPG was discovered in (Oh et al. 2020, arXiv:2007.08794, appendix: objects with a
+reward, a probability to end the episode and one to return), with bsuite's deep sea and the chains and cliffs of Sutton
+and Barto. The ranges are this project's.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def chain(rng: np.random.Generator) -> Layout:
 
 
 def deepsea(rng: np.random.Generator) -> Layout:
-    """Deep sea (Osband et al. 2019, arXiv:1908.03568): every action sinks a row, some cells' actions to the right, which
+    """Deep sea (Osband et al. 2019, arXiv:1908.03568): every action sinks a row, to the left or to the right, which
     costs 0.01 / depth; the treasure lies where every step went right. Which actions do is drawn cell by cell."""
     depth = int(rng.integers(4, SIZE + 1))
     row, column = np.divmod(np.arange(CELLS), SIZE)

@@ -1,7 +1,7 @@
 """`Layout`: one grid world as tables, so that worlds of every kind are stepped by the same few lines.
 
-The canvas has `SIZE` x `SIZE` cells, numbered row by row; smaller worlds are walled off in it. Actions are 0 stay, 1 up,
-2 down, 3 left, 4 right.
+The canvas has `SIZE` x `SIZE` cells, numbered row by row; smaller worlds are walled off in it. Actions are 0 stay,
+1 up, 2 down, 3 left, 4 right.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ class Layout:
     def key(self) -> bytes:
         """What tells this world's structure from others'."""
         where = np.where(self.present, self.place, -1)
-        return self.wall.tobytes() + where.tobytes() + self.start.tobytes() + self.target.tobytes()
+        parts = (self.wall, where, self.start, self.ends, self.target)
+        return b"".join(part.tobytes() for part in parts)
 
 
 def cell(row: int, column: int) -> int:

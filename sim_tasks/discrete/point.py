@@ -27,8 +27,8 @@ class Point(DiscreteEnv):
     Reward, once a step: dense: minus the distance in [m], times 0.1; sparse: 1 within 0.2 m of the goal. Walls stop
     the mass 2 m from the middle. Episodes are 50 steps of 0.1 s.
 
-    Observation, shape (5,): position in [m], velocity in [m/s], remaining time in [0, 1]. Actions: one of 9, 3 x + y, or
-    with `joints` = 2 one of 3 for each axis: -1, 0, 1 times the force.
+    Observation, shape (5,): position in [m], velocity in [m/s], remaining time in [0, 1]. Actions: one of 9, 3 x + y,
+    or with `joints` = 2 one of 3 for each axis: -1, 0, 1 times the force.
 
     Raises:
         TaskError: `joints` is neither 1 nor 2, or another split than train and test.

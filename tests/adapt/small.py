@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 import torch
 
 from adapt import options
-from adapt.learners import LEARNERS, Learner, Setup, Teacher
+from adapt.learners import LEARNERS, DiscreteSetup, Learner, Setup, Teacher
 from adapt.learners.bounds import BoundConfig, BoundLearner
 from adapt.learners.maml import MAMLConfig
 from adapt.learners.ppo import PPOConfig
@@ -20,9 +22,13 @@ from adapt.learners.promp import ProMPConfig
 from adapt.learners.reptile import ReptileConfig
 from adapt.learners.rl2 import RL2Config
 from adapt.learners.rma import RMAConfig
+from adapt.learners.rules import ActorCriticConfig, DiscoConfig
 from adapt.learners.sb3 import SB3PPOConfig, SB3RecurrentPPOConfig, SB3SACConfig
 from adapt.learners.varibad import VariBADConfig
+from adapt.networks.agent import AgentSizes
 from adapt.train import TrainRequest
+from adapt.update_rules import disco_network
+from adapt.update_rules.actor_critic import ActorCritic
 from sim_tasks.families import load_family
 from tests.small_bundle import FAMILY
 
@@ -51,6 +57,11 @@ SB3_SAC = SB3SACConfig(
     frames=ITERATIONS * 8 * 4, robots=8, horizon=4, gradient_steps=3, buffer=120, warm_up=48, batch=16, hidden=(8,),
     rate_end=0.1,
 )  # fmt: skip
+DISCRETE: dict[str, Any] = {
+    "frames": ITERATIONS * 2 * 7, "envs": 2, "rollout": 7, "batch": 4, "buffer": 6, "rate_end": 0.1,
+    "sizes": AgentSizes((8,), 6, 5),
+}  # fmt: skip
+"""Learns from the second iteration on, and forgets from the fourth on."""
 GRADIENT: dict[str, Any] = {"tasks": 2, "rollouts": 2, "inner_steps": 1, "hidden": (8,), "normalise": True}
 ADAPTING: dict[str, Any] = {"frames": ITERATIONS * 2 * 2 * 300 * 2} | GRADIENT
 SMALL: dict[type, Any] = {
@@ -60,6 +71,22 @@ SMALL: dict[type, Any] = {
     SB3PPOConfig: SB3_PPO, SB3RecurrentPPOConfig: SB3_RECURRENT_PPO, SB3SACConfig: SB3_SAC,
 }  # fmt: skip
 """A small configuration for the configuration class of every registered learner."""
+
+
+@functools.cache
+def small_weights() -> Path:
+    """A file with the parameters of a small rule that nobody has trained."""
+    sizes = disco_network.Sizes(prediction=7, hidden=6, lifetime=5, embedding=4, channels=(3, 2))
+    params = disco_network.initial_params(sizes, torch.Generator().manual_seed(0))
+    path = Path(tempfile.mkdtemp()) / "small_rule.npz"
+    np.savez(path, **{name: value.numpy() for name, value in params.items()})
+    return path
+
+
+SMALL |= {
+    DiscoConfig: DiscoConfig(weights=str(small_weights()), **DISCRETE),
+    ActorCriticConfig: ActorCriticConfig(rule=ActorCritic(bins=11), **DISCRETE),
+}
 
 
 def shrink(patch: pytest.MonkeyPatch) -> None:
@@ -72,6 +99,8 @@ def shrink(patch: pytest.MonkeyPatch) -> None:
 def build(name: str, seed: int = 0) -> Learner:
     """A registered learner; its teacher, where it needs one, is an untrained oracle."""
     family, kind = load_family(FAMILY), LEARNERS[name]
+    if kind.discrete:
+        return kind.build(DiscreteSetup(FAMILY, kind.config, seed, 1))
     teacher = untrained_teacher() if kind.needs_teacher else None
     return kind.build(Setup(family, kind.config, seed, 1, teacher))
 
@@ -89,12 +118,12 @@ def request(learner: str, out: Path, **changes: Any) -> TrainRequest:
 
 
 def leaves(state: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Everything in a nested state, with where it stands."""
+    """Everything in a nested state, with where it stands; a slash in a name is nesting too, as checkpoints have it."""
     for name, value in state.items():
         if isinstance(value, dict) and value:
             yield from leaves(value, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", value
+            yield f"{prefix}{name}".replace("/", "."), value
 
 
 def differences(first: dict[str, Any], second: dict[str, Any]) -> list[str]:

@@ -103,7 +103,9 @@ def optimizers_of(learner: Learner) -> list[torch.optim.Optimizer]:
     return [item for item in each if isinstance(item, torch.optim.Optimizer)]
 
 
-@pytest.mark.parametrize("name", [n for n in LEARNERS if n not in ("maml", "promp", "reptile")])
+@pytest.mark.parametrize(
+    "name", [n for n in LEARNERS if n not in ("maml", "promp", "reptile") and not LEARNERS[n].discrete]
+)
 def test_the_learning_rate_falls_to_a_tenth(name):
     """But for the gradient meta-learners, whose papers have constant ones."""
     learner = build(name)
@@ -123,7 +125,7 @@ def test_a_learner_without_the_teacher_that_it_needs_is_refused(name):
         with pytest.raises(AdaptError, match=f"{name}: needs a teacher"):
             kind.build(Setup(load_family(FAMILY), kind.config))
     else:
-        assert kind.build(Setup(load_family(FAMILY), kind.config, threads=1)).collect() > 0
+        assert build(name).collect() > 0
 
 
 def test_unknown_learners_are_answered_with_the_known_ones():

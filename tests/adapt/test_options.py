@@ -20,6 +20,7 @@ from adapt.learners.ppo import PPOConfig
 from adapt.learners.rma import RMALearner
 from adapt.options import for_cores, learner_config, overlay
 from adapt.train import read_run
+from sim_tasks.discrete import names
 from sim_tasks.families import load_family
 from tests.adapt.small import differences
 from tests.adapt.test_train import learnt
@@ -34,7 +35,8 @@ PRESETS = sorted(
 
 @pytest.mark.parametrize(("learner", "family"), PRESETS, ids="-".join)
 def test_every_preset_that_is_shipped_is_of_a_learner_and_a_family_and_changes_something(learner, family):
-    assert load_family(family)
+    if not (LEARNERS[learner].discrete and any(name.startswith(family) for name in names())):
+        assert load_family(family)
     assert learner_config(learner, family) != LEARNERS[learner].config
 
 

@@ -1,0 +1,190 @@
+"""Evaluation of runs of learners with discrete actions: episodes that training has not seen, beside a random player.
+
+n environments, K episodes in each, S runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from adapt import provenance
+from adapt.errors import AdaptError
+from adapt.evaluate import SPLITS, returns_summary
+from adapt.files import common_folder, write_json
+from adapt.learners import DiscreteSetup
+from adapt.learners.rule_learner import RuleConfig, RuleLearner
+from adapt.learners.rules import environment, is_robot
+from adapt.results import interval, spread
+from adapt.runs import alike, run_facts
+from adapt.train import load_learner
+from sim_tasks.discrete import DiscreteEnv
+from sim_tasks.discrete.atari_scores import human_normalised
+
+Act = Callable[[np.ndarray], np.ndarray]
+"""Actions, shape (n, J), in states, shape (n, ...)."""
+
+
+@dataclass(frozen=True)
+class DiscreteRequest:
+    """How runs are evaluated."""
+
+    envs: int = 512
+    """Environments, n: of robots as many held-out ones."""
+    episodes: int = 1
+    """In each, K."""
+    seed: int = 0
+    """Of tasks, starts and actions."""
+    split: str = "test"
+    """`test`, or of robots `ood`."""
+    out: Path | None = None
+    """File of the result; None: `evaluation.json` in the run, `evaluation_ood.json` of the split `ood`."""
+
+
+def evaluate_discrete(
+    runs: Sequence[Path], request: DiscreteRequest, quiet: bool = False
+) -> tuple[Path, dict[str, Any]]:
+    """Evaluates runs of one learner in one environment, which differ in their seeds, and writes the result.
+
+    Agents act as they learn, by drawing. An agent that has lived in one task only plays on in that one, in
+    environments that its training did not have.
+
+    Returns:
+        The file of the result, and its content. `policies` has the run's and `random`, uniform actions.
+
+    Raises:
+        RunError: a run is missing, of another kind than the first, or cannot be read.
+        AdaptError: no environments, no episodes, or the training split.
+    """
+    from adapt.console import say
+
+    _check(request)
+    configs = alike(runs)
+    own_task = False
+    played: dict[str, list[np.ndarray]] = {"learner": [], "random": []}
+    for run in runs:
+        if not quiet:
+            say(f"{run} plays")
+        learner = load_learner(run)
+        assert isinstance(learner, RuleLearner)
+        place = _Place(configs[run], learner.config, request)
+        played["learner"].append(place.play(_policy(learner, request.seed)))
+        own_task = place.own_task
+        if own_task or not played["random"]:
+            played["random"].append(place.play(_uniform(learner.env, request.seed)))
+    result = _result(runs, configs, request, played, own_task)
+    name = "evaluation" if request.split == "test" else f"evaluation_{request.split}"
+    path = request.out or (
+        runs[0] / f"{name}.json"
+        if len(runs) == 1
+        else common_folder(runs) / f"{name}_{result['learner']}.json"
+    )
+    write_json(path, result)
+    for line in () if quiet else discrete_lines(result):
+        say(line)
+    return path, result
+
+
+def discrete_lines(result: dict[str, Any]) -> Iterator[str]:
+    """An evaluation in words."""
+    where = "new episodes of its own task" if result["own_task"] else f"held out ({result['split']})"
+    seeds = len(result["runs"]["learner"])
+    yield (
+        f"{result['learner']} on {result['family']}: {result['n_tasks']} environments, "
+        f"{result['episodes']} episode{'s' * (result['episodes'] > 1)} each, {where}"
+        f"{f', {seeds} runs' if seeds > 1 else ''}"
+    )
+    for name, policy in result["policies"].items():
+        normalised = policy.get("human_normalised")
+        scaled = f"  human-normalised {spread(normalised, 3)}" if normalised else ""
+        yield (
+            f"{name:>8}  return {spread(policy)}  CVaR5% {policy['cvar5']:.3g} "
+            f"{interval(policy['cvar5_interval'])}{scaled}"
+        )
+
+
+class _Place:
+    """Where an agent is evaluated."""
+
+    def __init__(self, config: dict[str, Any], settings: RuleConfig, request: DiscreteRequest):
+        self._name, self._settings, self._request = config["family"], settings, request
+        kind = self._name.partition(":")[0]
+        self.own_task = settings.one_task if is_robot(self._name) else kind in ("grid", "point")
+        """Whether the agent has lived in one task among many."""
+        self.before = settings.envs if self.own_task else 0
+        """Environments that training had too, whose episodes do not count."""
+        self._seed = config["seed"] if self.own_task else request.seed
+
+    def play(self, act: Act) -> np.ndarray:
+        """Mean return of the first K episodes in each environment. Shape (n,)."""
+        env = self._environment()
+        kept: list[list[float]] = [[] for _ in range(env.envs)]
+        while min(len(each) for each in kept) < self._request.episodes:
+            env.step(act(env.observation))
+            for number, value in zip(*env.ended(), strict=True):
+                kept[number].append(value)
+        counted = kept[self.before :]
+        return np.array([np.mean(each[: self._request.episodes]) for each in counted])
+
+    def _environment(self) -> DiscreteEnv:
+        setup = DiscreteSetup(self._name, self._settings, self._seed)
+        split = "train" if self.own_task else self._request.split
+        return environment(setup, self._request.envs + self.before, split)
+
+
+def _policy(learner: RuleLearner, seed: int) -> Act:
+    generator = torch.Generator().manual_seed(seed)
+    return lambda states: learner.act(states, generator)[1]
+
+
+def _uniform(env: DiscreteEnv, seed: int) -> Act:
+    rng, joints, actions = np.random.default_rng(seed), env.joints, env.actions
+    return lambda states: rng.integers(actions, size=(len(states), joints))
+
+
+def _check(request: DiscreteRequest) -> None:
+    for name in ("envs", "episodes"):
+        if getattr(request, name) < 1:
+            shown = "tasks" if name == "envs" else name
+            raise AdaptError(f"{shown}: {getattr(request, name)}; valid: 1 or more")
+    if request.split not in SPLITS:
+        raise AdaptError(f"split: {request.split!r}; valid: {', '.join(SPLITS)}")
+
+
+def _result(
+    runs: Sequence[Path],
+    configs: dict[Path, dict[str, Any]],
+    request: DiscreteRequest,
+    played: dict[str, list[np.ndarray]],
+    own_task: bool,
+) -> dict[str, Any]:
+    first = configs[runs[0]]
+    name = first["family"]
+    policies = {who: returns_summary(np.stack(each)) for who, each in played.items()}
+    for policy in policies.values():
+        policy["stages"] = [{"name": "episode 1"} | policy]
+        if name.startswith("atari:"):
+            game = name.removeprefix("atari:")
+            ends = [human_normalised(game, end) for end in policy["interval"]]
+            policy["human_normalised"] = {"mean": human_normalised(game, policy["mean"]), "interval": ends}
+    return {
+        "learner": first["learner"],
+        "family": name,
+        "split": request.split,
+        "own_task": own_task,
+        "task": None,
+        "seed": request.seed,
+        "n_tasks": request.envs,
+        "episodes": request.episodes,
+        "policies": policies,
+        "score": None,
+        "runs": {"learner": [run_facts(run) for run in runs]},
+        "commit": provenance.commit(),
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
+    }

@@ -1,0 +1,81 @@
+"""Learners by an update rule: their configurations, and how they are built in an environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from adapt.learners.rule_learner import RuleConfig, RuleLearner
+from adapt.learners.setup import DiscreteSetup
+from adapt.update_rules.actor_critic import ActorCritic
+from adapt.update_rules.disco_weights import load_disco, weights_sha256
+from sim_tasks.discrete import DiscreteEnv, make
+
+_OF_THEIR_OWN = ("catch", "grid", "point", "atari")
+"""Environments that are no robots, by what their names begin with."""
+
+
+@dataclass(frozen=True)
+class DiscoConfig(RuleConfig):
+    """Hyperparameters of `disco`."""
+
+    weights: str = ""
+    """File of the rule's parameters, .npz. Default: Disco103, as `adapt fetch disco103` keeps it."""
+    sha256: str = ""
+    """That the file has to have. Default: as it is when training begins, which the run records."""
+
+
+@dataclass(frozen=True)
+class ActorCriticConfig(RuleConfig):
+    """Hyperparameters of `actor_critic`."""
+
+    learning_rate: float = 5e-4
+    """Of Adam."""
+    rule: ActorCritic = field(default_factory=ActorCritic)
+    """Discount, trace, weights of the losses."""
+
+
+def pin_weights(config: DiscoConfig) -> DiscoConfig:
+    """The configuration with the hash of its weights as they are now, unless it has one.
+
+    Raises:
+        AdaptError: there are none.
+    """
+    return replace(config, sha256=config.sha256 or weights_sha256(_path(config)))
+
+
+def build_disco(setup: DiscreteSetup) -> RuleLearner:
+    """Raises AdaptError where the weights are missing, not those of a rule, or have another hash."""
+    config: DiscoConfig = setup.config
+    rule, meta_params = load_disco(_path(config), config.sha256 or None)
+    return RuleLearner(environment(setup), rule, meta_params, config, setup.seed)
+
+
+def build_actor_critic(setup: DiscreteSetup) -> RuleLearner:
+    return RuleLearner(environment(setup), setup.config.rule, {}, setup.config, setup.seed)
+
+
+def environment(setup: DiscreteSetup, envs: int = 0, split: str = "train") -> DiscreteEnv:
+    """A learner's environments, or as many as `envs` says, on tasks of a split. Robots are another one in every
+    episode, unless the configuration says otherwise.
+
+    Raises:
+        TaskError: no such environment; the message lists the valid ones.
+    """
+    config: RuleConfig = setup.config
+    count = envs or config.envs
+    options: dict[str, Any] = {}
+    if is_robot(setup.environment):
+        options = {"bins": config.bins, "threads": setup.threads}
+        options |= {} if config.one_task else {"tasks": count, "change": "episode"}
+    return make(setup.environment, count, setup.seed, split, **options)
+
+
+def is_robot(name: str) -> bool:
+    """Whether an environment is a family of robots, its joints' actions in bins."""
+    return name.partition(":")[0] not in _OF_THEIR_OWN
+
+
+def _path(config: DiscoConfig) -> Path | None:
+    return Path(config.weights) if config.weights else None
