@@ -14,10 +14,11 @@ from typing import Any
 
 import torch
 
+from adapt.checkpoint import flat
 from adapt.errors import AdaptError
 from adapt.meta.outer_loss import OuterLoss
 from adapt.meta.outer_value import ValueConfig
-from adapt.meta.population import GroupConfig, flat
+from adapt.meta.population import GroupConfig
 from adapt.meta.site import Site
 from adapt.update_rules.adam import Adam
 from adapt.update_rules.rule import Tensors, UpdateRule

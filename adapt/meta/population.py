@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from adapt.checkpoint import flat
 from adapt.errors import AdaptError
 from adapt.meta.copies import Copies
 from adapt.networks.agent import AgentNetwork, AgentSizes
 from adapt.meta.flat_adam import FlatAdam
 from adapt.update_rules.lifetime import Learning, Life, join
-from adapt.update_rules.rule import Outputs, Rollout, Tensors, UpdateRule
+from adapt.update_rules.rule import Rollout, Tensors, UpdateRule
 from sim_tasks.discrete import DiscreteEnv, make
 
 SMALL_AGENT = AgentSizes(dense=(32, 32), model=16, head=16)
@@ -74,12 +75,7 @@ class Group:
             config.sizes,
             self.env.joints,
         )
-        policy = Outputs({"logits": self.env.actions})
-        self._policy = torch.vmap(
-            AgentNetwork(
-                self.env.observation_shape, self.env.actions, policy, config.sizes, self.env.joints
-            )
-        )
+        self._policy = torch.vmap(self.network.logits)
         self.learning = Learning(rule, self.network, FlatAdam(config.rate), population=True)
         self.age = np.zeros(count, np.int64)
         """Updates so far. Shape (M,)."""
@@ -112,7 +108,8 @@ class Group:
             split = torch.from_numpy(values).unflatten(1, (count, -1)).transpose(0, 1)
             return split if values.dtype == np.int64 else split.to(dtype)
 
-        behaviour = {"logits": torch.stack(said, dim=1)}
+        logits = torch.stack(said, dim=1)
+        behaviour = {"logits": logits if env.joints > 1 else logits.squeeze(-2)}
         return Rollout(*(by_agent(v) for v in (seen, taken, reward, terminal, counts)), behaviour)
 
     def learn(self, meta_params: Tensors, rollout: Rollout) -> Tensors:
@@ -162,10 +159,10 @@ class Group:
 
     @torch.no_grad()
     def _act(self) -> tuple[torch.Tensor, np.ndarray]:
-        """Logits, (M, B, A) or of J joints (M, B, J, A), and actions drawn by them, (N, J)."""
+        """Logits, (M, B, J, A), and actions drawn by them, (N, J)."""
         count, env, copies = self.agents, self.env, self.config.copies
         observation = torch.as_tensor(env.observation, dtype=torch.get_default_dtype())
-        logits = self._policy(self.life.params, observation.unflatten(0, (count, -1)))["logits"]
+        logits = self._policy(self.life.params, observation.unflatten(0, (count, -1)))
         up_to = logits.softmax(dim=-1).cumsum(dim=-1).numpy().reshape(env.envs, env.joints, env.actions)
         drawn = np.tile(self._random.random((env.envs // copies, env.joints, 1)), (copies, 1, 1))
         return logits, (drawn > up_to[..., :-1]).sum(axis=-1)
@@ -225,12 +222,3 @@ def life_state(life: Life) -> dict[str, Any]:
 def life_of(state: dict[str, Any]) -> Life:
     """Inverse of `life_state`."""
     return Life(*(flat(state[name]) for name in _PARTS))
-
-
-def flat(state: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested state as one dictionary, names joined by slashes: checkpoints split names at them."""
-    found: dict[str, Any] = {}
-    for name, value in state.items():
-        inner = flat(value, f"{prefix}{name}/") if isinstance(value, dict) else {prefix + name: value}
-        found |= inner
-    return found
