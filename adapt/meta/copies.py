@@ -1,6 +1,6 @@
 """Several rules at once: the same agents, tasks and luck under each of them. Differences are then the rules' alone.
 
-R rules, M agents of each, N environments of each rule.
+R rules, M agents of each.
 """
 
 from __future__ import annotations
@@ -9,46 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 import torch
 
 from adapt.update_rules.lifetime import Life
 from adapt.update_rules.rule import Outputs, Rollout, Tensors, UpdateRule
-from sim_tasks.discrete import DiscreteEnv
 
 _OWN = "own."
-
-
-class Copies:
-    """R equal environments as one, with R N environments: they differ in nothing but the actions."""
-
-    def __init__(self, environments: Sequence[DiscreteEnv]):
-        first = environments[0]
-        self._each = environments
-        self.envs = len(environments) * first.envs
-        self.actions, self.joints = first.actions, first.joints
-        self.observation_shape = first.observation_shape
-        self.task_of = np.concatenate(
-            [env.task_of + index * env.tasks for index, env in enumerate(environments)]
-        )
-        self._look()
-
-    def step(self, action: np.ndarray) -> None:
-        """As `DiscreteEnv.step`."""
-        for env, part in zip(self._each, np.split(action, len(self._each)), strict=True):
-            env.step(part)
-        self._look()
-
-    def ended(self) -> tuple[np.ndarray, np.ndarray]:
-        """As `DiscreteEnv.ended`."""
-        found = [env.ended() for env in self._each]
-        ids = [ids + index * env.envs for index, (env, (ids, _)) in enumerate(zip(self._each, found, strict=True))]
-        return np.concatenate(ids), np.concatenate([values for _, values in found])
-
-    def _look(self) -> None:
-        self.observation = np.concatenate([env.observation for env in self._each])
-        self.reward = np.concatenate([env.reward for env in self._each])
-        self.last = np.concatenate([env.last for env in self._each])
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ class OuterConfig:
     """Inner updates of an outer step, K."""
     truncate: int | None = None
     """Through how many of them gradients pass; None: all."""
+    validation: int = 8
+    """Rollouts' lengths of the rollout after them."""
     at_once: int = 1
     """Sites of an outer step, in turn; 0: all."""
     rate: float = 1e-3
@@ -42,7 +44,11 @@ class OuterConfig:
     value: ValueConfig = field(default_factory=ValueConfig)
 
     def __post_init__(self) -> None:
-        for name, value, least in (("updates", self.updates, 1), ("at_once", self.at_once, 0)):
+        for name, value, least in (
+            ("updates", self.updates, 1),
+            ("validation", self.validation, 1),
+            ("at_once", self.at_once, 0),
+        ):
             if value < least:
                 raise AdaptError(f"{name}: {value}; valid: {least} or more")
         if self.truncate is not None and not 1 <= self.truncate <= self.updates:
@@ -79,7 +85,8 @@ class Discovery:
         """Of all environments in an outer step, on average over sites."""
         config, chosen = self.config, self.config.at_once or len(self.sites)
         each = [
-            site.group.env.envs * site.group.config.steps * (config.updates + 2) for site in self.sites
+            site.group.env.envs * site.group.config.steps * (config.updates + config.validation)
+            for site in self.sites
         ]
         return chosen * sum(each) // len(each)
 
@@ -119,7 +126,7 @@ class Discovery:
     def _site_step(self, index: int) -> tuple[Tensors, dict[str, float]]:
         """What a site would have the meta-parameters change by, and metrics."""
         site, config = self.sites[index], self.config
-        stretch = site.live(self.meta_params, config.updates)
+        stretch = site.live(self.meta_params, config.updates, config.validation)
         found = site.gradient(self.meta_params, stretch, config.truncate)
         norm = math.sqrt(sum(value.square().sum().item() for value in found.of_meta_params.values()))
         scale = min(1.0, config.largest / norm) if norm > 0 else 1.0

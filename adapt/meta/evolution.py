@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import ContextManager
+from typing import Any, ContextManager
 
 import numpy as np
 import torch
 
+from adapt.checkpoint import flat
 from adapt.errors import AdaptError
 from adapt.meta.lifetimes import rewards_under
 from adapt.meta.population import GroupConfig, seed_of
@@ -71,6 +72,23 @@ class Evolution:
         self.moments = self._optimiser.begin(meta_params)
         self.done = 0
 
+    @property
+    def frames(self) -> int:
+        """Of all environments in a step."""
+        groups = getattr(self._fitness, "groups", ())
+        each = sum(g.agents * g.trajectories * g.steps * g.lifetime for g in groups)
+        return 2 * self.config.pairs * each
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"meta_params": dict(self.meta_params), "moments": dict(self.moments), "done": self.done}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Inverse of `state`."""
+        found = flat(state["meta_params"])
+        self.meta_params = {name: found[name] for name in self.meta_params}
+        self.moments, self.done = flat(state["moments"]), state["done"]
+
     def step(self, pool: Executor | None = None) -> dict[str, float]:
         """One step; pairs are spread over a pool's workers. Mean and best fitness among the perturbed."""
         work = [
@@ -87,7 +105,7 @@ class Evolution:
                 slope[name] -= (up - down) * noise / (2 * spread * len(work))
         self.meta_params, self.moments = self._optimiser.step(self.meta_params, slope, self.moments)
         self.done += 1
-        return {"fitness": float(pairs.mean()), "best": float(pairs.max())}
+        return {"reward": float(pairs.mean()), "best": float(pairs.max())}
 
 
 def workers(count: int) -> ContextManager[Executor | None]:
@@ -116,8 +134,7 @@ def _pair_fitness(work: tuple[Fitness, Tensors, float, int]) -> np.ndarray:
     fitness, meta_params, spread, seed = work
     noise = _noise(meta_params, seed)
     up, down = (
-        {name: value + sign * spread * noise[name] for name, value in meta_params.items()}
-        for sign in (1, -1)
+        {name: value + sign * spread * noise[name] for name, value in meta_params.items()} for sign in (1, -1)
     )
     return fitness([up, down], seed)
 

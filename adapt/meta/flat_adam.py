@@ -1,4 +1,8 @@
-"""Adam on all parameters as one vector: the same numbers from a tenth of the operations, which is what small agents cost."""
+"""Adam on all parameters as one vector: what a small agent's step costs is the number of operations.
+
+Its denominator may be kept from falling below a floor. No gradient passes through it, as in `adapt.update_rules.adam`, so
+that where a gradient happens to be near zero its inverse is the meta-gradient's noise, and of no use.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +14,21 @@ import torch
 from adapt.update_rules.adam import Adam
 from adapt.update_rules.rule import Tensors
 
-_ALL = "all"
+_BETA1, _BETA2 = 0.9, 0.999
+_COUNT, _FIRST, _SECOND = "count", "first", "second"
 
 
 @dataclass(frozen=True)
 class FlatAdam(Adam):
     """As `Adam`, but its moments have no names."""
 
+    floor: float = 1e-8
+    """Added to the denominator: Adam's epsilon."""
+
     def begin(self, params: Tensors) -> Tensors:
         """Moments of nothing yet."""
-        return super().begin({_ALL: _vector(params)})
+        nothing = torch.zeros_like(_vector(params))
+        return {_COUNT: torch.zeros(()), _FIRST: nothing, _SECOND: nothing}
 
     def step(
         self,
@@ -29,14 +38,17 @@ class FlatAdam(Adam):
         rates: Mapping[str, torch.Tensor | float] | None = None,
     ) -> tuple[Tensors, Tensors]:
         """As `Adam.step`."""
-        factor = None
-        if rates is not None:
-            factor = {_ALL: _vector({n: torch.ones_like(v) * rates[n] for n, v in params.items()})}
-        slopes = {name: gradients[name] for name in params}
-        flat, moments = super().step({_ALL: _vector(params)}, {_ALL: _vector(slopes)}, moments, factor)
-        parts = flat[_ALL].split([value.numel() for value in params.values()])
-        shaped = zip(params.items(), parts, strict=True)
-        return {name: part.reshape(value.shape) for (name, value), part in shaped}, moments
+        gradient, count = _vector({name: gradients[name] for name in params}), moments[_COUNT] + 1
+        first = _BETA1 * moments[_FIRST] + (1 - _BETA1) * gradient
+        second = _BETA2 * moments[_SECOND] + (1 - _BETA2) * gradient.square()
+        denominator = torch.sqrt(second.detach() / (1 - _BETA2**count)) + self.floor
+        update = (first / (1 - _BETA1**count) / denominator).clamp(-self.largest, self.largest)
+        parts = (self.rate * update).split([value.numel() for value in params.values()])
+        updated = {
+            name: value - (1.0 if rates is None else rates[name]) * part.reshape(value.shape)
+            for (name, value), part in zip(params.items(), parts, strict=True)
+        }
+        return updated, {_COUNT: count, _FIRST: first, _SECOND: second}
 
 
 def _vector(tensors: Tensors) -> torch.Tensor:

@@ -15,8 +15,8 @@ import torch
 from adapt.update_rules.lifetime import Learning, Life
 from adapt.update_rules.rule import Rollout, Tensors
 
-UpdateLoss = Callable[[Life, Rollout, Tensors], torch.Tensor]
-"""Of the life before an update, its rollout and the rule's targets: a scalar, a regulariser of the rule."""
+UpdateLoss = Callable[[int, Life, Tensors], torch.Tensor]
+"""Of an update's number, from 0, the life before it, and the rule's targets: a scalar."""
 EndLoss = Callable[[Life], torch.Tensor]
 """Of the life after the last update: a scalar."""
 Adjoint = dict[tuple[int, str], torch.Tensor]
@@ -57,7 +57,7 @@ def checkpointed(
         meta_params: with which the course was made.
         course: K updates.
         of_end: outer loss of the life at the end.
-        of_update: regulariser of each update; None for none.
+        of_update: outer loss of each update; None for none.
         truncate: through how many updates, the last ones; None for all.
     """
     updates = len(course.rollouts)
@@ -76,7 +76,7 @@ def checkpointed(
             if key in adjoint and value.requires_grad
         ]
         if of_update is not None:
-            extra = of_update(before, course.rollouts[k], told) / updates
+            extra = of_update(k, before, told) / updates
             regular += extra.item()
             pairs += [(extra, torch.ones_like(extra))] if extra.requires_grad else []
         adjoint = _pull([value for value, _ in pairs], [slope for _, slope in pairs], before, meta, total)
@@ -110,11 +110,11 @@ def unrolled(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The two outer losses as a function of meta-parameters, from the course's first life and on its rollouts."""
     life, regular = _leaves(course.lives[0]), torch.zeros(())
-    for rollout in course.rollouts:
+    for k, rollout in enumerate(course.rollouts):
         before = life
         life, told = learning.update(meta_params, before, rollout, through=True)
         if of_update is not None:
-            regular = regular + of_update(before, rollout, told) / len(course.rollouts)
+            regular = regular + of_update(k, before, told) / len(course.rollouts)
     return of_end(life), regular
 
 

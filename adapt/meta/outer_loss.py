@@ -31,13 +31,16 @@ class OuterLoss:
     """Of the square of the mean of each of the targets' logits."""
     target_divergence: float = 1e-2
     """KL of the slow copy's policy from the policy target."""
+    along: float = 1.0
+    """Of the policy gradient on the way: every update's rollout also judges the updates before it, as in LPG
+    (arXiv:2007.08794). The authors of DiscoRL have 0; at our scale one rollout at the end says too little."""
 
-    def of_end(self, say: Say, life: Life, rollout: Rollout, advantage: torch.Tensor) -> torch.Tensor:
-        """Of agents after their updates.
+    def of_life(self, say: Say, life: Life, rollout: Rollout, advantage: torch.Tensor) -> torch.Tensor:
+        """Of agents as they are after some updates.
 
         Args:
             say: of one agent; `torch.vmap` makes it that of M.
-            life: at the end.
+            life: of them.
             rollout: what they then did, joined over joints.
             advantage: of it. Shape (M, T, B).
         """
@@ -53,7 +56,7 @@ class OuterLoss:
             spread = spread + self.prediction_entropy * entropy(z).mean()
         return -gain - spread
 
-    def of_update(self, say: Say, before: Life, rollout: Rollout, told: Tensors) -> torch.Tensor:
+    def of_targets(self, say: Say, before: Life, rollout: Rollout, told: Tensors) -> torch.Tensor:
         """Of an update's targets; 0 where a rule has none of `pi`, `y`, `z`."""
         loss = torch.zeros(())
         for name in ("pi", "y", "z"):

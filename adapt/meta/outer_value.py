@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import torch
 
+from adapt.meta.flat_adam import FlatAdam
 from adapt.networks.agent import AgentNetwork, AgentSizes
 from adapt.update_rules import moving_average
-from adapt.meta.flat_adam import FlatAdam
 from adapt.update_rules.lifetime import Life
 from adapt.update_rules.rule import Outputs, Rollout, Tensors
 from adapt.update_rules.value import signed_hyperbolic, signed_parabolic, vtrace

@@ -14,12 +14,12 @@ import torch
 
 from adapt.checkpoint import flat
 from adapt.errors import AdaptError
-from adapt.meta.copies import Copies
-from adapt.networks.agent import AgentNetwork, AgentSizes
 from adapt.meta.flat_adam import FlatAdam
+from adapt.meta.side_by_side import SideBySide
+from adapt.networks.agent import AgentNetwork, AgentSizes
 from adapt.update_rules.lifetime import Learning, Life, join
 from adapt.update_rules.rule import Rollout, Tensors, UpdateRule
-from sim_tasks.discrete import DiscreteEnv, make
+from sim_tasks.discrete import make
 
 SMALL_AGENT = AgentSizes(dense=(32, 32), model=16, head=16)
 _PARTS = ("params", "moments", "meta_state")
@@ -29,10 +29,10 @@ _PARTS = ("params", "moments", "meta_state")
 class GroupConfig:
     """Of agents alike."""
 
-    environment: str
-    """See `sim_tasks.discrete.names`."""
+    environments: tuple[str, ...]
+    """See `sim_tasks.discrete.names`. Several are to have observations and actions alike; agents are shared out."""
     agents: int = 4
-    """M; each has a task of its own."""
+    """M, a multiple of the number of environments; each has a task of its own."""
     trajectories: int = 8
     """Environments of an agent, B."""
     steps: int = 16
@@ -41,6 +41,8 @@ class GroupConfig:
     """Updates, after which an agent dies and another begins, on another task."""
     rate: float = 1e-2
     """Of the agents' optimiser. Large: lives are short."""
+    floor: float = 1e-8
+    """Of the optimiser's denominator, see `FlatAdam`."""
     sizes: AgentSizes = SMALL_AGENT
     options: dict[str, Any] = field(default_factory=dict)
     """Of the environment."""
@@ -52,6 +54,11 @@ class GroupConfig:
         for name in ("agents", "trajectories", "steps", "lifetime", "copies"):
             if (value := getattr(self, name)) < 1:
                 raise AdaptError(f"{name}: {value}; valid: 1 or more")
+        if not self.environments or self.agents % len(self.environments):
+            raise AdaptError(
+                f"agents: {self.agents} in {', '.join(self.environments) or 'no environment'}; "
+                "valid: a multiple of the number of environments"
+            )
 
 
 class Group:
@@ -76,7 +83,9 @@ class Group:
             self.env.joints,
         )
         self._policy = torch.vmap(self.network.logits)
-        self.learning = Learning(rule, self.network, FlatAdam(config.rate), population=True)
+        self.learning = Learning(
+            rule, self.network, FlatAdam(config.rate, floor=config.floor), population=True
+        )
         self.age = np.zeros(count, np.int64)
         """Updates so far. Shape (M,)."""
         self.births = np.zeros(count, np.int64)
@@ -124,7 +133,7 @@ class Group:
         if len(over):
             self.births[over] += 1
             self.age[over], self.ends[over] = 0, self.config.lifetime
-            self._single().renew(over)
+            self.env.renew(over)
             self.life = placed(self.life, self.learning.begin(self._fresh(over)), over)
         return over
 
@@ -142,7 +151,7 @@ class Group:
             "births": self.births.copy(),
             "ends": self.ends.copy(),
             "random": json.dumps(self._random.bit_generator.state),
-            "env": self._single().state(),
+            "env": self.env.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -151,11 +160,7 @@ class Group:
         for name in ("age", "births", "ends"):
             getattr(self, name)[:] = np.asarray(state[name])
         self._random.bit_generator.state = json.loads(state["random"])
-        self._single().restore({name: np.asarray(value) for name, value in flat(state["env"]).items()})
-
-    def _single(self) -> DiscreteEnv:
-        assert isinstance(self.env, DiscreteEnv), "copies live one life and are not kept"
-        return self.env
+        self.env.restore(state["env"])
 
     @torch.no_grad()
     def _act(self) -> tuple[torch.Tensor, np.ndarray]:
@@ -171,19 +176,22 @@ class Group:
         """First parameters of agents, shape (n,): each by its number and which birth this is."""
         born = []
         for agent in agents:
-            generator = torch.Generator().manual_seed(seed_of(self.seed, 22, agent % self.config.agents, self.births[agent]))
+            generator = torch.Generator().manual_seed(
+                seed_of(self.seed, 22, agent % self.config.agents, self.births[agent])
+            )
             born.append(self.network.initial(generator))
         return {name: torch.stack([params[name] for params in born]) for name in born[0]}
 
 
-def environment(config: GroupConfig, seed: int) -> DiscreteEnv | Copies:
+def environment(config: GroupConfig, seed: int) -> SideBySide:
     """Of a group: a block of B environments for each agent."""
-    envs = config.agents * config.trajectories
+    agents = config.agents // len(config.environments)
     made = [
-        make(config.environment, envs, seed, split=config.split, tasks=config.agents, **config.options)
+        make(name, agents * config.trajectories, seed, split=config.split, tasks=agents, **config.options)
         for _ in range(config.copies)
+        for name in config.environments
     ]
-    return made[0] if config.copies == 1 else Copies(made)
+    return SideBySide(made)
 
 
 def seed_of(*entropy: int | np.integer) -> int:

@@ -18,7 +18,9 @@ from adapt.update_rules.disco_network import Sizes
 from adapt.update_rules.rule import Tensors
 
 RULE = Disco(Sizes(4, 5, 3, 3, (3, 2)), bins=7, largest=5.0)
-GROUP = GroupConfig("catch:4x3", agents=2, trajectories=2, steps=4, lifetime=4, rate=0.3, sizes=AgentSizes((6,), 4, 4))
+GROUP = GroupConfig(
+    ("catch:4x3",), agents=2, trajectories=2, steps=4, lifetime=4, rate=0.3, sizes=AgentSizes((6,), 4, 4)
+)
 
 
 def near_three(rules: Sequence[Tensors], seed: int) -> np.ndarray:

@@ -54,8 +54,11 @@ class Case:
             validation = self._rollout(*lead)
             advantage = self._normal(*lead, STEPS, TRAJECTORIES)
             loss = OuterLoss(target_mean=0.5)
-            self.of_end = lambda life: loss.of_end(network, life, validation, advantage)
-            self.of_update = lambda *made: loss.of_update(network, *made)
+            self.of_end = lambda life: loss.of_life(network, life, validation, advantage)
+            self.of_update = lambda k, before, told: (
+                loss.of_targets(network, before, rollouts[k], told)
+                + loss.of_life(network, before, rollouts[k], advantage)
+            )
 
     def lone(self, network: AgentNetwork) -> None:
         """Outer losses of one agent: those of a population of one."""
@@ -66,11 +69,12 @@ class Case:
             return {name: value.unsqueeze(0) for name, value in tensors.items()}
 
         def of_end(life: Life) -> torch.Tensor:
-            return loss.of_end(network, Life(*map(one, life.parts())), validation, advantage)
+            return loss.of_life(network, Life(*map(one, life.parts())), validation, advantage)
 
-        def of_update(before: Life, rollout: Rollout, told: Tensors) -> torch.Tensor:
-            alone = Rollout.of(one(rollout.tensors()))
-            return loss.of_update(network, Life(*map(one, before.parts())), alone, one(told))
+        def of_update(k: int, before: Life, told: Tensors) -> torch.Tensor:
+            alone, life = Rollout.of(one(self.course.rollouts[k].tensors())), Life(*map(one, before.parts()))
+            judged = loss.of_life(network, life, alone, advantage)
+            return loss.of_targets(network, life, alone, one(told)) + judged
 
         self.of_end, self.of_update = of_end, of_update
 
@@ -130,9 +134,12 @@ def test_population_is_its_agents_alone() -> None:
     lone = dataclasses.replace(case.learning, population=False)
     total = {name: torch.zeros_like(value) for name, value in together.items()}
     for agent in range(3):
-        lives = [Life(*({n: v[agent] for n, v in p.items()} for p in life.parts())) for life in case.course.lives]
+        lives = [
+            Life(*({n: v[agent] for n, v in p.items()} for p in life.parts())) for life in case.course.lives
+        ]
         rollouts = [
-            Rollout.of({n: v[agent] for n, v in rollout.tensors().items()}) for rollout in case.course.rollouts
+            Rollout.of({n: v[agent] for n, v in rollout.tensors().items()})
+            for rollout in case.course.rollouts
         ]
         alone = checkpointed(lone, case.meta_params, Course(lives, rollouts), _square).of_meta_params
         total = {name: total[name] + alone[name] for name in total}
