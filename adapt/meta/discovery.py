@@ -1,8 +1,8 @@
 """Discovery of a rule: the outer loop over sites (Oh et al. 2025, Nature; LPG, arXiv:2007.08794).
 
 An outer step takes one or some of the sites in turn, lets their agents live on for K updates, and moves the
-meta-parameters down the outer loss's gradient. As in the paper, a site's gradient is first scaled by an Adam of its own,
-so that no environment outweighs the others.
+meta-parameters down the outer loss's gradient. As in the paper, a site's gradient is first scaled by an Adam of its
+own, so that no environment outweighs the others.
 """
 
 from __future__ import annotations

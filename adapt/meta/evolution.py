@@ -1,8 +1,8 @@
 """An outer loop without gradients: evolution strategies (Salimans et al. 2017, arXiv:1703.03864).
 
-For rules or rewards that are not differentiable, and for whole lifetimes. Perturbations come in antithetic pairs that live
-with the same luck; fitness counts by its rank. A pair's work depends on its number alone, so it is done anywhere: what
-comes of a step does not depend on the number of workers.
+For rules or rewards that are not differentiable, and for whole lifetimes. Perturbations come in antithetic pairs that
+live with the same luck; fitness counts by its rank. A pair's work depends on its number alone, so it is done anywhere:
+what comes of a step does not depend on the number of workers.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, ContextManager
+from typing import Any
 
 import numpy as np
 import torch
@@ -108,7 +108,7 @@ class Evolution:
         return {"reward": float(pairs.mean()), "best": float(pairs.max())}
 
 
-def workers(count: int) -> ContextManager[Executor | None]:
+def workers(count: int) -> AbstractContextManager[Executor | None]:
     """Processes for `Evolution.step`; none for 1.
 
     Raises:

@@ -1,7 +1,8 @@
 """Adam on all parameters as one vector: what a small agent's step costs is the number of operations.
 
-Its denominator may be kept from falling below a floor. No gradient passes through it, as in `adapt.update_rules.adam`, so
-that where a gradient happens to be near zero its inverse is the meta-gradient's noise, and of no use.
+Its denominator may be kept from falling below a floor. No gradient passes through it, as in `adapt.update_rules.adam`:
+where a gradient happens to be near zero, as in a life's first updates, its inverse is a factor of the meta-gradient
+that has no finite variance and drowns all else.
 """
 
 from __future__ import annotations
@@ -38,18 +39,20 @@ class FlatAdam(Adam):
         rates: Mapping[str, torch.Tensor | float] | None = None,
     ) -> tuple[Tensors, Tensors]:
         """As `Adam.step`."""
-        gradient, count = _vector({name: gradients[name] for name in params}), moments[_COUNT] + 1
+        gradient, count = _vector(gradients), moments[_COUNT] + 1
         first = _BETA1 * moments[_FIRST] + (1 - _BETA1) * gradient
         second = _BETA2 * moments[_SECOND] + (1 - _BETA2) * gradient.square()
         denominator = torch.sqrt(second.detach() / (1 - _BETA2**count)) + self.floor
         update = (first / (1 - _BETA1**count) / denominator).clamp(-self.largest, self.largest)
-        parts = (self.rate * update).split([value.numel() for value in params.values()])
+        names = sorted(params)
+        parts = (self.rate * update).split([params[name].numel() for name in names])
         updated = {
-            name: value - (1.0 if rates is None else rates[name]) * part.reshape(value.shape)
-            for (name, value), part in zip(params.items(), parts, strict=True)
+            name: params[name] - (1.0 if rates is None else rates[name]) * part.reshape(params[name].shape)
+            for name, part in zip(names, parts, strict=True)
         }
         return updated, {_COUNT: count, _FIRST: first, _SECOND: second}
 
 
 def _vector(tensors: Tensors) -> torch.Tensor:
-    return torch.cat([value.reshape(-1) for value in tensors.values()])
+    """In the order of the names: that of a dictionary does not outlive a checkpoint."""
+    return torch.cat([tensors[name].reshape(-1) for name in sorted(tensors)])

@@ -1,4 +1,4 @@
-"""Lives from fresh parameters on, under a rule: what a rule is judged by, and its outer loop without gradients climbs."""
+"""Lives from fresh parameters on, under a rule: what rules are judged by, and what evolution climbs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def rewards_of_lives(
 def rewards_under(
     config: GroupConfig, rule: UpdateRule, rules: Sequence[Tensors], seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As `rewards_of_lives` for each of R meta-parameters, with the same tasks and luck. Shape (R, lifetime, M) each."""
+    """As `rewards_of_lives` for each of R meta-parameters, with the same tasks and luck: (R, lifetime, M) each."""
     many = replace(config, copies=len(rules))
     group = Group(many, Individual(rule), seed, staggered=False)
     group.life = with_own(group.life, rules, config.agents)

@@ -1,7 +1,7 @@
 """What a rule is discovered by: how well its agents do after their updates (Oh et al. 2025, Nature; Methods).
 
-A policy gradient on a rollout of the updated agent, with advantages that the rule has no part in; and regularisers, whose
-weights are those of the authors' meta-training example. M agents, T steps, B trajectories.
+A policy gradient on a rollout of the updated agent, with advantages that the rule has no part in; and regularisers,
+whose weights are those of the authors' meta-training example. M agents, T steps, B trajectories.
 """
 
 from __future__ import annotations

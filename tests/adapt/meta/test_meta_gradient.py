@@ -149,9 +149,9 @@ def test_population_is_its_agents_alone() -> None:
 def test_finite_differences(monkeypatch: pytest.MonkeyPatch) -> None:
     """Central differences agree to 1e-6, where what the rule holds constant is held constant.
 
-    Values, advantages and the optimiser's denominator carry no gradient by design. Every `detach` therefore gives in the
-    shifted runs what it gave in the run in the middle. Adam's first update is +-1 where it would be cut: a kink, so that
-    no update is cut here.
+    Values, advantages and the optimiser's denominator carry no gradient by design. Every `detach` therefore gives in
+    the shifted runs what it gave in the run in the middle. Adam's first update is +-1, where it would be cut: a kink,
+    so that no update is cut here.
     """
     case = Case(6, largest=1e3)
     gradient = case.gradient()
