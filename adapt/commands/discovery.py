@@ -1,0 +1,137 @@
+"""The command of who discovers update rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from adapt.commands.common import Positional, print_json
+
+
+@dataclass
+class Discover:
+    """Discover an update rule: agents learn by it in many environments, and it is bettered by how well they do."""
+
+    environments: Annotated[Positional[list[str]], tyro.conf.arg(metavar="ENVIRONMENT [ENVIRONMENT ...]")]
+    """Such as grid:dense, point, catch:5x5 or pendulum_swingup. With + between them, as grid:dense+grid:sparse, they
+    are one population: cheaper, where observations and actions are alike."""
+    out: Path
+    """Folder of the run. The rule becomes its rule.npz."""
+    steps: int = 500
+    """Outer steps."""
+    agents: int = 8
+    """Of each population."""
+    trajectories: int = 8
+    """Environments of an agent."""
+    rollout: int = 8
+    """Control steps of an inner update."""
+    lifetime: int = 80
+    """Inner updates, after which another agent begins on another task."""
+    updates: int = 20
+    """Inner updates that an outer step takes its gradient through."""
+    truncate: int | None = None
+    """The last so many of them alone."""
+    at_once: int = 1
+    """Populations of an outer step, in turn; 0: all."""
+    rate: float = 1e-2
+    """Of the agents' optimiser."""
+    floor: float = 1e-4
+    """Of the agents' optimiser's denominator: where gradients happen to be near zero, noise would be let in."""
+    meta_rate: float = 1e-2
+    """Of the outer optimiser."""
+    along: float = 1.0
+    """How much every inner update's rollout counts in the outer loss, beside the one at the end."""
+    begin: Path | None = None
+    """Weights to begin with, such as disco_103.npz. Default: random ones of --prediction, --hidden, --remembered."""
+    prediction: int = 16
+    """Entries of the rule's predictions."""
+    hidden: int = 32
+    """Units of the rule's network that reads trajectories."""
+    remembered: int = 16
+    """Units of the rule's network that remembers a lifetime."""
+    bins: int = 31
+    """Of the agents' value."""
+    largest: float = 10.0
+    """Value that it can express, transformed."""
+    dense: tuple[int, ...] = (24,)
+    """Layers of the agents."""
+    head: int = 12
+    """Units of the agents' action model and of the layers behind it."""
+    robot_bins: int = 5
+    """Actions of a robot's joint."""
+    evolve: int = 0
+    """Pairs of perturbed rules per outer step, instead of gradients: evolution strategies on whole lifetimes."""
+    spread: float = 0.05
+    """Of perturbed rules."""
+    workers: int = 1
+    """Processes that perturbed rules are spread over. The result does not depend on it."""
+    seed: int = 0
+    resume: bool = False
+    """Go on with the run in --out exactly where it stopped."""
+    json: bool = False
+    """One JSON object per outer step on standard output, in place of the progress bar."""
+
+    def run(self) -> None:
+        from adapt.console import TrainingProgress, say
+        from adapt.meta.run import discover
+
+        request = self.request()
+        with TrainingProgress() as progress:
+            result = discover(request, print_json if self.json else lambda row: progress("discover", row))
+        say(
+            f"{result['outer_steps']} outer steps, {result['steps']:,} control steps, {result['seconds']:.0f} s; "
+            f"the rule is {self.out / 'rule.npz'}"
+        )
+
+    def request(self) -> Any:
+        """Of `adapt.meta.run`."""
+        from adapt.meta.discovery import OuterConfig
+        from adapt.meta.evolution import EvolutionConfig
+        from adapt.meta.outer_loss import OuterLoss
+        from adapt.meta.run import DiscoverRequest
+        from adapt.update_rules.disco import Disco
+        from adapt.update_rules.disco_network import Sizes
+
+        sizes = Sizes(self.prediction, self.hidden, self.remembered, 16, (16, 4))
+        outer = OuterConfig(
+            self.updates,
+            self.truncate,
+            at_once=self.at_once,
+            rate=self.meta_rate,
+            loss=OuterLoss(along=self.along),
+        )
+        return DiscoverRequest(
+            tuple(self._group(names) for names in self.environments),
+            self.out,
+            self.steps,
+            Disco(sizes, bins=self.bins, largest=self.largest),
+            self.begin,
+            outer,
+            EvolutionConfig(self.evolve, self.spread, self.meta_rate) if self.evolve else None,
+            self.workers,
+            self.seed,
+            self.resume,
+        )
+
+    def _group(self, names: str) -> Any:
+        from adapt.meta.population import GroupConfig
+        from adapt.networks.agent import AgentSizes
+        from sim_tasks.families import family_names
+
+        # A + may also be part of a family's name, such as pendulum_swingup+mass=1:2.
+        alone = names.partition("+")[0].partition("@")[0] in family_names()
+        robot = {"bins": self.robot_bins, "threads": 1}
+        return GroupConfig(
+            (names,) if alone else tuple(names.split("+")),
+            self.agents,
+            self.trajectories,
+            self.rollout,
+            self.lifetime,
+            self.rate,
+            self.floor,
+            AgentSizes(self.dense, self.head, self.head),
+            robot if alone else {},
+        )

@@ -1,0 +1,1 @@
+"""Meta-training: update rules are discovered here, on populations of agents in many environments."""

@@ -1,0 +1,193 @@
+"""Runs of discovery: one folder each, as trainings have (see `adapt.train`), whose result is a file of weights.
+
+config.json             environments, agents, outer loop, rule, seed, versions, commit
+metrics.jsonl           one line per outer step
+checkpoint.safetensors  everything, to go on exactly
+rule.npz                the rule's weights, for `load_disco`
+result.json             outer steps, frames, seconds
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from adapt import provenance
+from adapt.checkpoint import load_checkpoint, save_checkpoint
+from adapt.errors import AdaptError, RunError
+from adapt.files import write_json
+from adapt.meta.discovery import Discovery, OuterConfig
+from adapt.meta.evolution import EndOfLife, Evolution, EvolutionConfig, workers
+from adapt.meta.population import GroupConfig
+from adapt.training_log import TrainingLog, stop_flag
+from adapt.update_rules.disco import Disco
+from adapt.update_rules.disco_weights import load_disco
+from adapt.update_rules.rule import Tensors
+
+CHECKPOINT_SECONDS = 30.0
+"""Between checkpoints, at least."""
+Progress = Callable[[dict[str, Any]], None]
+"""Called after every outer step with its metrics."""
+
+
+@dataclass(frozen=True)
+class DiscoverRequest:
+    """What to discover, in what, and where to."""
+
+    groups: tuple[GroupConfig, ...]
+    out: Path
+    steps: int
+    """Outer steps in all."""
+    rule: Disco = field(default_factory=Disco)
+    """Its sizes and settings, where it begins at random."""
+    begin: Path | None = None
+    """Weights to begin with, such as Disco103's; their sizes then count."""
+    outer: OuterConfig = field(default_factory=OuterConfig)
+    evolution: EvolutionConfig | None = None
+    """Instead of gradients."""
+    workers: int = 1
+    """Processes of an evolution."""
+    seed: int = 0
+    resume: bool = False
+
+
+def discover(request: DiscoverRequest, progress: Progress | None = None) -> dict[str, Any]:
+    """Discovers, or goes on with a run that was stopped; returns `result.json`'s content.
+
+    Raises:
+        AdaptError: weights that cannot be read, settings that are not possible, a run that is in the way.
+        RunError: an outer loss stopped being finite, or a signal asked to stop; the last good checkpoint stays.
+    """
+    if request.steps < 1:
+        raise AdaptError(f"steps: {request.steps}; valid: 1 or more")
+    torch.set_num_threads(1)
+    rule, meta_params = beginning(request.rule, request.begin, request.seed)
+    loop: Discovery | Evolution
+    if request.evolution is None:
+        loop = Discovery(request.outer, rule, meta_params, request.groups, request.seed)
+    else:
+        fitness = EndOfLife(rule, request.groups)
+        loop = Evolution(request.evolution, meta_params, fitness, request.seed)
+    config = _config(request, rule)
+    checkpoint, seconds = request.out / "checkpoint.safetensors", 0.0
+    if _prepare(request, config):
+        state = load_checkpoint(checkpoint)
+        loop.restore(state["loop"])
+        seconds = state["seconds"]
+    frames = loop.frames
+    saved = time.monotonic()
+    pool = workers(request.workers if request.evolution else 1)
+    with TrainingLog(request.out, loop.done) as log, stop_flag() as stopped, pool as executor:
+        while loop.done < request.steps:
+            begin = time.monotonic()
+            metrics = loop.step() if isinstance(loop, Discovery) else loop.step(executor)
+            seconds += time.monotonic() - begin
+            _check_finite(metrics, loop.meta_params, checkpoint)
+            row = {"iteration": loop.done, "iterations": request.steps, "steps": frames * loop.done}
+            row |= {"seconds": seconds} | metrics
+            log.write(row)
+            if progress is not None:
+                progress(row)
+            last = loop.done == request.steps
+            if last or stopped() or time.monotonic() - saved >= CHECKPOINT_SECONDS:
+                save_checkpoint(checkpoint, {"loop": loop.state(), "seconds": seconds})
+                save_rule(request.out / "rule.npz", loop.meta_params)
+                saved = time.monotonic()
+            if stopped() and not last:
+                raise RunError(
+                    f"stopped after outer step {loop.done} of {request.steps}; the same command with --resume goes on"
+                )
+    result = {
+        "outer_steps": loop.done,
+        "steps": frames * loop.done,
+        "seconds": seconds,
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        **{name: config[name] for name in ("seed", "commit", "versions")},
+    }
+    write_json(request.out / "result.json", result, indent=2)
+    return result
+
+
+def beginning(rule: Disco, weights: Path | None, seed: int) -> tuple[Disco, Tensors]:
+    """A rule and its first meta-parameters: random ones, or those of a file with their sizes."""
+    if weights is None:
+        return rule, rule.initial_meta_params(torch.Generator().manual_seed(seed))
+    loaded, meta_params = load_disco(weights)
+    return dataclasses.replace(rule, sizes=loaded.sizes), meta_params
+
+
+def save_rule(path: Path, meta_params: Tensors) -> None:
+    """Weights as `load_disco` reads them; old or new, never half."""
+    temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp.npz")
+    np.savez(temporary, **{name: value.detach().numpy() for name, value in meta_params.items()})  # type: ignore[arg-type]
+    os.replace(temporary, path)
+
+
+def load_rule(run: Path) -> tuple[Disco, Tensors]:
+    """The rule that a run discovered, with the settings that it was discovered with.
+
+    Raises:
+        RunError, AdaptError: the folder is no such run.
+    """
+    settings = _read(run)["rule"]
+    loaded, meta_params = load_disco(run / "rule.npz")
+    return dataclasses.replace(loaded, **{n: v for n, v in settings.items() if n != "sizes"}), meta_params
+
+
+def _config(request: DiscoverRequest, rule: Disco) -> dict[str, Any]:
+    return {
+        "groups": [dataclasses.asdict(group) for group in request.groups],
+        "rule": dataclasses.asdict(rule),
+        "begin": str(request.begin) if request.begin else None,
+        "outer": dataclasses.asdict(request.outer),
+        "evolution": dataclasses.asdict(request.evolution) if request.evolution else None,
+        "seed": request.seed,
+        "outer_steps": request.steps,
+        "versions": provenance.versions(),
+        "commit": provenance.commit(),
+        "machine": provenance.machine(),
+    }
+
+
+def _prepare(request: DiscoverRequest, config: dict[str, Any]) -> bool:
+    """Makes the run's folder; returns whether there is a checkpoint to go on from."""
+    if (request.out / "checkpoint.safetensors").is_file():
+        if not request.resume:
+            raise RunError(f"{request.out}: holds a run already; add --resume, or choose another --out")
+        recorded = _read(request.out)
+        for name in ("groups", "rule", "begin", "outer", "evolution", "seed"):
+            if json.dumps(recorded.get(name)) != json.dumps(config[name]):
+                raise RunError(f"{request.out}: {name} was {recorded.get(name)!r}, now {config[name]!r}")
+        return True
+    try:
+        request.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{request.out}: cannot be made a folder: {error.strerror}") from error
+    write_json(request.out / "config.json", config, indent=2)
+    return False
+
+
+def _read(run: Path) -> dict[str, Any]:
+    try:
+        return json.loads((run / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{run}: not a run of discovery (no readable config.json)") from error
+
+
+def _check_finite(metrics: dict[str, float], meta_params: Tensors, checkpoint: Path) -> None:
+    bad = [f"{name} is {value}" for name, value in metrics.items() if not math.isfinite(value)]
+    bad += [f"{name} is not finite" for name, value in meta_params.items() if not value.isfinite().all()]
+    if bad:
+        kept = f"the last good state is in {checkpoint}" if checkpoint.is_file() else "no checkpoint yet"
+        raise RunError(f"{bad[0]}: discovery stopped; {kept}")
