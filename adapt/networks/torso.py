@@ -67,7 +67,7 @@ class Torso:
         self._observation = observation
         self._convolutions = convolutions(picture) if is_picture(observation) else ()
         self._channels_last = bool(self._convolutions) and observation[2] < observation[0]
-        inputs = self._after_convolutions() if self._convolutions else math.prod(observation)
+        inputs = self._after_convolutions()
         self._widths = list(itertools.pairwise((inputs, *dense)))
         self.features = dense[-1] if dense else inputs
         """F."""
@@ -125,11 +125,13 @@ class Torso:
         return nn.Sequential(*layers)
 
     def _after_convolutions(self) -> int:
-        """Numbers that the last of them gives."""
-        _, *sides = sorted(self._observation)
+        """Numbers that the last of them gives; without any, that an observation has."""
+        if not self._convolutions:
+            return math.prod(self._observation)
+        filters, *sides = sorted(self._observation)
         for layer in self._convolutions:
-            sides = [layer.pixels(side) for side in sides]
-        return self._convolutions[-1].filters * math.prod(sides)
+            filters, sides = layer.filters, [layer.pixels(side) for side in sides]
+        return filters * math.prod(sides)
 
 
 def initial_layer(

@@ -28,7 +28,7 @@ class DiscreteVecEnv(VecEnv):
         else:
             space = Box(-np.inf, np.inf, shape, np.float32)
         actions = Discrete(env.actions) if env.joints == 1 else MultiDiscrete([env.actions] * env.joints)
-        super().__init__(env.envs, Box(low, high, env.observation_shape, env.observation.dtype.type), actions)
+        super().__init__(env.envs, space, actions)
         self._action = np.zeros((env.envs, env.joints), np.int64)
         self._quiet: list[dict[str, Any]] = [{} for _ in range(env.envs)]
 
