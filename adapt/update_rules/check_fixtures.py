@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def check(fixtures: Path, weights: Path) -> tuple[dict[str, float], bool]:
     try:
         with np.load(fixtures, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise AdaptError(f"{fixtures}: not a readable .npz file: {error}") from error
     errors: dict[str, float] = {}
     passed = True
@@ -51,8 +52,11 @@ def check(fixtures: Path, weights: Path) -> tuple[dict[str, float], bool]:
             raise AdaptError(f"{fixtures}: lacks {error}") from error
         for name, reference in arrays.items():
             if name.startswith(prefix := f"call{call}/out/"):
-                error = np.abs(made[name.removeprefix(prefix)].numpy() - reference)
-                errors[name] = float(error.max())
+                found = made.get(name.removeprefix(prefix))
+                if found is None or tuple(found.shape) != reference.shape:
+                    valid = "no such output" if found is None else tuple(found.shape)
+                    raise AdaptError(f"{fixtures}: {name}: {reference.shape}; expected {valid}")
+                errors[name] = float(np.abs(found.numpy() - reference).max())
                 passed &= errors[name] <= max(TOLERANCE, RELATIVE * float(np.abs(reference).max()))
     if not errors:
         raise AdaptError(f"{fixtures}: no recorded calls; expected call0/in/..., call0/out/...")

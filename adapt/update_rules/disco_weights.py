@@ -26,8 +26,8 @@ SHA256 = "dac840a15b81e8805326363458c33979626172618f620d9e6e170315388530aa"
 URL = f"https://raw.githubusercontent.com/google-deepmind/disco_rl/main/disco_rl/update_rules/weights/{DISCO103}"
 ATTRIBUTION = (
     "Disco103 is (c) 2025 Google LLC, of `google-deepmind/disco_rl`: code under Apache-2.0, everything else, "
-    "these weights too, under CC-BY 4.0. Who passes them on, or results by them, names the source: Oh et al., Discovering "
-    "state-of-the-art reinforcement learning algorithms, Nature (2025)."
+    "these weights too, under CC-BY 4.0. Who passes them on, or results by them, names the source: Oh et al., "
+    "Discovering state-of-the-art reinforcement learning algorithms, Nature (2025)."
 )
 _FETCH = "`adapt fetch disco103` downloads the published ones"
 _LARGEST = 2**26

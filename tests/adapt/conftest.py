@@ -89,6 +89,15 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def disco_data() -> Path:
+    """Folder with the published Disco103, and recorded calls of the authors' code."""
+    folder = Path(__file__).parents[3] / "shared/data/disco"
+    if not (folder / "disco_103.npz").is_file():
+        pytest.skip("no published weights in ../shared/data/disco")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def oracle() -> BoundLearner:
     with pytest.MonkeyPatch.context() as patch:
         shrink(patch)
