@@ -18,8 +18,8 @@ from adapt.errors import AdaptError
 from adapt.evaluate import SPLITS, returns_summary
 from adapt.files import common_folder, write_json
 from adapt.learners import DiscreteSetup
+from adapt.learners.environments import environment, is_robot
 from adapt.learners.rule_learner import RuleConfig, RuleLearner
-from adapt.learners.rules import environment, is_robot
 from adapt.results import interval, spread
 from adapt.runs import alike, run_facts
 from adapt.train import load_learner

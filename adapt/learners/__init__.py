@@ -18,9 +18,11 @@ from adapt.learners.rules import (
     pin_weights,
 )
 from adapt.learners.sb3 import (
+    SB3DiscretePPOConfig,
     SB3PPOConfig,
     SB3RecurrentPPOConfig,
     SB3SACConfig,
+    build_sb3_discrete_ppo,
     build_sb3_ppo,
     build_sb3_recurrent_ppo,
     build_sb3_sac,
@@ -86,6 +88,10 @@ LEARNERS: dict[str, LearnerKind] = {
     "actor_critic": LearnerKind(
         build_actor_critic, ActorCriticConfig(), discrete=True,
         about="discrete actions, learnt by a hand-written update rule: actor-critic with V-trace",
+    ),
+    "sb3_discrete_ppo": LearnerKind(
+        build_sb3_discrete_ppo, SB3DiscretePPOConfig(), discrete=True,
+        about="discrete actions, learnt by stable-baselines3's PPO, with the layers that the rules' agents have",
     ),
 }  # fmt: skip
 

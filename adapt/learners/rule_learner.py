@@ -15,6 +15,7 @@ import torch
 
 from adapt.checkpoint import flat
 from adapt.errors import AdaptError
+from adapt.learners.environments import EnvironmentConfig
 from adapt.learners.rollout_buffer import RolloutBuffer
 from adapt.networks.agent import AgentNetwork, AgentSizes
 from adapt.ranges import ranged
@@ -28,13 +29,11 @@ _REMEMBERED = 100
 
 
 @dataclass(frozen=True)
-class RuleConfig:
+class RuleConfig(EnvironmentConfig):
     """What all learners by a rule have in common; defaults are those of Disco103's published runs on Catch."""
 
     frames: int = 1_000_000
     """Steps of all environments, of the whole training."""
-    envs: int = 2
-    """Environments side by side, N."""
     rollout: int = ranged(29, 2)
     """Observations of a rollout, R: one more than the steps that are learnt from."""
     batch: int = 64
@@ -51,10 +50,6 @@ class RuleConfig:
     """Of a parameter, at a learning rate of 1."""
     sizes: AgentSizes = dataclasses.field(default_factory=AgentSizes)
     """Of the agent's network."""
-    bins: int = ranged(5, 2)
-    """Actions of each joint of a robot, A; other environments have their own."""
-    one_task: bool = False
-    """Whether a robot stays the same for the whole training, as the seed draws it; else every episode has another."""
 
 
 class RuleLearner:
@@ -179,7 +174,7 @@ class RuleLearner:
         logits, ended = drawn["logits"], drawn["last"].float()
         return join(
             Rollout(
-                observation=drawn["observation"],
+                observation=self.network.torso.ready(drawn["observation"]),
                 action=drawn["action"],
                 reward=drawn["reward"][1:],
                 terminal=ended[1:],

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
+from adapt.learners.environments import environment
 from adapt.learners.rule_learner import RuleConfig, RuleLearner
 from adapt.learners.setup import DiscreteSetup
 from adapt.update_rules.actor_critic import ActorCritic
 from adapt.update_rules.disco_weights import load_disco, weights_sha256
-from sim_tasks.discrete import DiscreteEnv, make
-
-_OF_THEIR_OWN = ("catch", "grid", "point", "atari")
-"""Environments that are no robots, by what their names begin with."""
 
 
 @dataclass(frozen=True)
@@ -54,27 +50,6 @@ def build_disco(setup: DiscreteSetup) -> RuleLearner:
 
 def build_actor_critic(setup: DiscreteSetup) -> RuleLearner:
     return RuleLearner(environment(setup), setup.config.rule, {}, setup.config, setup.seed)
-
-
-def environment(setup: DiscreteSetup, envs: int = 0, split: str = "train") -> DiscreteEnv:
-    """A learner's environments, or as many as `envs` says, on tasks of a split. Robots are another one in every
-    episode, unless the configuration says otherwise.
-
-    Raises:
-        TaskError: no such environment; the message lists the valid ones.
-    """
-    config: RuleConfig = setup.config
-    count = envs or config.envs
-    options: dict[str, Any] = {}
-    if is_robot(setup.environment):
-        options = {"bins": config.bins, "threads": setup.threads}
-        options |= {} if config.one_task else {"tasks": count, "change": "episode"}
-    return make(setup.environment, count, setup.seed, split, **options)
-
-
-def is_robot(name: str) -> bool:
-    """Whether an environment is a family of robots, its joints' actions in bins."""
-    return name.partition(":")[0] not in _OF_THEIR_OWN
 
 
 def _path(config: DiscoConfig) -> Path | None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from adapt.learners.setup import Setup
+from adapt.learners.environments import EnvironmentConfig
+from adapt.learners.setup import DiscreteSetup, Setup
 from adapt.ranges import ranged
 
 if TYPE_CHECKING:
+    from adapt.learners.sb3_discrete import DiscretePPOLearner
     from adapt.learners.sb3_off_policy import SACLearner
     from adapt.learners.sb3_on_policy import PPOLearner, RecurrentPPOLearner
 
@@ -98,6 +100,38 @@ class SB3SACConfig:
     """Whether observations are brought to zero mean and unit variance, by `VecNormalize`. The Zoo does so on some."""
 
 
+@dataclass(frozen=True)
+class SB3DiscretePPOConfig(EnvironmentConfig):
+    """Hyperparameters of `sb3_discrete_ppo`: all of them the Zoo's for Atari (`atari`), but for the layers."""
+
+    envs: int = 8
+    """Environments side by side, N."""
+    frames: int = 10_000_000
+    """Steps of all environments, of the whole training."""
+    horizon: int = 128
+    """Steps per environment and update, T."""
+    batch: int = 256
+    """Steps per minibatch; has to divide N T."""
+    epochs: int = 4
+    """Passes over the data of one update."""
+    gamma: float = ranged(0.99, 0.0, 1.0)
+    """Discount per step."""
+    gae_lambda: float = ranged(0.95, 0.0, 1.0)
+    learning_rate: float = 2.5e-4
+    """Of Adam."""
+    clip: float = 0.1
+    end: float = 0.0
+    """What of learning rate and `clip` is left at the end; the Zoo's `lin_`."""
+    entropy: float = 0.01
+    value_weight: float = 0.5
+    max_gradient: float = 0.5
+    """Gradients are clipped to this norm."""
+    dense: tuple[int, ...] = (256,)
+    """Layers that policy and critic share, after the convolutions where observations are pictures."""
+    convolutions: str = "dqn"
+    """`dqn` (Mnih et al. 2013), or `nature` (2015), which is SB3's with a dense layer of 512."""
+
+
 def build_sb3_ppo(setup: Setup) -> PPOLearner:
     from adapt.learners.sb3_on_policy import PPOLearner
 
@@ -114,3 +148,9 @@ def build_sb3_sac(setup: Setup) -> SACLearner:
     from adapt.learners.sb3_off_policy import SACLearner
 
     return SACLearner(setup)
+
+
+def build_sb3_discrete_ppo(setup: DiscreteSetup) -> DiscretePPOLearner:
+    from adapt.learners.sb3_discrete import DiscretePPOLearner
+
+    return DiscretePPOLearner(setup)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecNormalize
 
@@ -56,17 +58,7 @@ class SB3Learner(ABC, Generic[Model]):
 
     def update(self) -> dict[str, float]:
         """SB3's update on what was collected; returns mean losses, none before learning starts."""
-        recorded = self.model.logger.name_to_value
-        recorded.clear()
-        try:
-            self._train()
-        except ValueError:  # torch refuses a distribution whose mean is not finite
-            if all(bool(each.isfinite().all()) for each in self.model.policy.parameters()):
-                raise
-            return dict.fromkeys(self.losses, math.nan)
-        found = {ours: f"train/{theirs}" for ours, theirs in self.losses.items()}
-        losses = {name: float(recorded[key]) for name, key in found.items() if key in recorded}
-        return losses | self.watched.report()
+        return learn(self.model, self._train, self.losses) | self.watched.report()
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """All that learn, by name."""
@@ -74,33 +66,14 @@ class SB3Learner(ABC, Generic[Model]):
 
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""
-        model = self.model
-        return self.watched.state() | {
-            "policy": model.policy.state_dict(),
-            "optimizers": {name: optimizer_state(each) for name, each in self.optimizers().items()},
-            "normaliser": normaliser_state(self.normalised),
-            "observation": np.array(model._last_obs),
-            "episode_starts": np.array(model._last_episode_starts),
-            "counts": {"steps": model.num_timesteps, "updates": model._n_updates},
-            "torch_rng": torch.get_rng_state(),
-            "numpy_rng": _numpy_state(),
-            "action_rng": model.action_space.np_random.bit_generator.state,
-        }
+        algorithm = algorithm_state(self.model, self.optimizers())
+        return self.watched.state() | algorithm | {"normaliser": normaliser_state(self.normalised)}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Inverse of `state`."""
-        model = self.model
         self.watched.restore(state)
-        model.policy.load_state_dict(state["policy"])
-        for name, each in self.optimizers().items():
-            restore_optimizer(each, state["optimizers"][name])
         restore_normaliser(self.normalised, state["normaliser"])
-        model._last_obs = np.asarray(state["observation"]).copy()
-        model._last_episode_starts = np.asarray(state["episode_starts"]).copy()
-        model.num_timesteps, model._n_updates = state["counts"]["steps"], state["counts"]["updates"]
-        torch.set_rng_state(state["torch_rng"])
-        _restore_numpy(state["numpy_rng"])
-        model.action_space.np_random.bit_generator.state = state["action_rng"]
+        restore_algorithm(self.model, self.optimizers(), state)
 
     @abstractmethod
     def _train(self) -> None:
@@ -111,10 +84,58 @@ class SB3Learner(ABC, Generic[Model]):
         return config.learning_rate * (1.0 + self._progress * (config.rate_end - 1.0))
 
     def _begin(self, seed: int) -> None:
-        """Silences SB3's logger and begins the episodes."""
-        self.model.set_logger(Logger(None, []))
+        """Begins the episodes."""
         self.watched.seed(seed * self.config.robots)
-        _, self._callback = self.model._setup_learn(self.config.frames)
+        self._callback = begin(self.model, self.config.frames)
+
+
+def begin(model: BaseAlgorithm, frames: int) -> BaseCallback:
+    """Silences SB3's logger and begins the episodes; what rollouts are collected with."""
+    model.set_logger(Logger(None, []))
+    return model._setup_learn(frames)[1]
+
+
+def learn(model: BaseAlgorithm, train: Callable[[], None], names: Mapping[str, str]) -> dict[str, float]:
+    """SB3's update; mean losses that it recorded, by our names of its own ones, none before learning starts."""
+    recorded = model.logger.name_to_value
+    recorded.clear()
+    try:
+        train()
+    except ValueError:  # torch refuses a distribution whose mean is not finite
+        if all(bool(each.isfinite().all()) for each in model.policy.parameters()):
+            raise
+        return dict.fromkeys(names, math.nan)
+    found = {ours: f"train/{theirs}" for ours, theirs in names.items()}
+    return {name: float(recorded[key]) for name, key in found.items() if key in recorded}
+
+
+def algorithm_state(model: BaseAlgorithm, optimizers: Mapping[str, torch.optim.Optimizer]) -> dict[str, Any]:
+    """All that an algorithm of SB3 goes on from, but for its environments."""
+    return {
+        "policy": model.policy.state_dict(),
+        "optimizers": {name: optimizer_state(each) for name, each in optimizers.items()},
+        "observation": np.array(model._last_obs),
+        "episode_starts": np.array(model._last_episode_starts),
+        "counts": {"steps": model.num_timesteps, "updates": model._n_updates},
+        "torch_rng": torch.get_rng_state(),
+        "numpy_rng": _numpy_state(),
+        "action_rng": model.action_space.np_random.bit_generator.state,
+    }
+
+
+def restore_algorithm(
+    model: BaseAlgorithm, optimizers: Mapping[str, torch.optim.Optimizer], state: dict[str, Any]
+) -> None:
+    """Inverse of `algorithm_state`."""
+    model.policy.load_state_dict(state["policy"])
+    for name, each in optimizers.items():
+        restore_optimizer(each, state["optimizers"][name])
+    model._last_obs = np.asarray(state["observation"]).copy()
+    model._last_episode_starts = np.asarray(state["episode_starts"]).copy()
+    model.num_timesteps, model._n_updates = state["counts"]["steps"], state["counts"]["updates"]
+    torch.set_rng_state(state["torch_rng"])
+    _restore_numpy(state["numpy_rng"])
+    model.action_space.np_random.bit_generator.state = state["action_rng"]
 
 
 def _numpy_state() -> dict[str, Any]:

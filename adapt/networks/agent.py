@@ -7,12 +7,11 @@ one joint's A actions. F features, H units.
 
 from __future__ import annotations
 
-import itertools
-import math
 from dataclasses import dataclass
 
 import torch
 
+from adapt.networks.torso import Torso, dense, initial_layer
 from adapt.update_rules.rule import Outputs, Tensors
 
 _HEAD_SPREAD = 1e-2
@@ -29,6 +28,8 @@ class AgentSizes:
     """Units of the LSTM that foresees an action."""
     head: int = 128
     """Units of the hidden layer between it and each output."""
+    convolutions: str = "dqn"
+    """Before the dense layers where observations are pictures: `dqn` (Mnih et al. 2013) or `nature` (2015)."""
 
 
 class AgentNetwork:
@@ -37,25 +38,18 @@ class AgentNetwork:
     def __init__(
         self, observation: tuple[int, ...], actions: int, outputs: Outputs, sizes: AgentSizes, joints: int = 1
     ):
-        self._observation, self._actions, self._joints = observation, actions, joints
+        self._actions, self._joints = actions, joints
         self._outputs, self._sizes = outputs, sizes
-        self._widths = list(itertools.pairwise((math.prod(observation), *sizes.dense)))
+        self.torso = Torso(observation, sizes.dense, sizes.convolutions)
 
     def initial(self, generator: torch.Generator) -> Tensors:
         """Truncated normal weights, zero biases."""
-        params: Tensors = {}
-        sizes, joints, last = self._sizes, self._joints, self._sizes.dense[-1]
+        params = self.torso.initial(generator)
+        sizes, joints, last = self._sizes, self._joints, self.torso.features
 
         def linear(name: str, inputs: int, outputs: int, spread: float | None = None) -> None:
-            std = spread or 1 / math.sqrt(inputs)
-            weight = torch.empty(inputs, outputs)
-            params[f"{name}/w"] = torch.nn.init.trunc_normal_(
-                weight, 0, std, -2 * std, 2 * std, generator=generator
-            )
-            params[f"{name}/b"] = torch.zeros(outputs)
+            params.update(initial_layer(name, (inputs, outputs), outputs, generator, spread))
 
-        for index, (inputs, outputs) in enumerate(self._widths):
-            linear(f"torso{index}", inputs, outputs)
         for name, size in self._outputs.flat.items():
             linear(f"head/{name}", last, joints * size, _HEAD_SPREAD)
         if self._outputs.per_action:
@@ -71,34 +65,24 @@ class AgentNetwork:
 
         Without the axis J where there is one joint.
         """
-        hidden = self._torso(params, observation)
+        hidden = self.torso(params, observation)
         said = {name: self._head(params, name, hidden) for name in self._outputs.flat}
         if self._outputs.per_action:
-            root = self._by_joint(_apply(params, "root", hidden))
+            root = self._by_joint(dense(params, "root", hidden))
             foreseen = self._foresee(params, root)
             for name in self._outputs.per_action:
-                said[name] = _apply(
-                    params, f"model/{name}", _apply(params, f"model/{name}/hidden", foreseen).relu()
+                said[name] = dense(
+                    params, f"model/{name}", dense(params, f"model/{name}/hidden", foreseen).relu()
                 )
         return said
 
     def logits(self, params: Tensors, observation: torch.Tensor) -> torch.Tensor:
         """Of the policy alone, which is all that acting needs. Shape (..., J, A)."""
-        logits = self._head(params, "logits", self._torso(params, observation))
+        logits = self._head(params, "logits", self.torso(params, observation))
         return logits if self._joints > 1 else logits.unsqueeze(-2)
 
-    def _torso(self, params: Tensors, observation: torch.Tensor) -> torch.Tensor:
-        """What all outputs share, (..., F); a picture's bytes are shares of 255."""
-        lead = observation.shape[: observation.dim() - len(self._observation)]
-        hidden = observation.reshape(*lead, -1)
-        if hidden.dtype == torch.uint8:
-            hidden = hidden.float() / 255
-        for index in range(len(self._widths)):
-            hidden = _apply(params, f"torso{index}", hidden).relu()
-        return hidden
-
     def _head(self, params: Tensors, name: str, hidden: torch.Tensor) -> torch.Tensor:
-        return self._by_joint(_apply(params, f"head/{name}", hidden))
+        return self._by_joint(dense(params, f"head/{name}", hidden))
 
     def _by_joint(self, values: torch.Tensor) -> torch.Tensor:
         """(..., J F) to (..., J, F); as it is where there is one joint."""
@@ -112,7 +96,3 @@ class AgentNetwork:
         inputs, candidate, forget, output = (of_root.unsqueeze(-2) + of_action).chunk(4, dim=-1)
         after = torch.sigmoid(forget + 1) * cell.unsqueeze(-2) + torch.sigmoid(inputs) * torch.tanh(candidate)
         return torch.sigmoid(output) * torch.tanh(after)
-
-
-def _apply(params: Tensors, name: str, inputs: torch.Tensor) -> torch.Tensor:
-    return torch.nn.functional.linear(inputs, params[f"{name}/w"].mT, params[f"{name}/b"])

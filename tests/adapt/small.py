@@ -24,7 +24,7 @@ from adapt.learners.reptile import ReptileConfig
 from adapt.learners.rl2 import RL2Config
 from adapt.learners.rma import RMAConfig
 from adapt.learners.rules import ActorCriticConfig, DiscoConfig
-from adapt.learners.sb3 import SB3PPOConfig, SB3RecurrentPPOConfig, SB3SACConfig
+from adapt.learners.sb3 import SB3DiscretePPOConfig, SB3PPOConfig, SB3RecurrentPPOConfig, SB3SACConfig
 from adapt.learners.varibad import VariBADConfig
 from adapt.networks.agent import AgentSizes
 from adapt.train import TrainRequest
@@ -88,6 +88,9 @@ def small_weights() -> Path:
 SMALL |= {
     DiscoConfig: DiscoConfig(weights=str(small_weights()), **DISCRETE),
     ActorCriticConfig: ActorCriticConfig(rule=ActorCritic(bins=11), **DISCRETE),
+    SB3DiscretePPOConfig: SB3DiscretePPOConfig(
+        frames=ITERATIONS * 2 * 8, envs=2, horizon=8, batch=8, epochs=2, dense=(8,)
+    ),
 }
 
 
