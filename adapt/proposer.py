@@ -14,13 +14,13 @@ import torch
 from adapt.bundle import PolicyBundle
 from adapt.bundle_gradient import META_PARAMS, META_STATE, WEIGHTS, without_prefix
 from adapt.errors import AdaptError
+from adapt.inner_steps import inner_step_from_manifest
+from adapt.inner_steps.episodes import Episodes, Played, judge
+from adapt.inner_steps.inner_step import Tensors
 from adapt.networks.task_policies import TaskPolicies
 from adapt.online.adapters import bundle_graph
 from adapt.online.gates import Gate, GateSettings, Recorded, as_data, judge_proposal
 from adapt.online.proposal import Proposal
-from adapt.inner_steps import inner_step_from_manifest
-from adapt.inner_steps.episodes import Episodes, Played, judge
-from adapt.inner_steps.inner_step import Tensors
 
 SCALES = (1.0, 0.5, 0.25, 0.125)
 """Shares of a step that are tried, the longest first, until one passes the gates."""

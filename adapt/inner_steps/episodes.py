@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
-from adapt.networks.task_policies import Gaussian
 from adapt.inner_steps import linear_baseline
+from adapt.networks.task_policies import Gaussian
 
 _GROUP_SAMPLES = 16_384
 """Of a group of tasks: its layers' outputs, 4 MiB each, stay in a processor's cache. Twice as fast as all at once."""

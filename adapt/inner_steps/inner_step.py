@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Protocol
 
 import torch
 
-from adapt.networks.task_policies import TaskPolicies
 from adapt.inner_steps.episodes import Episodes, task_groups
+from adapt.networks.task_policies import TaskPolicies
 
 Tensors = dict[str, torch.Tensor]
 

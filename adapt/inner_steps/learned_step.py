@@ -21,9 +21,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from adapt.networks.task_policies import TaskPolicies
 from adapt.inner_steps.episodes import Episodes
 from adapt.inner_steps.inner_step import Tensors
+from adapt.networks.task_policies import TaskPolicies
 
 _FEATURES, _SUMMARY = 6, 5
 _RANGE = math.log(100.0)

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from adapt.networks.task_policies import TaskPolicies
 from adapt.inner_steps.episodes import Episodes
 from adapt.inner_steps.inner_step import HandWrittenStep
+from adapt.networks.task_policies import TaskPolicies
 
 
 def lvc_objective(

@@ -13,8 +13,12 @@ from adapt.learners.rma import RMAConfig, build_rma
 from adapt.learners.rules import (
     ActorCriticConfig,
     DiscoConfig,
+    PolicyGradientConfig,
+    SelfTuningConfig,
     build_actor_critic,
     build_disco,
+    build_policy_gradient,
+    build_self_tuning,
     pin_weights,
 )
 from adapt.learners.sb3 import (
@@ -88,6 +92,14 @@ LEARNERS: dict[str, LearnerKind] = {
     "actor_critic": LearnerKind(
         build_actor_critic, ActorCriticConfig(), discrete=True,
         about="discrete actions, learnt by a hand-written update rule: actor-critic with V-trace",
+    ),
+    "policy_gradient": LearnerKind(
+        build_policy_gradient, PolicyGradientConfig(), discrete=True,
+        about="discrete actions, learnt by a hand-written update rule: a policy gradient without a critic",
+    ),
+    "self_tuning": LearnerKind(
+        build_self_tuning, SelfTuningConfig(), discrete=True,
+        about="discrete actions, learnt by an actor-critic that tunes its own hyperparameters by meta-gradients",
     ),
     "sb3_discrete_ppo": LearnerKind(
         build_sb3_discrete_ppo, SB3DiscretePPOConfig(), discrete=True,

@@ -14,16 +14,16 @@ import numpy as np
 import torch
 
 from adapt.bundle_gradient import META_PARAMS, META_STATE, prefixed
+from adapt.inner_steps import InnerStep
+from adapt.inner_steps.episodes import Episodes
+from adapt.inner_steps.inner_step import Tensors, in_groups
+from adapt.inner_steps.policy_gradient import PolicyGradient
 from adapt.learners.phase import Phase
 from adapt.learners.setup import Setup
 from adapt.networks.gradient_step import GradientStep
 from adapt.networks.normaliser import RunningNorm
 from adapt.networks.task_policies import TaskPolicies
 from adapt.ranges import ranged
-from adapt.inner_steps import InnerStep
-from adapt.inner_steps.episodes import Episodes
-from adapt.inner_steps.inner_step import Tensors, in_groups
-from adapt.inner_steps.policy_gradient import PolicyGradient
 from sim_tasks.trial_env import TrialVecEnv
 
 _STREAM, _EVALUATION_STREAM = 5, 6

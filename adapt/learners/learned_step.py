@@ -25,14 +25,14 @@ import numpy as np
 import torch
 
 from adapt.checkpoint import optimizer_state, restore_optimizer
+from adapt.inner_steps.episodes import Episodes, groups
+from adapt.inner_steps.inner_step import Tensors
+from adapt.inner_steps.learned_step import LearnedStep
 from adapt.learners.gradient_meta import GradientMetaConfig, GradientMetaLearner
 from adapt.learners.setup import Setup
 from adapt.learners.trpo import Step, TRPOConfig, hessian, trust_region_step
 from adapt.networks.task_policies import Gaussian, TaskPolicies
 from adapt.ranges import ranged
-from adapt.inner_steps.episodes import Episodes, groups
-from adapt.inner_steps.inner_step import Tensors
-from adapt.inner_steps.learned_step import LearnedStep
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 
 import torch
 
-from adapt.learners.gradient_meta import GradientMetaConfig, GradientMetaLearner
-from adapt.learners.setup import Setup
-from adapt.learners.trpo import Product, TRPOConfig, hessian, trust_region_step
-from adapt.networks.task_policies import Gaussian, TaskPolicies
 from adapt.inner_steps.episodes import Episodes, groups
 from adapt.inner_steps.policy_gradient import (
     PolicyGradient,
     policy_gradient_loss,
     policy_gradient_steps,
 )
+from adapt.learners.gradient_meta import GradientMetaConfig, GradientMetaLearner
+from adapt.learners.setup import Setup
+from adapt.learners.trpo import Product, TRPOConfig, hessian, trust_region_step
+from adapt.networks.task_policies import Gaussian, TaskPolicies
 
 
 @dataclass(frozen=True)

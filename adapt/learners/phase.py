@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from adapt.networks.task_policies import TaskPolicies
 from adapt.inner_steps.episodes import Episodes, Played, judge
+from adapt.networks.task_policies import TaskPolicies
 from sim_tasks.trial_env import TrialVecEnv
 
 

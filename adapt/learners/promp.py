@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from adapt.checkpoint import optimizer_state, restore_optimizer
-from adapt.learners.gradient_meta import GradientMetaConfig, GradientMetaLearner
-from adapt.learners.setup import Setup
 from adapt.inner_steps.episodes import Episodes, groups
 from adapt.inner_steps.low_variance_curvature import LowVarianceCurvature, lvc_objective
+from adapt.learners.gradient_meta import GradientMetaConfig, GradientMetaLearner
+from adapt.learners.setup import Setup
 
 _PENALTIES = (1e-5, 1e5)
 """Bounds of adaptive weights; at the lower one a divergence of 0.01 is lost in the noise of the objective."""

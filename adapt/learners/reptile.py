@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 import torch
 
-from adapt.learners.gradient_meta import GradientMetaConfig, GradientMetaLearner
-from adapt.learners.setup import Setup
 from adapt.inner_steps.clipped_adam import ClippedAdam
 from adapt.inner_steps.episodes import Episodes
+from adapt.learners.gradient_meta import GradientMetaConfig, GradientMetaLearner
+from adapt.learners.setup import Setup
 
 
 @dataclass(frozen=True)

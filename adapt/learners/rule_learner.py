@@ -7,6 +7,7 @@ rollouts to a buffer, and updates on batches drawn from it.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +61,13 @@ class RuleLearner:
     """
 
     def __init__(
-        self, env: DiscreteEnv, rule: UpdateRule, meta_params: Tensors, config: RuleConfig, seed: int
+        self,
+        env: DiscreteEnv,
+        rule: UpdateRule,
+        meta_params: Tensors,
+        config: RuleConfig,
+        seed: int,
+        learning: Callable[..., Learning] = Learning,
     ):
         if (least := max(config.batch, config.envs)) > config.buffer:
             raise AdaptError(
@@ -74,7 +81,7 @@ class RuleLearner:
         self._generator = torch.Generator().manual_seed(seed)
         self._rng = np.random.default_rng([seed, 21])
         self._meta_params = meta_params
-        self._learning = Learning(rule, self.network, Adam(config.learning_rate, config.largest_update))
+        self._learning = learning(rule, self.network, Adam(config.learning_rate, config.largest_update))
         self.life: Life = self._learning.begin(self.network.initial(self._generator))
         self._buffer = RolloutBuffer(
             config.buffer,

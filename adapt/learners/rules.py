@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+
+import torch
 
 from adapt.learners.environments import environment
 from adapt.learners.rule_learner import RuleConfig, RuleLearner
 from adapt.learners.setup import DiscreteSetup
 from adapt.update_rules.actor_critic import ActorCritic
+from adapt.update_rules.adam import Adam
 from adapt.update_rules.disco_weights import load_disco, weights_sha256
+from adapt.update_rules.online_tuning import OnlineTuning
+from adapt.update_rules.policy_gradient import PolicyGradient
+from adapt.update_rules.self_tuning import SelfTuning
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,26 @@ class ActorCriticConfig(RuleConfig):
     """Discount, trace, weights of the losses."""
 
 
+@dataclass(frozen=True)
+class PolicyGradientConfig(RuleConfig):
+    """Hyperparameters of `policy_gradient`."""
+
+    rule: PolicyGradient = field(default_factory=PolicyGradient)
+    """Discount, weight of the entropy."""
+
+
+@dataclass(frozen=True)
+class SelfTuningConfig(RuleConfig):
+    """Hyperparameters of `self_tuning`: where they start, and how they are judged."""
+
+    learning_rate: float = 5e-4
+    """Of Adam; every tensor's own factor of it starts at 1."""
+    rule: SelfTuning = field(default_factory=SelfTuning)
+    """Where discount, trace and weights start, and the judge's."""
+    tuner_rate: float = 0.01
+    """Of Adam on the hyperparameters."""
+
+
 def pin_weights(config: DiscoConfig) -> DiscoConfig:
     """The configuration with the hash of its weights as they are now, unless it has one.
 
@@ -50,6 +77,18 @@ def build_disco(setup: DiscreteSetup) -> RuleLearner:
 
 def build_actor_critic(setup: DiscreteSetup) -> RuleLearner:
     return RuleLearner(environment(setup), setup.config.rule, {}, setup.config, setup.seed)
+
+
+def build_policy_gradient(setup: DiscreteSetup) -> RuleLearner:
+    return RuleLearner(environment(setup), setup.config.rule, {}, setup.config, setup.seed)
+
+
+def build_self_tuning(setup: DiscreteSetup) -> RuleLearner:
+    """Raises AdaptError where a hyperparameter starts out of its range."""
+    config: SelfTuningConfig = setup.config
+    start = config.rule.initial_meta_params(torch.Generator())
+    learning = partial(OnlineTuning, tuner=Adam(config.tuner_rate))
+    return RuleLearner(environment(setup), config.rule, start, config, setup.seed, learning)
 
 
 def _path(config: DiscoConfig) -> Path | None:

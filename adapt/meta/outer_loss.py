@@ -13,7 +13,7 @@ import torch
 from adapt.meta.population import joined_outputs
 from adapt.update_rules.lifetime import Life, Say
 from adapt.update_rules.rule import Rollout, Tensors
-from adapt.update_rules.value import log_prob
+from adapt.update_rules.value import divergence, entropy, log_prob
 
 TARGET = "target."
 """Prefix under which a rule remembers the parameters of an agent's slow copy."""
@@ -71,13 +71,5 @@ class OuterLoss:
                     if name.startswith(TARGET)
                 }
                 policy = joined_outputs(torch.vmap(say)(slow, rollout.observation))["logits"][:, :-1]
-                policy = policy.log_softmax(dim=-1)
-            divergence = (policy.exp() * (policy - told["pi"].log_softmax(dim=-1))).sum(dim=-1)
-            loss = loss + self.target_divergence * divergence.mean()
+            loss = loss + self.target_divergence * divergence(policy, told["pi"]).mean()
         return loss
-
-
-def entropy(logits: torch.Tensor) -> torch.Tensor:
-    """Of categorical distributions (..., K); shape (...,)."""
-    spoken = logits.log_softmax(dim=-1)
-    return -(spoken.exp() * spoken).sum(dim=-1)

@@ -14,7 +14,7 @@ import torch
 
 from adapt.update_rules import moving_average
 from adapt.update_rules.rule import Outputs, Rollout, Tensors
-from adapt.update_rules.value import expected, log_prob, value_loss, vtrace
+from adapt.update_rules.value import entropy, expected, log_prob, value_loss, vtrace
 
 Number = float | torch.Tensor
 """A setting, or one that gradients pass into. Shape ()."""
@@ -76,12 +76,10 @@ class ActorCritic:
     def loss(self, rollout: Rollout, said: Tensors, targets: Tensors) -> torch.Tensor:
         """Policy gradient, value and entropy."""
         logits = said["logits"][:-1]
-        probabilities = logits.log_softmax(dim=-1)
-        entropy = -(probabilities.exp() * probabilities).sum(dim=-1)
         return (
             -self.policy_weight * log_prob(logits, rollout.action[:-1]) * targets["adv"]
             + self.value_weight * value_loss(said["v"][:-1], targets["td"], self.largest)
-            - self.entropy_weight * entropy
+            - self.entropy_weight * entropy(logits)
         )
 
     def rates(self, targets: Tensors) -> None:

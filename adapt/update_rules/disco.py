@@ -15,7 +15,7 @@ import torch
 
 from adapt.update_rules import disco_network, moving_average
 from adapt.update_rules.rule import Outputs, Rollout, Tensors, of_action
-from adapt.update_rules.value import expected, log_prob, retrace, value_loss
+from adapt.update_rules.value import divergence, expected, log_prob, retrace, value_loss
 
 _TARGET = "target."
 _ADVANTAGE, _TD = "advantage", "td"
@@ -88,11 +88,11 @@ class Disco:
         """Divergence of what is said from the targets. Shape (T, B)."""
         action, following = rollout.action[:-1], said["logits"][1:].detach()
         z, next_policy = (of_action(said[name][:-1], action) for name in ("z", "aux_pi"))
-        foreseen = _divergence(following, next_policy) * (1 - rollout.terminal)
+        foreseen = divergence(following, next_policy) * (1 - rollout.terminal)
         return (
-            self.policy_weight * _divergence(targets["pi"], said["logits"][:-1])
-            + self.y_weight * _divergence(targets["y"], said["y"][:-1])
-            + self.z_weight * _divergence(targets["z"], z)
+            self.policy_weight * divergence(targets["pi"], said["logits"][:-1])
+            + self.y_weight * divergence(targets["y"], said["y"][:-1])
+            + self.z_weight * divergence(targets["z"], z)
             + self.next_policy_weight * foreseen
         )
 
@@ -139,9 +139,3 @@ class Disco:
             "q_td": td,
         }
         return judged, made, averages
-
-
-def _divergence(target: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-    """KL(target || said) of categorical distributions, both as logits (..., K); shape (...,)."""
-    wanted = target.log_softmax(dim=-1)
-    return (wanted.exp() * (wanted - logits.log_softmax(dim=-1))).sum(dim=-1)

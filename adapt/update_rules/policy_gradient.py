@@ -67,9 +67,7 @@ class PolicyGradient:
     def loss(self, rollout: Rollout, said: Tensors, targets: Tensors) -> torch.Tensor:
         """Policy gradient and entropy. Shape (T, B)."""
         logits = said["logits"][:-1]
-        return (
-            -log_prob(logits, rollout.action[:-1]) * targets["adv"] - self.entropy_weight * entropy(logits)
-        )
+        return -log_prob(logits, rollout.action[:-1]) * targets["adv"] - self.entropy_weight * entropy(logits)
 
     def rates(self, targets: Tensors) -> None:
         """As the optimiser has them."""

@@ -21,6 +21,7 @@ from adapt.errors import AdaptError
 from adapt.update_rules.actor_critic import ActorCritic
 from adapt.update_rules.hyperparameters import RANGES, RATE
 from adapt.update_rules.rule import Outputs, Rollout, Tensors
+from adapt.update_rules.value import divergence
 
 ETA = "eta."
 """Prefix of eta's displacements in a meta-state."""
@@ -105,9 +106,8 @@ class SelfTuning:
 
     def judge_loss(self, rollout: Rollout, before: Tensors, said: Tensors, targets: Tensors) -> torch.Tensor:
         """What eta is judged by, from what was said before the update and is said after it. Shape (T, B)."""
-        old, new = (each["logits"][:-1].log_softmax(dim=-1) for each in (before, said))
-        divergence = (old.exp() * (old - new)).sum(dim=-1)
-        return self.judge.loss(rollout, said, targets) + self.divergence_weight * divergence
+        moved = divergence(before["logits"][:-1], said["logits"][:-1])
+        return self.judge.loss(rollout, said, targets) + self.divergence_weight * moved
 
 
 def hyperparameters(meta_params: Tensors, meta_state: Tensors) -> Tensors:

@@ -68,6 +68,17 @@ def log_prob(logits: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
     return logits.log_softmax(dim=-1).gather(-1, action.unsqueeze(-1)).squeeze(-1)
 
 
+def entropy(logits: torch.Tensor) -> torch.Tensor:
+    """Of categorical distributions by logits (..., A), in [nat]; shape (...,)."""
+    return cross_entropy(logits, logits.softmax(dim=-1))
+
+
+def divergence(target: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    """KL(target || logits) of categorical distributions, both as logits (..., K), in [nat]; shape (...,)."""
+    wanted = target.log_softmax(dim=-1)
+    return (wanted.exp() * (wanted - logits.log_softmax(dim=-1))).sum(dim=-1)
+
+
 def retrace(
     q: torch.Tensor, v: torch.Tensor, reward: torch.Tensor, discount: torch.Tensor, trace: torch.Tensor
 ) -> torch.Tensor:

@@ -23,13 +23,14 @@ from adapt.learners.promp import ProMPConfig
 from adapt.learners.reptile import ReptileConfig
 from adapt.learners.rl2 import RL2Config
 from adapt.learners.rma import RMAConfig
-from adapt.learners.rules import ActorCriticConfig, DiscoConfig
+from adapt.learners.rules import ActorCriticConfig, DiscoConfig, PolicyGradientConfig, SelfTuningConfig
 from adapt.learners.sb3 import SB3DiscretePPOConfig, SB3PPOConfig, SB3RecurrentPPOConfig, SB3SACConfig
 from adapt.learners.varibad import VariBADConfig
 from adapt.networks.agent import AgentSizes
 from adapt.train import TrainRequest
 from adapt.update_rules import disco_network
 from adapt.update_rules.actor_critic import ActorCritic
+from adapt.update_rules.self_tuning import SelfTuning
 from sim_tasks.families import load_family
 from tests.small_bundle import FAMILY
 
@@ -88,6 +89,10 @@ def small_weights() -> Path:
 SMALL |= {
     DiscoConfig: DiscoConfig(weights=str(small_weights()), **DISCRETE),
     ActorCriticConfig: ActorCriticConfig(rule=ActorCritic(bins=11), **DISCRETE),
+    PolicyGradientConfig: PolicyGradientConfig(**DISCRETE),
+    SelfTuningConfig: SelfTuningConfig(
+        rule=SelfTuning(ActorCritic(bins=11), ActorCritic(bins=11)), **DISCRETE
+    ),
     SB3DiscretePPOConfig: SB3DiscretePPOConfig(
         frames=ITERATIONS * 2 * 8, envs=2, horizon=8, batch=8, epochs=2, dense=(8,)
     ),

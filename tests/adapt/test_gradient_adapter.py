@@ -16,15 +16,15 @@ from adapt.bundle_gradient import META_STATE, WEIGHTS, prefixed
 from adapt.errors import AdaptError
 from adapt.export import export_learner, to_onnx
 from adapt.export_check import Stretch, check_step, record
+from adapt.inner_steps import INNER_STEPS, inner_step_from_manifest
+from adapt.inner_steps.episodes import Played
+from adapt.inner_steps.inner_step import Tensors
 from adapt.learners import phase as phase_module
 from adapt.learners.gradient_meta import GradientMetaLearner
 from adapt.online.experience import Window
 from adapt.online.gates import GateSettings
 from adapt.online.gradient import Acted, GradientAdapter
 from adapt.proposer import SCALES, Proposer
-from adapt.inner_steps import INNER_STEPS, inner_step_from_manifest
-from adapt.inner_steps.episodes import Played
-from adapt.inner_steps.inner_step import Tensors
 from tests.small_bundle import gradient_family, small_gradient
 
 LEARNERS = ("maml", "promp", "reptile", "learned_step")

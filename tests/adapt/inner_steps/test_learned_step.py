@@ -7,11 +7,11 @@ import dataclasses
 import pytest
 import torch
 
-from adapt.networks.task_policies import TaskPolicies
 from adapt.inner_steps.episodes import Episodes, Played, judge
 from adapt.inner_steps.inner_step import Tensors
 from adapt.inner_steps.learned_step import LearnedStep, _remembered, _weights
 from adapt.inner_steps.policy_gradient import PolicyGradient
+from adapt.networks.task_policies import TaskPolicies
 from tests.adapt.learners.made_episodes import made_episodes
 
 POLICIES = TaskPolicies(3, 2, (5,))

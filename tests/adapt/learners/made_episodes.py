@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from adapt.networks.task_policies import Gaussian, TaskPolicies
 from adapt.inner_steps.episodes import Episodes
+from adapt.networks.task_policies import Gaussian, TaskPolicies
 
 
 def made_episodes(

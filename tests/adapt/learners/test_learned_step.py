@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from adapt.learners.learned_step import LearnedStepConfig, LearnedStepLearner, course, gains
-from adapt.learners.setup import Setup
-from adapt.networks.task_policies import TaskPolicies
 from adapt.inner_steps.episodes import Episodes
 from adapt.inner_steps.inner_step import Tensors
 from adapt.inner_steps.learned_step import LearnedStep
+from adapt.learners.learned_step import LearnedStepConfig, LearnedStepLearner, course, gains
+from adapt.learners.setup import Setup
+from adapt.networks.task_policies import TaskPolicies
 from sim_tasks.families import load_family
 from tests.adapt.learners.made_episodes import made_episodes
 

@@ -7,6 +7,9 @@ import dataclasses
 import pytest
 import torch
 
+from adapt.inner_steps import episodes as episodes_module
+from adapt.inner_steps.episodes import Episodes, groups
+from adapt.inner_steps.policy_gradient import PolicyGradient
 from adapt.learners.maml import (
     MAMLConfig,
     MAMLLearner,
@@ -16,9 +19,6 @@ from adapt.learners.maml import (
 )
 from adapt.learners.setup import Setup
 from adapt.networks.task_policies import TaskPolicies
-from adapt.inner_steps import episodes as episodes_module
-from adapt.inner_steps.episodes import Episodes, groups
-from adapt.inner_steps.policy_gradient import PolicyGradient
 from sim_tasks.families import load_family
 from tests.adapt.learners.made_episodes import made_episodes
 

@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 import torch
 
+from adapt.inner_steps.episodes import Episodes
 from adapt.learners.maml import MAMLConfig, MAMLLearner
 from adapt.learners.setup import Setup
-from adapt.inner_steps.episodes import Episodes
 from sim_tasks.families import load_family
 
 CONFIG = MAMLConfig(tasks=2, rollouts=2, hidden=(6,))

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from adapt.inner_steps.low_variance_curvature import lvc_objective
 from adapt.learners.promp import ProMPConfig, ProMPLearner, adapted_penalty
 from adapt.learners.setup import Setup
 from adapt.networks.task_policies import TaskPolicies
-from adapt.inner_steps.low_variance_curvature import lvc_objective
 from sim_tasks.families import load_family
 from tests.adapt.learners.made_episodes import made_episodes
 

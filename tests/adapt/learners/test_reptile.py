@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from adapt.inner_steps.clipped_adam import ClippedAdam
 from adapt.learners.reptile import ReptileConfig, ReptileLearner, reptile_step
 from adapt.learners.setup import Setup
-from adapt.inner_steps.clipped_adam import ClippedAdam
 from sim_tasks.families import load_family
 from tests.adapt.learners.made_episodes import made_episodes
 

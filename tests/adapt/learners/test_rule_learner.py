@@ -20,7 +20,7 @@ from adapt.update_rules.disco_weights import weights_sha256
 from sim_tasks.errors import TaskError
 from tests.adapt.small import DISCRETE, SMALL, small_weights
 
-SMALL_ONES = ("disco", "actor_critic")
+SMALL_ONES = ("disco", "actor_critic", "policy_gradient", "self_tuning")
 
 
 def learner(

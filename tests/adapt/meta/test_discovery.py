@@ -70,7 +70,9 @@ def test_weights_are_read_again_with_their_settings(tmp_path: Path) -> None:
     discover(request(tmp_path / "first", 1))
     rule, meta_params = load_rule(tmp_path / "first")
     assert rule == RULE
-    begun = request(tmp_path / "second", 1, begin=tmp_path / "first" / "rule.npz", rule=Disco(bins=7, largest=5.0))
+    begun = request(
+        tmp_path / "second", 1, begin=tmp_path / "first" / "rule.npz", rule=Disco(bins=7, largest=5.0)
+    )
     discover(begun)
     rule, after = load_rule(tmp_path / "second")
     assert rule.sizes == RULE.sizes
@@ -110,7 +112,7 @@ def test_the_outer_loss_falls_on_the_same_lives() -> None:
     assert losses[1] < losses[0] < losses[2]
 
 
-def _again(site, meta_params, stretch) -> float:  # noqa: ANN001
+def _again(site, meta_params, stretch) -> float:
     life, course = stretch.course.lives[0], stretch.course
     lives = [life]
     for rollout in course.rollouts:
@@ -148,7 +150,10 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["iteration"] for row in rows] == [1, 2]
     config = json.loads((tmp_path / "run" / "config.json").read_text())
-    assert [group["environments"] for group in config["groups"]] == [["grid:dense", "grid:sparse"], ["catch:4x3"]]
+    assert [group["environments"] for group in config["groups"]] == [
+        ["grid:dense", "grid:sparse"],
+        ["catch:4x3"],
+    ]
     assert main(command) == 2
     assert "add --resume" in capsys.readouterr().err
     assert main(["discover", "nowhere", "--out", str(tmp_path / "other"), *small]) == 2

@@ -8,7 +8,9 @@ from adapt.networks.agent import AgentNetwork, AgentSizes
 from adapt.update_rules import disco_network
 from adapt.update_rules.actor_critic import ActorCritic
 from adapt.update_rules.disco import Disco
+from adapt.update_rules.policy_gradient import PolicyGradient
 from adapt.update_rules.rule import Rollout, Tensors, UpdateRule
+from adapt.update_rules.self_tuning import SelfTuning
 
 T, B, ACTIONS = 6, 4, 3
 RULES: dict[str, UpdateRule] = {
@@ -18,6 +20,8 @@ RULES: dict[str, UpdateRule] = {
         largest=20.0,
     ),
     "actor_critic": ActorCritic(bins=11, largest=20.0),
+    "policy_gradient": PolicyGradient(),
+    "self_tuning": SelfTuning(ActorCritic(bins=11), ActorCritic(bins=11)),
 }
 
 

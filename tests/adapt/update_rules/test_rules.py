@@ -110,6 +110,8 @@ def test_what_follows_the_end_of_an_episode_is_not_known_before_it(rule, monkeyp
 
     after, _ = targets(rule, Rollout.of(changed), elsewhere(said, 11), elsewhere(target, 12))
     for name, value in before.items():
+        if not value.dim():
+            continue  # a hyperparameter
         torch.testing.assert_close(
             after[name][: end + 1], value[: end + 1], msg=lambda m, n=name: f"{n}: {m}"
         )
