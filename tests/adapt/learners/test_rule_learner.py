@@ -170,8 +170,8 @@ def test_disco103_learns_catch_as_published(disco_data, seed):
     torch.set_num_threads(1)
     config = DiscoConfig(weights=str(disco_data / "disco_103.npz"), learning_rate=1e-2)
     made = LEARNERS["disco"].build(DiscreteSetup("catch", config, seed, 1))
-    wins = result = 0.0
-    while not result or result["updates"] < 1000:
+    wins, result = 0.0, {"updates": 0.0}
+    while result["updates"] < 1000:
         made.collect()
         result = made.update()
         wins = (1 + result.get("return", -1.0)) / 2
