@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 
 import ale_py
 import numpy as np
@@ -63,7 +64,7 @@ class Atari(DiscreteEnv):
         rom = rom_of(game)
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
         self._ale = ale_py.ALEVectorInterface(
-            rom_path=str(roms.get_rom_path(rom)),
+            rom_path=Path(str(roms.get_rom_path(rom))),
             num_envs=envs,
             frame_skip=FRAME_SKIP,
             stack_num=FRAMES,

@@ -54,7 +54,7 @@ class DiscreteEnv(ABC):
         self.split, self.tasks = split, tasks
         self.task_of = np.arange(envs) // (envs // tasks)
         """The number of the task that each environment has. Shape (N,)."""
-        self.observation = np.zeros((envs, *observation_shape), dtype)
+        self.observation: np.ndarray = np.zeros((envs, *observation_shape), dtype)
         """Live. Shape (N, *observation_shape), float32, or uint8 where it is a picture."""
         self.reward = np.zeros(envs, np.float32)
         """Of the last step. Live. Shape (N,)."""

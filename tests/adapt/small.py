@@ -79,8 +79,13 @@ def small_weights() -> Path:
     sizes = disco_network.Sizes(prediction=7, hidden=6, lifetime=5, embedding=4, channels=(3, 2))
     params = disco_network.initial_params(sizes, torch.Generator().manual_seed(0))
     path = Path(tempfile.mkdtemp()) / "small_rule.npz"
-    np.savez(path, **{name: value.numpy() for name, value in params.items()})
+    save_arrays(path, {name: value.numpy() for name, value in params.items()})
     return path
+
+
+def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """As numpy's .npz; objects are pickled, which no reader of ours may take."""
+    np.savez(path, allow_pickle=True, **arrays)
 
 
 SMALL |= {

@@ -18,7 +18,7 @@ from adapt.networks.agent import AgentSizes
 from adapt.train import TrainRequest, load_learner, read_run, train
 from adapt.update_rules.disco_weights import weights_sha256
 from sim_tasks.errors import TaskError
-from tests.adapt.small import DISCRETE, SMALL, small_weights
+from tests.adapt.small import DISCRETE, SMALL, save_arrays, small_weights
 
 SMALL_ONES = ("disco", "actor_critic")
 
@@ -170,8 +170,8 @@ def test_disco103_learns_catch_as_published(disco_data, seed):
     torch.set_num_threads(1)
     config = DiscoConfig(weights=str(disco_data / "disco_103.npz"), learning_rate=1e-2)
     made = LEARNERS["disco"].build(DiscreteSetup("catch", config, seed, 1))
-    wins = result = 0.0
-    while not result or result["updates"] < 1000:
+    wins, result = 0.0, {"updates": 0.0}
+    while result["updates"] < 1000:
         made.collect()
         result = made.update()
         wins = (1 + result.get("return", -1.0)) / 2
@@ -190,7 +190,7 @@ def test_a_run_records_the_hash_of_its_weights_and_refuses_others(tmp_path):
     assert read_run(out)["hyperparameters"]["sha256"] == digest
     with np.load(weights) as file:
         arrays = {name: file[name] + 0.01 for name in file.files}
-    np.savez(weights, **arrays)
+    save_arrays(weights, arrays)
     with pytest.raises(AdaptError, match=f"sha256 {weights_sha256(weights)}; expected {digest}"):
         load_learner(out)
     with pytest.raises(RunError, match="hyperparameters was"):

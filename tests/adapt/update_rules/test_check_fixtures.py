@@ -14,7 +14,7 @@ from adapt.update_rules import check_fixtures, disco, disco_network
 from adapt.update_rules.disco import Disco
 from adapt.update_rules.disco_weights import load_disco
 from adapt.update_rules.rule import Tensors
-from tests.adapt.small import small_weights
+from tests.adapt.small import save_arrays, small_weights
 from tests.adapt.update_rules.rollouts import B, T, outputs, rollout
 
 CALLS = 3
@@ -46,7 +46,7 @@ def recorded(rule: Disco, meta_params: Tensors) -> dict[str, np.ndarray]:
 def fixtures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Calls of a small rule, so that all of this is tested without the authors' files."""
     path = tmp_path_factory.mktemp("fixtures") / "fixtures.npz"
-    np.savez(path, **recorded(*load_disco(small_weights())))
+    save_arrays(path, recorded(*load_disco(small_weights())))
     return path
 
 
@@ -70,7 +70,7 @@ def test_a_file_of_another_output_alone_fails_there(fixtures, tmp_path, monkeypa
     with np.load(fixtures) as file:
         arrays = {name: file[name] for name in file.files}
     arrays["call2/out/z"] = arrays["call2/out/z"] + np.float32(2e-4)
-    np.savez(tmp_path / "other.npz", **arrays)
+    save_arrays(tmp_path / "other.npz", arrays)
     assert checked(monkeypatch, tmp_path / "other.npz", small_weights()) == 1
     errors = json.loads(capsys.readouterr().out)
     assert errors["call2/out/z"] == pytest.approx(2e-4, rel=0.01)
@@ -142,7 +142,7 @@ def perturbed(path: Path, to: Path) -> Path:
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files}
     arrays["lstm/linear_3/w"][0, 0] += 0.01
-    np.savez(to, **arrays)
+    save_arrays(to, arrays)
     return to
 
 
@@ -196,7 +196,7 @@ def damaged(kind: str, fixtures: Path, folder: Path) -> tuple[Path, Path]:
         arrays["call0/out/pi"] = np.zeros((T, B, 9), np.float32)
     elif kind == "pickled":
         arrays["call0/in/rewards"] = np.array([object()])
-    np.savez(bad, **arrays)
+    save_arrays(bad, arrays)
     return bad, small_weights()
 
 

@@ -19,7 +19,7 @@ from adapt.cli import main
 from adapt.errors import AdaptError
 from adapt.update_rules import disco_network
 from adapt.update_rules.disco_weights import ATTRIBUTION, SHA256, fetch_disco103, load_disco, weights_sha256
-from tests.adapt.small import small_weights
+from tests.adapt.small import save_arrays, small_weights
 
 
 @pytest.fixture(autouse=True)
@@ -198,7 +198,7 @@ def test_a_small_rule_is_loaded_at_its_size():
 def test_other_arrays_are_refused_by_name(change, words, tmp_path):
     arrays = {name: value.numpy() for name, value in load_disco(small_weights())[1].items()}
     change(arrays)
-    np.savez(tmp_path / "other.npz", **arrays)
+    save_arrays(tmp_path / "other.npz", arrays)
     with pytest.raises(AdaptError, match=words):
         load_disco(tmp_path / "other.npz")
 

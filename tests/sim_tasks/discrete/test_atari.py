@@ -45,11 +45,12 @@ class Emulator:
         self.frames = [*self.frames[1:], self.small(np.maximum(*seen[2:]))]
 
 
+@pytest.mark.slow
 def test_pictures_are_those_of_the_standard_preprocessing():
     env = Atari(1, 2, game="Pong", sticky=0.0, full_actions=False)
     twins = [Emulator("pong", no_ops) for no_ops in range(31)]
     rng, total = np.random.default_rng(0), 0.0
-    for step in range(90):
+    for step in range(130):
         action = int(rng.integers(6))
         env.step(np.array([[action]]))
         total += env.reward[0]
