@@ -28,7 +28,7 @@ PUBLISHED = {
     "DQN": 1.3,
 }
 """NOT ours: interquartile means of human-normalised scores over 57 games after 200 million frames of each, as Oh et al.
-2025 (Nature) publish them; Disco103's is read from their figure."""
+2025 (Nature) have them; Disco103's is approximate."""
 PUBLISHED_FRAMES = 200_000_000
 
 
