@@ -127,9 +127,10 @@ def table_lines(result: dict[str, Any]) -> Iterator[str]:
         ],
     )
     yield ""
+    theirs = ", ".join(f"{name} {value}" for name, value in PUBLISHED.items())
     yield (
-        f"Not ours, as Oh et al. (2025) publish them: interquartile means over 57 games after "
-        f"{PUBLISHED_FRAMES // 1_000_000} M frames of each: {', '.join(f'{name} {value}' for name, value in PUBLISHED.items())}."
+        "Not ours, as Oh et al. (2025) publish them: interquartile means over 57 games after "
+        f"{PUBLISHED_FRAMES // 1_000_000} M frames of each: {theirs}."
     )
 
 
