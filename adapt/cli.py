@@ -7,6 +7,7 @@ from typing import Any
 
 import tyro
 
+from adapt.commands.atari import Atari
 from adapt.commands.common import print_json
 from adapt.commands.deployment import Demo, Deploy, Echo, Hil, Latency, Replay, SimRobot
 from adapt.commands.discovery import Discover
@@ -41,6 +42,7 @@ _COMMANDS = {
     "latency": Latency,
     "hil": Hil,
     "demo": Demo,
+    "atari": Atari,
     "bench": Bench,
     "list": List,
     "fetch": Fetch,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,8 +18,8 @@ from adapt.errors import AdaptError
 from adapt.evaluate import SPLITS, returns_summary
 from adapt.files import common_folder, write_json
 from adapt.learners import DiscreteSetup
-from adapt.learners.environments import environment, is_robot
-from adapt.learners.rule_learner import RuleConfig, RuleLearner
+from adapt.learners.environments import EnvironmentConfig, environment, is_robot
+from adapt.learners.setup import DiscreteLearner
 from adapt.results import interval, spread
 from adapt.runs import alike, run_facts
 from adapt.train import load_learner
@@ -70,8 +70,7 @@ def evaluate_discrete(
     for run in runs:
         if not quiet:
             say(f"{run} plays")
-        learner = load_learner(run)
-        assert isinstance(learner, RuleLearner)
+        learner = cast("DiscreteLearner", load_learner(run))
         place = _Place(configs[run], learner.config, request)
         played["learner"].append(place.play(_policy(learner, request.seed)))
         own_task = place.own_task
@@ -111,7 +110,7 @@ def discrete_lines(result: dict[str, Any]) -> Iterator[str]:
 class _Place:
     """Where an agent is evaluated."""
 
-    def __init__(self, config: dict[str, Any], settings: RuleConfig, request: DiscreteRequest):
+    def __init__(self, config: dict[str, Any], settings: EnvironmentConfig, request: DiscreteRequest):
         self._name, self._settings, self._request = config["family"], settings, request
         kind = self._name.partition(":")[0]
         self.own_task = settings.one_task if is_robot(self._name) else kind in ("grid", "point")
@@ -137,7 +136,7 @@ class _Place:
         return environment(setup, self._request.envs + self.before, split)
 
 
-def _policy(learner: RuleLearner, seed: int) -> Act:
+def _policy(learner: DiscreteLearner, seed: int) -> Act:
     generator = torch.Generator().manual_seed(seed)
     return lambda states: learner.act(states, generator)[1]
 

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+import torch
+
 from adapt.networks.policy import Critic, GaussianPolicy
 from sim_tasks.family import TaskFamily
 
@@ -38,6 +41,17 @@ class Learner(Protocol):
         ...
 
     def restore(self, state: dict[str, Any]) -> None: ...
+
+
+class DiscreteLearner(Learner, Protocol):
+    """A learner of discrete actions. N environments, J joints, A actions."""
+
+    config: Any
+    """An `EnvironmentConfig`."""
+
+    def act(self, observation: np.ndarray, generator: torch.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Logits, shape (N, J, A), and actions drawn by them, (N, J), in states, shape (N, ...)."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,11 @@ class DiscreteVecEnv(VecEnv):
             ]
         return observation, env.reward.copy(), env.last.copy(), infos
 
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
+        """`step_async` and `step_wait` in one."""
+        self.step_async(actions)
+        return self.step_wait()
+
     def close(self) -> None:
         """Nothing to close."""
 
