@@ -65,7 +65,7 @@ class OnlineTuning(Learning):
 
     def meta_gradient(
         self, meta_params: Tensors, meta_state: Tensors, before: tuple[Life, Rollout], rollout: Rollout
-    ) -> tuple[Tensors, Tensors, Tensors]:
+    ) -> tuple[Tensors, torch.Tensor, Tensors]:
         """The gradient in eta's displacements of the judge's loss on a rollout, through the update before it.
 
         Args:
