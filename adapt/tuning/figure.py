@@ -77,7 +77,8 @@ def draw(source: Path, picture: Path) -> Path:
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "figure.html"
         figure.write_html(page, include_plotlyjs=True, config={"staticPlot": True})
-        return screenshot(page, picture, width=figure.layout.width + 16, height=figure.layout.height + 16)
+        shape = figure.to_dict()["layout"]
+        return screenshot(page, picture, width=shape["width"] + 16, height=shape["height"] + 16)
 
 
 def _shares(count: int) -> list[float]:

@@ -29,7 +29,8 @@ class OnlineTuning(Learning):
     tuner: Adam = field(default_factory=lambda: Adam(rate=0.01))
     """Of eta."""
     tuned: tuple[str, ...] = ("discount", "trace", "entropy_weight", RATE)
-    """Kinds of hyperparameters that are adapted; the others stay where they start. Adam undoes a loss's weight in the
+    """Hyperparameters that are adapted, by what their names begin with, as `rate` or `rate/head/v`; the others stay where
+    they start. Adam undoes a loss's weight in the
     parameters that only this loss moves, but not within one update: of `policy_weight` and `value_weight` the
     meta-gradient says what is better said of the heads' rates."""
 
@@ -64,7 +65,7 @@ class OnlineTuning(Learning):
 
     def meta_gradient(
         self, meta_params: Tensors, meta_state: Tensors, before: tuple[Life, Rollout], rollout: Rollout
-    ) -> tuple[Tensors, Tensors, Tensors]:
+    ) -> tuple[Tensors, torch.Tensor, Tensors]:
         """The gradient in eta's displacements of the judge's loss on a rollout, through the update before it.
 
         Args:
@@ -79,7 +80,7 @@ class OnlineTuning(Learning):
         eta = {
             name: value.detach().requires_grad_()
             for name, value in self._eta(meta_state).items()
-            if name.removeprefix(ETA).partition("/")[0] in self.tuned
+            if f"{name.removeprefix(ETA)}/".startswith(tuple(f"{tuned}/" for tuned in self.tuned))
         }
         life, learned_from = before
         life = Life(life.params, life.moments, life.meta_state | self._eta(meta_state) | eta)

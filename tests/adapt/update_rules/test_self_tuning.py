@@ -177,13 +177,33 @@ def test_eta_follows_its_gradient_and_what_it_judges_by_is_the_next_rollout():
             )
 
 
-def test_only_what_is_told_to_is_tuned():
-    learning = OnlineTuning(RULE, network(), Adam(0.03), tuned=("discount",))
+def test_a_tuner_that_stands_still_changes_nothing():
+    still, told = (
+        OnlineTuning(RULE, network(), Adam(0.03), tuner=Adam(0.0)),
+        Learning(RULE, network(), Adam(0.03)),
+    )
+    params = network().initial(torch.Generator().manual_seed(0))
+    one, other = still.begin(params), told.begin(params)
+    for seed in range(4):
+        one, _ = still.update(start(), one, rollout(seed))
+        other, _ = told.update(start(), other, rollout(seed))
+    assert all(torch.equal(one.params[name], value) for name, value in other.params.items())
+
+
+@pytest.mark.parametrize(
+    ("tuned", "expected"),
+    [
+        (("discount",), {"discount"}),
+        (("rate/head/v", "trace"), {"rate/head/v/w", "rate/head/v/b", "trace"}),
+    ],
+)
+def test_only_what_is_told_to_is_tuned(tuned: tuple[str, ...], expected: set[str]):
+    learning = OnlineTuning(RULE, network(), Adam(0.03), tuned=tuned)
     life = learning.begin(network().initial(torch.Generator().manual_seed(0)))
     for seed in range(3):
         life, _ = learning.update(start(), life, rollout(seed))
     moved = {name for name, value in life.meta_state.items() if name.startswith(ETA) and float(value)}
-    assert moved == {ETA + "discount"}
+    assert moved == {ETA + name for name in expected}
 
 
 def test_a_population_lives_as_its_agents_would_alone():
