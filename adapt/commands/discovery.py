@@ -1,4 +1,4 @@
-"""The command of who discovers update rules."""
+"""Commands of who discovers update rules: discover, lives."""
 
 from __future__ import annotations
 
@@ -140,3 +140,49 @@ class Discover:
             AgentSizes(self.dense, self.head, self.head),
             robot if alone else {},
         )
+
+
+@dataclass
+class Lives:
+    """Let fresh agents learn by rules in environments, beside their first weights and a hand-written rule."""
+
+    environments: Annotated[Positional[list[str]], tyro.conf.arg(metavar="ENVIRONMENT [ENVIRONMENT ...]")]
+    """On their held-out tasks."""
+    out: Path
+    """JSON file; the picture goes beside it, where there is a browser."""
+    rule: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
+    """Folder of a run of `adapt discover`. May be given several times; the first one's agents are those that learn."""
+    agents: int = 16
+    """With a task of their own each."""
+    updates: int = 200
+    """Of a life."""
+    rates: tuple[float, ...] = (3e-3, 1e-2, 3e-2)
+    """Of the hand-written actor-critic; the best counts, in every environment."""
+    seed: int = 1000
+    json: bool = False
+
+    def run(self) -> dict[str, Any]:
+        from adapt.console import StepProgress, say
+        from adapt.meta.comparison import compare_rules
+        from adapt.report.rules import lives_figure, write_picture
+        from adapt.report.screenshot import find_browser
+
+        with StepProgress("lives") as progress:
+            result = compare_rules(
+                self.rule,
+                self.environments,
+                self.agents,
+                self.updates,
+                self.rates,
+                self.seed,
+                self.out,
+                progress,
+            )
+        if find_browser():
+            say(f"open {write_picture(lives_figure(result), self.out.with_suffix('.png'))}")
+        if not self.json:
+            for name, rules in result["environments"].items():
+                for rule, found in rules.items():
+                    low, high = found["interval"]
+                    print(f"{name:>20}  {rule:<24} {found['last']:.4f} [{low:.4f}, {high:.4f}]")
+        return result

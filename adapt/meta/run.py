@@ -149,7 +149,7 @@ def load_rule(run: Path) -> tuple[Disco, Tensors]:
     Raises:
         RunError, AdaptError: the folder is no such run.
     """
-    settings = _read(run)["rule"]
+    settings = read_run(run)["rule"]
     loaded, meta_params = load_disco(run / "rule.npz")
     return dataclasses.replace(loaded, **{n: v for n, v in settings.items() if n != "sizes"}), meta_params
 
@@ -175,7 +175,7 @@ def _prepare(request: DiscoverRequest, config: dict[str, Any]) -> bool:
     if (request.out / "checkpoint.safetensors").is_file():
         if not request.resume:
             raise RunError(f"{request.out}: holds a run already; add --resume, or choose another --out")
-        recorded = _read(request.out)
+        recorded = read_run(request.out)
         for name in ("groups", "rule", "gain", "begin", "outer", "evolution", "seed"):
             if json.dumps(recorded.get(name)) != json.dumps(config[name]):
                 raise RunError(f"{request.out}: {name} was {recorded.get(name)!r}, now {config[name]!r}")
@@ -188,7 +188,12 @@ def _prepare(request: DiscoverRequest, config: dict[str, Any]) -> bool:
     return False
 
 
-def _read(run: Path) -> dict[str, Any]:
+def read_run(run: Path) -> dict[str, Any]:
+    """A run's `config.json`.
+
+    Raises:
+        RunError: the folder is no run of discovery.
+    """
     try:
         return json.loads((run / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
