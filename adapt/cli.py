@@ -10,7 +10,7 @@ import tyro
 from adapt.commands.atari import Atari
 from adapt.commands.common import print_json
 from adapt.commands.deployment import Demo, Deploy, Echo, Hil, Latency, Replay, SimRobot
-from adapt.commands.discovery import Discover
+from adapt.commands.discovery import Discover, Lives
 from adapt.commands.examination import Course, Experts, Familiarity, Rehearse
 from adapt.commands.learning import (
     Compare,
@@ -26,6 +26,7 @@ from robots.errors import UserError
 _COMMANDS = {
     "train": Train,
     "discover": Discover,
+    "lives": Lives,
     "evaluate": Evaluate,
     "compare": Compare,
     "experts": Experts,

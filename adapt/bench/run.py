@@ -24,7 +24,7 @@ def bench(
     rate_hz: float = 500.0,
     rounds: int = 3,
 ) -> dict[str, Any]:
-    """Measures `sim`, `train`, `node` or `all` of them.
+    """Measures `sim`, `train`, `node` or `all` of them; or `meta`.
 
     Args:
         what: which of them.
@@ -38,7 +38,7 @@ def bench(
 
     Returns:
         Plain data with versions, commit and machine. `sim`: see `measure_simulation`; `train`: see `measure_training`;
-        `node`: see `measure_node`; flat where nothing else is measured.
+        `node`: see `measure_node`; `meta`: see `measure_meta`; flat where nothing else is measured.
     """
     result: dict[str, Any] = {
         "versions": provenance.versions(),
@@ -67,7 +67,21 @@ def bench(
         for line in told(trips):
             say(f"  {line}")
         result |= trips if what == "node" else {"node": trips}
+    if what == "meta":
+        from adapt.bench.meta import measure_meta
+
+        say("measuring meta: outer steps in grid:dense, by both methods")
+        result |= measure_meta()
+        for row in result["rows"]:
+            say(f"  {row['updates']:>2} updates, {row['agents']:>2} agents: {_costs(row)}")
     return result
+
+
+def _costs(row: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{name} {row[name]['seconds']:.2f} s {row[name]['peak_mib']:.0f} MiB"
+        for name in ("checkpointed", "plain")
+    )
 
 
 def _tell(figures: dict[str, Any], unit: str) -> None:

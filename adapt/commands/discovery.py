@@ -1,4 +1,4 @@
-"""The command of who discovers update rules."""
+"""Commands of who discovers update rules: discover, lives."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Discover:
     """Environments of an agent."""
     rollout: int = 8
     """Control steps of an inner update."""
-    lifetime: int = 80
+    lifetime: int = 200
     """Inner updates, after which another agent begins on another task."""
     updates: int = 20
     """Inner updates that an outer step takes its gradient through."""
@@ -36,9 +36,9 @@ class Discover:
     """The last so many of them alone."""
     at_once: int = 1
     """Populations of an outer step, in turn; 0: all."""
-    rate: float = 1e-2
+    rate: float = 2e-2
     """Of the agents' optimiser."""
-    floor: float = 1e-4
+    floor: float = 1e-3
     """Of the agents' optimiser's denominator: where gradients happen to be near zero, noise would be let in."""
     meta_rate: float = 1e-2
     """Of the outer optimiser."""
@@ -52,13 +52,17 @@ class Discover:
     """Units of the rule's network that reads trajectories."""
     remembered: int = 16
     """Units of the rule's network that remembers a lifetime."""
-    bins: int = 31
-    """Of the agents' value."""
-    largest: float = 10.0
-    """Value that it can express, transformed."""
-    dense: tuple[int, ...] = (24,)
+    gain: float = 2.5
+    """Of the first random weights of the layers that make the policy's target: a small rule begins too timid."""
+    discount: float = 0.99
+    """Of the agents' values."""
+    bins: int = 3
+    """Of the agents' values. Few: in a short life many probabilities are not learnt."""
+    largest: float = 1.0
+    """Value that they can express, transformed."""
+    dense: tuple[int, ...] = (32,)
     """Layers of the agents."""
-    head: int = 12
+    head: int = 16
     """Units of the agents' action model and of the layers behind it."""
     robot_bins: int = 5
     """Actions of a robot's joint."""
@@ -107,7 +111,8 @@ class Discover:
             tuple(self._group(names) for names in self.environments),
             self.out,
             self.steps,
-            Disco(sizes, bins=self.bins, largest=self.largest),
+            Disco(sizes, bins=self.bins, largest=self.largest, discount=self.discount, value_weight=1.0),
+            self.gain,
             self.begin,
             outer,
             EvolutionConfig(self.evolve, self.spread, self.meta_rate) if self.evolve else None,
@@ -135,3 +140,49 @@ class Discover:
             AgentSizes(self.dense, self.head, self.head),
             robot if alone else {},
         )
+
+
+@dataclass
+class Lives:
+    """Let fresh agents learn by rules in environments, beside their first weights and a hand-written rule."""
+
+    environments: Annotated[Positional[list[str]], tyro.conf.arg(metavar="ENVIRONMENT [ENVIRONMENT ...]")]
+    """On their held-out tasks."""
+    out: Path
+    """JSON file; the picture goes beside it, where there is a browser."""
+    rule: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
+    """Folder of a run of `adapt discover`. May be given several times; the first one's agents are those that learn."""
+    agents: int = 16
+    """With a task of their own each."""
+    updates: int = 200
+    """Of a life."""
+    rates: tuple[float, ...] = (3e-3, 1e-2, 3e-2)
+    """Of the hand-written actor-critic; the best counts, in every environment."""
+    seed: int = 1000
+    json: bool = False
+
+    def run(self) -> dict[str, Any]:
+        from adapt.console import StepProgress, say
+        from adapt.meta.comparison import compare_rules
+        from adapt.report.rules import lives_figure, write_picture
+        from adapt.report.screenshot import find_browser
+
+        with StepProgress("lives") as progress:
+            result = compare_rules(
+                self.rule,
+                self.environments,
+                self.agents,
+                self.updates,
+                self.rates,
+                self.seed,
+                self.out,
+                progress,
+            )
+        if find_browser():
+            say(f"open {write_picture(lives_figure(result), self.out.with_suffix('.png'))}")
+        if not self.json:
+            for name, rules in result["environments"].items():
+                for rule, found in rules.items():
+                    low, high = found["interval"]
+                    print(f"{name:>20}  {rule:<24} {found['last']:.4f} [{low:.4f}, {high:.4f}]")
+        return result

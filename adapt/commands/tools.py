@@ -105,7 +105,8 @@ class View:
 class Bench:
     """Measure speed; the last line of standard output is one JSON object."""
 
-    what: Positional[Literal["sim", "train", "node", "all"]] = "all"
+    what: Positional[Literal["sim", "train", "node", "all", "meta"]] = "all"
+    """`meta`, the outer steps of `adapt discover`, is not among all: it takes minutes."""
     names: Positional[tuple[str, ...]] = ()
     """Of `train`: learner and family, such as varibad half_cheetah_vel."""
     seconds: float = 5.0

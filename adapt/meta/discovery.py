@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 
 from adapt.checkpoint import flat
 from adapt.errors import AdaptError
+from adapt.meta.meta_gradient import checkpointed
 from adapt.meta.outer_loss import OuterLoss
 from adapt.meta.outer_value import ValueConfig
 from adapt.meta.population import GroupConfig
@@ -127,7 +129,7 @@ class Discovery:
         """What a site would have the meta-parameters change by, and metrics."""
         site, config = self.sites[index], self.config
         stretch = site.live(self.meta_params, config.updates, config.validation)
-        found = site.gradient(self.meta_params, stretch, config.truncate)
+        found = site.gradient(self.meta_params, stretch, partial(checkpointed, truncate=config.truncate))
         norm = math.sqrt(sum(value.square().sum().item() for value in found.of_meta_params.values()))
         scale = min(1.0, config.largest / norm) if norm > 0 else 1.0
         gradient = {name: scale * value for name, value in found.of_meta_params.items()}

@@ -37,6 +37,7 @@ from adapt.update_rules.rule import Tensors
 
 CHECKPOINT_SECONDS = 30.0
 """Between checkpoints, at least."""
+_LOUD = ("conv1_d", "linear_4")
 Progress = Callable[[dict[str, Any]], None]
 """Called after every outer step with its metrics."""
 
@@ -51,6 +52,8 @@ class DiscoverRequest:
     """Outer steps in all."""
     rule: Disco = field(default_factory=Disco)
     """Its sizes and settings, where it begins at random."""
+    gain: float = 1.0
+    """Of the first random weights of the layers that make the policy's target, see `beginning`."""
     begin: Path | None = None
     """Weights to begin with, such as Disco103's; their sizes then count."""
     outer: OuterConfig = field(default_factory=OuterConfig)
@@ -72,7 +75,7 @@ def discover(request: DiscoverRequest, progress: Progress | None = None) -> dict
     if request.steps < 1:
         raise AdaptError(f"steps: {request.steps}; valid: 1 or more")
     torch.set_num_threads(1)
-    rule, meta_params = beginning(request.rule, request.begin, request.seed)
+    rule, meta_params = beginning(request.rule, request.begin, request.seed, request.gain)
     loop: Discovery | Evolution
     if request.evolution is None:
         loop = Discovery(request.outer, rule, meta_params, request.groups, request.seed)
@@ -119,10 +122,16 @@ def discover(request: DiscoverRequest, progress: Progress | None = None) -> dict
     return result
 
 
-def beginning(rule: Disco, weights: Path | None, seed: int) -> tuple[Disco, Tensors]:
-    """A rule and its first meta-parameters: random ones, or those of a file with their sizes."""
+def beginning(rule: Disco, weights: Path | None, seed: int, gain: float = 1.0) -> tuple[Disco, Tensors]:
+    """A rule and its first meta-parameters: random ones, or those of a file with their sizes.
+
+    A small network that begins as the authors' large one says almost the same of all actions, whatever it sees: its
+    policy targets are uniform. `gain` multiplies the first weights on the way to them.
+    """
     if weights is None:
-        return rule, rule.initial_meta_params(torch.Generator().manual_seed(seed))
+        first = rule.initial_meta_params(torch.Generator().manual_seed(seed))
+        loud = {name: value * gain for name, value in first.items() if any(part in name for part in _LOUD)}
+        return rule, first | loud
     loaded, meta_params = load_disco(weights)
     return dataclasses.replace(rule, sizes=loaded.sizes), meta_params
 
@@ -140,7 +149,7 @@ def load_rule(run: Path) -> tuple[Disco, Tensors]:
     Raises:
         RunError, AdaptError: the folder is no such run.
     """
-    settings = _read(run)["rule"]
+    settings = read_run(run)["rule"]
     loaded, meta_params = load_disco(run / "rule.npz")
     return dataclasses.replace(loaded, **{n: v for n, v in settings.items() if n != "sizes"}), meta_params
 
@@ -149,6 +158,7 @@ def _config(request: DiscoverRequest, rule: Disco) -> dict[str, Any]:
     return {
         "groups": [dataclasses.asdict(group) for group in request.groups],
         "rule": dataclasses.asdict(rule),
+        "gain": request.gain,
         "begin": str(request.begin) if request.begin else None,
         "outer": dataclasses.asdict(request.outer),
         "evolution": dataclasses.asdict(request.evolution) if request.evolution else None,
@@ -165,8 +175,8 @@ def _prepare(request: DiscoverRequest, config: dict[str, Any]) -> bool:
     if (request.out / "checkpoint.safetensors").is_file():
         if not request.resume:
             raise RunError(f"{request.out}: holds a run already; add --resume, or choose another --out")
-        recorded = _read(request.out)
-        for name in ("groups", "rule", "begin", "outer", "evolution", "seed"):
+        recorded = read_run(request.out)
+        for name in ("groups", "rule", "gain", "begin", "outer", "evolution", "seed"):
             if json.dumps(recorded.get(name)) != json.dumps(config[name]):
                 raise RunError(f"{request.out}: {name} was {recorded.get(name)!r}, now {config[name]!r}")
         return True
@@ -178,7 +188,12 @@ def _prepare(request: DiscoverRequest, config: dict[str, Any]) -> bool:
     return False
 
 
-def _read(run: Path) -> dict[str, Any]:
+def read_run(run: Path) -> dict[str, Any]:
+    """A run's `config.json`.
+
+    Raises:
+        RunError: the folder is no run of discovery.
+    """
     try:
         return json.loads((run / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

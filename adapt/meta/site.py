@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +69,9 @@ class Site:
         course = Course(lives, rollouts)
         return Stretch(course, advantages, joined(validation), self._advantage(validation))
 
-    def gradient(self, meta_params: Tensors, stretch: Stretch, truncate: int | None = None) -> MetaGradient:
+    def gradient(
+        self, meta_params: Tensors, stretch: Stretch, method: Callable[..., MetaGradient] = checkpointed
+    ) -> MetaGradient:
         """Of the outer loss, through a stretch that was lived with these meta-parameters."""
         group, course, loss, say = self.group, stretch.course, self._loss, self.group.network
 
@@ -79,13 +82,12 @@ class Site:
                 found = found + loss.along * judged
             return found
 
-        return checkpointed(
+        return method(
             group.learning,
             meta_params,
             course,
             lambda life: loss.of_life(say, life, stretch.validation, stretch.advantage),
             of_update,
-            truncate,
         )
 
     def state(self) -> dict[str, Any]:

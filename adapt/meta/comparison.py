@@ -1,0 +1,100 @@
+"""Discovered rules beside their first weights and a hand-written rule, in several environments; as a JSON file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from adapt import provenance
+from adapt.errors import AdaptError
+from adapt.files import write_json
+from adapt.meta.judge import Contestant, judge
+from adapt.meta.population import GroupConfig
+from adapt.meta.run import beginning, load_rule, read_run
+from adapt.networks.agent import AgentSizes
+from adapt.update_rules.actor_critic import ActorCritic
+from sim_tasks.families import family_names
+
+RANDOM, BY_HAND = "random weights", "actor_critic"
+_ENTROPY = 0.02
+"""Of the actor-critic: with the authors' 0.2, for much larger rewards, short lives end undecided."""
+
+
+def compare_rules(
+    runs: Sequence[Path],
+    environments: Sequence[str],
+    agents: int,
+    updates: int,
+    rates: tuple[float, ...],
+    seed: int,
+    out: Path,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Judges rules in environments' held-out tasks; what is found is also written.
+
+    Args:
+        runs: of discovery. Their agents' optimisers and networks are to be alike.
+        environments: names.
+        agents: so many lives.
+        updates: length of a life.
+        rates: of the hand-written rule's agents.
+        seed: of agents and tasks.
+        out: JSON file.
+        progress: told of every environment that is done.
+
+    Raises:
+        AdaptError: no runs, or agents that differ.
+    """
+    if not runs:
+        raise AdaptError("--rule: none; the folder of a run of `adapt discover` is needed")
+    torch.set_num_threads(1)
+    configs = [read_run(run) for run in runs]
+    kinds = [{**config["groups"][0], "environments": 0, "agents": 0, "options": 0} for config in configs]
+    if others := [run for run, kind in zip(runs, kinds, strict=True) if kind != kinds[0]]:
+        raise AdaptError(f"{others[0]}: its agents differ from those of {runs[0]}")
+    group = _group(configs[0]["groups"][0], agents, updates)
+    contestants = _contestants(runs, configs, group.rate, rates)
+    found = {}
+    for done, name in enumerate(environments, 1):
+        robot = name.partition("+")[0].partition("@")[0] in family_names()
+        options = {"bins": 5, "threads": 1} if robot else {}
+        found[name] = judge(replace(group, environments=(name,), options=options), contestants, seed)
+        if progress is not None:
+            progress(name, done, len(environments))
+    result = {
+        "environments": found,
+        "runs": {str(run): config for run, config in zip(runs, configs, strict=True)},
+        "agents": agents,
+        "updates": updates,
+        "seed": seed,
+        "versions": provenance.versions(),
+        "commit": provenance.commit(),
+        "machine": provenance.machine(),
+    }
+    write_json(out, result, indent=1)
+    return result
+
+
+def _group(recorded: dict[str, Any], agents: int, updates: int) -> GroupConfig:
+    sizes = AgentSizes(**{n: tuple(v) if isinstance(v, list) else v for n, v in recorded["sizes"].items()})
+    kept = {name: recorded[name] for name in ("trajectories", "steps", "rate", "floor")}
+    return GroupConfig(("catch",), agents, lifetime=updates, sizes=sizes, split="test", **kept)
+
+
+def _contestants(
+    runs: Sequence[Path], configs: Sequence[dict[str, Any]], rate: float, rates: tuple[float, ...]
+) -> dict[str, Contestant]:
+    """The runs' rules by the names of their folders, the first weights of the first, and the hand-written rule."""
+    found = {run.name: Contestant(*load_rule(run), (rate,)) for run in runs}
+    rule, config = found[runs[0].name].rule, configs[0]
+    first = beginning(
+        rule, Path(config["begin"]) if config["begin"] else None, config["seed"], config["gain"]
+    )
+    found[RANDOM if not config["begin"] else "first weights"] = Contestant(*first, (rate,))
+    values = {name: getattr(rule, name) for name in ("bins", "largest", "discount")}
+    by_hand = ActorCritic(**values, entropy_weight=_ENTROPY, normalise=True)
+    return found | {BY_HAND: Contestant(by_hand, {}, rates)}

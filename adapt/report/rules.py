@@ -1,0 +1,78 @@
+"""Pictures of update rules: how agents learn by them, and what their discovery costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from adapt.report.figures import band
+from adapt.report.screenshot import screenshot
+from adapt.report.theme import BLUE, INK, MUTED, ORANGE, SLATE, axis, layout, line
+
+COLOURS = (BLUE, "#7a4fa3", MUTED, ORANGE, SLATE)
+_COLUMNS, _CELL = 3, (420, 270)
+"""Pictures side by side, and the size of each in [px]."""
+
+
+def lives_figure(result: dict[str, Any]) -> go.Figure:
+    """A picture per environment of `adapt lives`: reward per control step over updates, a colour per rule."""
+    names = list(result["environments"])
+    rows = -(-len(names) // _COLUMNS)
+    figure = _grid(rows, min(_COLUMNS, len(names)), names)
+    for index, name in enumerate(names):
+        place = {"row": index // _COLUMNS + 1, "col": index % _COLUMNS + 1}
+        for colour, (rule, found) in zip(COLOURS, result["environments"][name].items(), strict=False):
+            band(figure, found["updates"], found["low"], found["high"], colour, rule, **place)
+            figure.add_scatter(
+                x=found["updates"], y=found["curve"], line=line(colour), name=rule, legendgroup=rule,
+                mode="lines", showlegend=index == 0, **place,
+            )  # fmt: skip
+        figure.update_xaxes(axis("Updates"), **place)
+        figure.update_yaxes(axis("Reward per step" if index % _COLUMNS == 0 else ""), **place)
+    return figure
+
+
+def costs_figure(result: dict[str, Any], both: tuple[int, int]) -> go.Figure:
+    """Time and peak memory of `adapt bench meta`, over inner updates and over agents."""
+    figure = _grid(1, 4, [""] * 4)
+    updates, agents = both
+    axes = (("updates", "agents", agents, "Inner updates"), ("agents", "updates", updates, "Agents"))
+    column = 0
+    for what, title in (("seconds", "Time [s]"), ("peak_mib", "Peak memory [MiB]")):
+        for grows, fixed, value, label in axes:
+            column += 1
+            rows = sorted((r for r in result["rows"] if r[fixed] == value), key=lambda r, g=grows: r[g])
+            for colour, method in ((BLUE, "checkpointed"), (ORANGE, "plain")):
+                figure.add_scatter(
+                    x=[row[grows] for row in rows], y=[row[method][what] for row in rows], name=method,
+                    line=line(colour), mode="lines+markers", showlegend=column == 1, row=1, col=column,
+                )  # fmt: skip
+            figure.update_xaxes(axis(f"{label} ({fixed}: {value})"), row=1, col=column)
+            figure.update_yaxes(axis(title, rangemode="tozero"), row=1, col=column)
+    return figure
+
+
+def write_picture(figure: go.Figure, png: Path) -> Path:
+    """A figure as a PNG; needs a browser, see `screenshot`."""
+    page = png.with_suffix(".html")
+    figure.write_html(page, config={"staticPlot": True})
+    width, height = (int(figure.layout[side]) for side in ("width", "height"))  # type: ignore[index]
+    try:
+        return screenshot(page, png, width, height)
+    finally:
+        page.unlink()
+
+
+def _grid(rows: int, columns: int, titles: list[str]) -> go.Figure:
+    figure = make_subplots(rows, columns, subplot_titles=titles, vertical_spacing=0.16 if rows > 1 else 0)
+    figure.update_layout(
+        layout(
+            template="none", paper_bgcolor="white", width=columns * _CELL[0], height=60 + rows * _CELL[1],
+            margin={"l": 64, "r": 16, "t": 76, "b": 50},
+        )
+    )  # fmt: skip
+    figure.update_annotations(font={"size": 13.5, "color": INK})
+    return figure
