@@ -94,17 +94,20 @@ def test_an_agent_that_lives_in_one_task_plays_on_in_it_where_it_has_not_been(tm
     run = trained(tmp_path / "run", "grid:dense", seed=5)
     made = []
 
-    def watched(*args, **options):
-        made.append(make(*args, **options))
-        return made[-1]
+    def numbered(*args, **options):
+        """The return of every episode is its environment's number."""
+        env = make(*args, **options)
+        made.append(env)
+        monkeypatch.setattr(env, "ended", lambda ended=env.ended: (lambda ids: (ids, ids))(ended()[0]))
+        return env
 
-    monkeypatch.setattr("adapt.learners.rules.make", watched)
+    monkeypatch.setattr("adapt.learners.rules.make", numbered)
     result = evaluate_discrete([run], DiscreteRequest(envs=6, seed=9), quiet=True)[1]
     training, evaluation = made[0], made[1]
     assert result["own_task"] is True
     assert (training.envs, evaluation.envs, evaluation.split) == (2, 8, "train")
     assert training.layouts[0].key() == evaluation.layouts[0].key()
-    assert len(result["policies"]["learner"]["returns"]) == 6
+    assert result["policies"]["learner"]["returns"] == [2, 3, 4, 5, 6, 7]
 
 
 @pytest.mark.parametrize(("one_task", "own", "robots"), [(False, False, 6), (True, True, 1)])
