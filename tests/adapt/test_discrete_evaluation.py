@@ -101,7 +101,7 @@ def test_an_agent_that_lives_in_one_task_plays_on_in_it_where_it_has_not_been(tm
         monkeypatch.setattr(env, "ended", lambda ended=env.ended: (lambda ids: (ids, ids))(ended()[0]))
         return env
 
-    monkeypatch.setattr("adapt.learners.rules.make", numbered)
+    monkeypatch.setattr("adapt.learners.environments.make", numbered)
     result = evaluate_discrete([run], DiscreteRequest(envs=6, seed=9), quiet=True)[1]
     training, evaluation = made[0], made[1]
     assert result["own_task"] is True
@@ -119,7 +119,7 @@ def test_robots_are_held_out_unless_the_agent_knows_one_alone(one_task, own, rob
         made.append(make(*args, **options))
         return made[-1]
 
-    monkeypatch.setattr("adapt.learners.rules.make", watched)
+    monkeypatch.setattr("adapt.learners.environments.make", watched)
     result = evaluate_discrete([run], DiscreteRequest(envs=6), quiet=True)[1]
     assert result["own_task"] is own
     assert made[1].split == ("train" if own else "test")
