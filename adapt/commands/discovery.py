@@ -44,6 +44,9 @@ class Discover:
     """Of the outer optimiser."""
     clip: float = 0.1
     """Norm of a population's gradient; a larger one is scaled down to it."""
+    entropy: float = 0.03
+    """Weight of the agents' entropy in the outer loss: where it is too low, discovery ends in rules that make agents
+    repeat themselves."""
     along: float = 1.0
     """How much every inner update's rollout counts in the outer loss, beside the one at the end."""
     begin: Path | None = None
@@ -108,7 +111,7 @@ class Discover:
             at_once=self.at_once,
             rate=self.meta_rate,
             largest=self.clip,
-            loss=OuterLoss(along=self.along),
+            loss=OuterLoss(self.entropy, along=self.along),
         )
         return DiscoverRequest(
             tuple(self._group(names) for names in self.environments),
