@@ -18,11 +18,13 @@ from adapt.meta.discovery import Discovery, OuterConfig
 from adapt.meta.evolution import EvolutionConfig
 from adapt.meta.population import GroupConfig
 from adapt.meta.run import DiscoverRequest, discover, load_rule
+from adapt.meta.site import Site, Stretch
 from adapt.networks.agent import AgentSizes
 from adapt.update_rules.actor_critic import ActorCritic
 from adapt.update_rules.disco import Disco
 from adapt.update_rules.disco_network import Sizes
 from adapt.update_rules.disco_weights import load_disco
+from adapt.update_rules.rule import Tensors
 
 RULE = Disco(Sizes(4, 5, 3, 3, (3, 2)), bins=7, largest=5.0)
 GROUP = GroupConfig(
@@ -70,7 +72,9 @@ def test_weights_are_read_again_with_their_settings(tmp_path: Path) -> None:
     discover(request(tmp_path / "first", 1))
     rule, meta_params = load_rule(tmp_path / "first")
     assert rule == RULE
-    begun = request(tmp_path / "second", 1, begin=tmp_path / "first" / "rule.npz", rule=Disco(bins=7, largest=5.0))
+    begun = request(
+        tmp_path / "second", 1, begin=tmp_path / "first" / "rule.npz", rule=Disco(bins=7, largest=5.0)
+    )
     discover(begun)
     rule, after = load_rule(tmp_path / "second")
     assert rule.sizes == RULE.sizes
@@ -110,7 +114,7 @@ def test_the_outer_loss_falls_on_the_same_lives() -> None:
     assert losses[1] < losses[0] < losses[2]
 
 
-def _again(site, meta_params, stretch) -> float:  # noqa: ANN001
+def _again(site: Site, meta_params: Tensors, stretch: Stretch) -> float:
     life, course = stretch.course.lives[0], stretch.course
     lives = [life]
     for rollout in course.rollouts:
@@ -148,7 +152,10 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["iteration"] for row in rows] == [1, 2]
     config = json.loads((tmp_path / "run" / "config.json").read_text())
-    assert [group["environments"] for group in config["groups"]] == [["grid:dense", "grid:sparse"], ["catch:4x3"]]
+    assert [group["environments"] for group in config["groups"]] == [
+        ["grid:dense", "grid:sparse"],
+        ["catch:4x3"],
+    ]
     assert main(command) == 2
     assert "add --resume" in capsys.readouterr().err
     assert main(["discover", "nowhere", "--out", str(tmp_path / "other"), *small]) == 2

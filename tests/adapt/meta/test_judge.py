@@ -18,7 +18,9 @@ from adapt.report.rules import costs_figure, lives_figure
 from adapt.update_rules.actor_critic import ActorCritic
 from adapt.update_rules.rule import Rollout, Tensors
 
-GROUP = GroupConfig(("catch:4x3",), agents=4, trajectories=16, steps=6, lifetime=40, sizes=AgentSizes((16,), 4, 4))
+GROUP = GroupConfig(
+    ("catch:4x3",), agents=4, trajectories=16, steps=6, lifetime=40, sizes=AgentSizes((16,), 4, 4)
+)
 BY_HAND = ActorCritic(bins=3, largest=1.0, discount=0.99, entropy_weight=0.02, normalise=True)
 
 
@@ -54,7 +56,19 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small = ["--agents", "2", "--trajectories", "2", "--updates", "2", "--rollout", "4", "--steps", "1"]
     assert main(["discover", "catch:4x3", "--out", str(run), *small, "--json"]) == 0
     capsys.readouterr()
-    lives = ["lives", "catch:5x4", "point", "--rule", str(run), "--out", str(out), "--agents", "2", "--updates", "3"]
+    lives = [
+        "lives",
+        "catch:5x4",
+        "point",
+        "--rule",
+        str(run),
+        "--out",
+        str(out),
+        "--agents",
+        "2",
+        "--updates",
+        "3",
+    ]
     assert main([*lives, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert printed == json.loads(out.read_text())
