@@ -40,8 +40,13 @@ class Discover:
     """Of the agents' optimiser."""
     floor: float = 1e-3
     """Of the agents' optimiser's denominator: where gradients happen to be near zero, noise would be let in."""
-    meta_rate: float = 1e-2
+    meta_rate: float = 1.5e-2
     """Of the outer optimiser."""
+    clip: float = 0.1
+    """Norm of a population's gradient; a larger one is scaled down to it."""
+    entropy: float = 0.03
+    """Weight of the agents' entropy in the outer loss: where it is too low, discovery ends in rules that make agents
+    repeat themselves."""
     along: float = 1.0
     """How much every inner update's rollout counts in the outer loss, beside the one at the end."""
     begin: Path | None = None
@@ -52,7 +57,7 @@ class Discover:
     """Units of the rule's network that reads trajectories."""
     remembered: int = 16
     """Units of the rule's network that remembers a lifetime."""
-    gain: float = 2.5
+    gain: float = 4.0
     """Of the first random weights of the layers that make the policy's target: a small rule begins too timid."""
     discount: float = 0.99
     """Of the agents' values."""
@@ -105,7 +110,8 @@ class Discover:
             self.truncate,
             at_once=self.at_once,
             rate=self.meta_rate,
-            loss=OuterLoss(along=self.along),
+            largest=self.clip,
+            loss=OuterLoss(self.entropy, along=self.along),
         )
         return DiscoverRequest(
             tuple(self._group(names) for names in self.environments),

@@ -80,7 +80,7 @@ def compare_rules(
 
 
 def _group(recorded: dict[str, Any], agents: int, updates: int) -> GroupConfig:
-    sizes = AgentSizes(**{n: tuple(v) if isinstance(v, list) else v for n, v in recorded["sizes"].items()})
+    sizes = AgentSizes(**recorded["sizes"] | {"dense": tuple(recorded["sizes"]["dense"])})
     kept = {name: recorded[name] for name in ("trajectories", "steps", "rate", "floor")}
     return GroupConfig(("catch",), agents, lifetime=updates, sizes=sizes, split="test", **kept)
 
@@ -89,8 +89,9 @@ def _contestants(
     runs: Sequence[Path], configs: Sequence[dict[str, Any]], rate: float, rates: tuple[float, ...]
 ) -> dict[str, Contestant]:
     """The runs' rules by the names of their folders, the first weights of the first, and the hand-written rule."""
-    found = {run.name: Contestant(*load_rule(run), (rate,)) for run in runs}
-    rule, config = found[runs[0].name].rule, configs[0]
+    rules = [load_rule(run) for run in runs]
+    found = {run.name: Contestant(*made, (rate,)) for run, made in zip(runs, rules, strict=True)}
+    rule, config = rules[0][0], configs[0]
     first = beginning(
         rule, Path(config["begin"]) if config["begin"] else None, config["seed"], config["gain"]
     )

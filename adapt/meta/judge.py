@@ -37,7 +37,7 @@ def judge(group: GroupConfig, contestants: Mapping[str, Contestant], seed: int) 
 
     Returns:
         For each: `rate`, the best; `curve` with `low` and `high`, 95 % intervals over agents, at `updates`; `last`, the
-        mean over the last quarter of the life, with `interval`; `agents`, that mean of each; `rates`, that of each rate.
+        mean over the last quarter of the life, with `interval`; `agents`, that of each; `rates`, that of each rate.
     """
     results = {}
     for name, contestant in contestants.items():

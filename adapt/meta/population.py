@@ -119,7 +119,14 @@ class Group:
 
         logits = torch.stack(said, dim=1)
         behaviour = {"logits": logits if env.joints > 1 else logits.squeeze(-2)}
-        return Rollout(*(by_agent(v) for v in (seen, taken, reward, terminal, counts)), behaviour)
+        return Rollout(
+            by_agent(seen),
+            by_agent(taken),
+            by_agent(reward),
+            by_agent(terminal),
+            by_agent(counts),
+            behaviour,
+        )
 
     def learn(self, meta_params: Tensors, rollout: Rollout) -> Tensors:
         """One update of all agents; see `Learning.update`."""
@@ -194,8 +201,8 @@ def environment(config: GroupConfig, seed: int) -> SideBySide:
     return SideBySide(made)
 
 
-def seed_of(*entropy: int | np.integer) -> int:
-    """A seed of torch's generator from several numbers."""
+def seed_of(*entropy: Any) -> int:
+    """A seed of torch's generator from several whole numbers, numpy's or Python's."""
     return int(np.random.SeedSequence([int(e) for e in entropy]).generate_state(1, np.uint64)[0] >> 1)
 
 

@@ -30,8 +30,9 @@ def lives_figure(result: dict[str, Any]) -> go.Figure:
                 x=found["updates"], y=found["curve"], line=line(colour), name=rule, legendgroup=rule,
                 mode="lines", showlegend=index == 0, **place,
             )  # fmt: skip
-        figure.update_xaxes(axis("Updates"), **place)
-        figure.update_yaxes(axis("Reward per step" if index % _COLUMNS == 0 else ""), **place)
+        figure.update_xaxes(axis("Updates"), row=place["row"], col=place["col"])
+        title = "Reward per step" if index % _COLUMNS == 0 else ""
+        figure.update_yaxes(axis(title), row=place["row"], col=place["col"])
     return figure
 
 

@@ -18,11 +18,13 @@ from adapt.meta.discovery import Discovery, OuterConfig
 from adapt.meta.evolution import EvolutionConfig
 from adapt.meta.population import GroupConfig
 from adapt.meta.run import DiscoverRequest, discover, load_rule
+from adapt.meta.site import Site, Stretch
 from adapt.networks.agent import AgentSizes
 from adapt.update_rules.actor_critic import ActorCritic
 from adapt.update_rules.disco import Disco
 from adapt.update_rules.disco_network import Sizes
 from adapt.update_rules.disco_weights import load_disco
+from adapt.update_rules.rule import Tensors
 
 RULE = Disco(Sizes(4, 5, 3, 3, (3, 2)), bins=7, largest=5.0)
 GROUP = GroupConfig(
@@ -112,7 +114,7 @@ def test_the_outer_loss_falls_on_the_same_lives() -> None:
     assert losses[1] < losses[0] < losses[2]
 
 
-def _again(site, meta_params, stretch) -> float:
+def _again(site: Site, meta_params: Tensors, stretch: Stretch) -> float:
     life, course = stretch.course.lives[0], stretch.course
     lives = [life]
     for rollout in course.rollouts:

@@ -60,8 +60,7 @@ def test_does_not_depend_on_the_number_of_workers() -> None:
     for count in (1, 2):
         evolution = Evolution(EvolutionConfig(pairs=3, spread=0.5), begun, EndOfLife(RULE, (GROUP,)), seed=1)
         with workers(count) as pool:
-            for _ in range(2):
-                metrics = evolution.step(pool)
+            metrics = [evolution.step(pool) for _ in range(2)]
         results.append((evolution.meta_params, metrics))
     for name, value in results[0][0].items():
         assert torch.equal(value, results[1][0][name]), name
@@ -81,10 +80,10 @@ def test_rules_side_by_side_are_rules_alone() -> None:
         np.testing.assert_allclose(returns[index], alone[1], atol=1e-6)
 
 
-@pytest.mark.parametrize("bad", [{"pairs": 0}, {"spread": 0.0}])
-def test_impossible_settings(bad: dict[str, float]) -> None:
+@pytest.mark.parametrize(("pairs", "spread"), [(0, 0.1), (1, 0.0)])
+def test_impossible_settings(pairs: int, spread: float) -> None:
     with pytest.raises(AdaptError, match="valid: 1 or more"):
-        EvolutionConfig(**bad)
+        EvolutionConfig(pairs, spread)
     with pytest.raises(AdaptError, match="workers: 0"):
         workers(0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,7 +99,7 @@ def test_new_lives_have_new_tasks() -> None:
     assert not np.array_equal(group.env.observation[2:, 1:], worlds[2:])
 
 
-def test_goes_on_exactly(tmp_path) -> None:
+def test_goes_on_exactly(tmp_path: Path) -> None:
     config = dataclasses.replace(CONFIG, environments=("grid:dense", "grid:sparse"), agents=4, lifetime=2)
 
     def live(group: Group, updates: int) -> None:
@@ -144,6 +145,6 @@ def test_joints_are_agents_that_share_a_torso() -> None:
     assert rollout.action.shape == (3, 5, 6)
     assert rollout.behaviour["logits"].shape == (3, 5, 6, 3)
     assert rollout.reward.shape == (3, 4, 6)
-    group.learning.check(group.life, Rollout.of(dict(rollout.tensors())))
+    group.learning.check(group.life, rollout)
     told = group.learn(META, rollout)
     assert torch.isfinite(told["loss"]).all()
