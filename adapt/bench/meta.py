@@ -37,8 +37,9 @@ def measure_meta(
     """An outer step in grid:dense, by both methods of the gradient.
 
     Returns:
-        `rows`: each with `updates`, `agents`, `live_s` (rollouts and inner updates, the same for both), and by method
-        `seconds` and `peak_mib`, how far the process's memory rose above what it held before, both of the gradient.
+        `rows`: each with `updates`, `agents`, `live_s` (rollouts and inner updates, in [s] of one core), and by method
+        `seconds`, of one core, and `peak_mib`, how far the process's memory rose above what it held before, both of
+        the gradient.
         `agreement`: largest difference of the two gradients, as a share of the largest entry.
     """
     torch.set_num_threads(1)
@@ -56,9 +57,9 @@ def _row(meta_params: dict[str, torch.Tensor], updates: int, agents: int) -> dic
     )
     outer = OuterConfig(updates)
     site = Site(group, RULE, 0, outer.loss, outer.value)
-    begin = time.perf_counter()
+    begin = time.process_time()
     stretch = site.live(meta_params, updates)
-    row: dict[str, Any] = {"updates": updates, "agents": agents, "live_s": time.perf_counter() - begin}
+    row: dict[str, Any] = {"updates": updates, "agents": agents, "live_s": time.process_time() - begin}
     found: dict[str, MetaGradient] = {}
     for name, method in _METHODS.items():
         gradient, row[name] = _measured(
@@ -76,9 +77,9 @@ def _measured(work: Callable[[], MetaGradient]) -> tuple[MetaGradient, dict[str,
     ctypes.CDLL(None).malloc_trim(0)  # what is free already is to count when it is taken again
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     held = _memory("VmRSS")
-    begin = time.perf_counter()
+    begin = time.process_time()
     result = work()
-    seconds = time.perf_counter() - begin
+    seconds = time.process_time() - begin
     return result, {"seconds": seconds, "peak_mib": (_memory("VmHWM") - held) / 1024}
 
 
