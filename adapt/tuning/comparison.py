@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from adapt.tuning.population import Population, Setting
 from adapt.tuning.search import lifetimes, search
 from adapt.update_rules.actor_critic import ActorCritic
 from adapt.update_rules.adam import Adam
+from adapt.update_rules.hyperparameters import RATE
 from adapt.update_rules.online_tuning import OnlineTuning
 from adapt.update_rules.rule import Tensors
 from adapt.update_rules.self_tuning import SelfTuning, carried
@@ -90,7 +91,8 @@ def compare(setting: Setting, rule: SelfTuning, tuner: Adam, budget: Budget, see
 
     `default`: the reference, written by hand. `searched`: the best of random search's trials of it. `self_tuning`: one
     lifetime from the default on. At the search's frames: `self_tuning_searched`, from the best start of as many random
-    ones on; `self_tuning_carried`, from where eta was carried to by generations of lifetimes.
+    ones on; `self_tuning_carried`, from where eta was carried to by generations of lifetimes; `searched_tuned`, from the
+    best trial on, which is its own judge too.
     """
     start = rule.initial_meta_params(torch.Generator())
     find = partial(search, setting, rule, budget.tasks, budget.trials, seed)
@@ -106,6 +108,16 @@ def compare(setting: Setting, rule: SelfTuning, tuner: Adam, budget: Budget, see
         "self_tuning": judged(meta_params=start, tuner=tuner),
         "self_tuning_searched": judged(meta_params=start, values=[found_tuned["best"]], tuner=tuner),
     }
+    own, own_setting = as_found(setting, rule, found["best"])
+    candidates["searched_tuned"] = lifetimes(
+        own_setting,
+        own,
+        own.initial_meta_params(torch.Generator()),
+        budget.held_out,
+        seed + _HELD_OUT,
+        split="test",
+        tuner=tuner,
+    )
     if budget.generations:
         say(f"self-tuning carried on, {budget.generations} generations of as many frames together")
         carried_to = carry(setting, rule, start, budget, seed, tuner)
@@ -120,11 +132,20 @@ def compare(setting: Setting, rule: SelfTuning, tuner: Adam, budget: Budget, see
                 ("self_tuning", "default"),
                 ("self_tuning", "searched"),
                 ("self_tuning_searched", "searched"),
+                ("searched_tuned", "searched"),
                 ("self_tuning_carried", "searched"),
             )
             if one in candidates
         },
     }
+
+
+def as_found(setting: Setting, rule: SelfTuning, values: dict[str, float]) -> tuple[SelfTuning, Setting]:
+    """The rule whose reference and judge are a trial of the search, and its setting. Eta is drawn to the discount and trace
+    of its judge, so a judge that is worse than the start leads away from it."""
+    reference = replace(rule.reference, **{name: value for name, value in values.items() if name != RATE})
+    own = replace(rule, reference=reference, judge=reference)
+    return own, replace(setting, rate=setting.rate * values[RATE])
 
 
 def carry(

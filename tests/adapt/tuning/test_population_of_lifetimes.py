@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from adapt.networks.agent import AgentSizes
-from adapt.tuning.comparison import Budget, compare
+from adapt.tuning.comparison import Budget, as_found, compare
 from adapt.tuning.lifetimes import live, told
 from adapt.tuning.population import Population, Setting
 from adapt.tuning.rules import Candidate, controlled, random_score
@@ -131,6 +131,16 @@ def test_trials_are_drawn_in_the_ranges_and_the_best_is_theirs():
     del best["score"]
     assert found["best"] == best
     assert found["frames"] == 4 * 2 * 10 * 8 * 4
+
+
+def test_a_trial_as_a_rule_learns_as_the_trial_does():
+    values = {"rate": 2.0, "discount": 0.97, "trace": 0.8, "value_weight": 0.3, "entropy_weight": 0.02}
+    own, setting = as_found(SETTING, RULE, values)
+    assert own.judge == own.reference
+    one = lifetimes(SETTING, RULE, start(), 2, seed=0, values=[values])
+    other = lifetimes(setting, own, own.initial_meta_params(torch.Generator()), 2, seed=0)
+    np.testing.assert_allclose(one.scores, other.scores, rtol=0.05, atol=0.05)
+    np.testing.assert_allclose(one.hyperparameters["discount"], other.hyperparameters["discount"], rtol=1e-5)
 
 
 def test_too_short_lifetimes_are_refused():

@@ -24,7 +24,7 @@ def test_tune_writes_what_it_prints(tuned: Path):
     result = json.loads(tuned.read_text())
     assert result["budget"] == {"trials": 2, "tasks": 1, "held_out": 2, "generations": 1}
     assert set(result["candidates"]) == {
-        "default", "searched", "self_tuning", "self_tuning_searched", "self_tuning_carried",
+        "default", "searched", "self_tuning", "self_tuning_searched", "self_tuning_carried", "searched_tuned",
     }  # fmt: skip
     assert result["search"]["frames"] == 2 * result["frames_of_a_lifetime"] == 2 * 5 * 128
     assert {"commit", "versions", "machine", "seed"} <= set(result)
