@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
+from PIL import Image
 from plotly.subplots import make_subplots
 
 from adapt.report.figures import band
@@ -13,6 +14,8 @@ from adapt.report.screenshot import screenshot
 from adapt.report.theme import BLUE, INK, MUTED, ORANGE, SLATE, axis, layout, line
 
 COLOURS = (BLUE, "#7a4fa3", MUTED, ORANGE, SLATE)
+_HIDDEN = 150
+"""Of a window's height, in [px], what a browser may keep for itself, and more."""
 _COLUMNS, _CELL = 3, (420, 270)
 """Pictures side by side, and the size of each in [px]."""
 
@@ -62,9 +65,12 @@ def write_picture(figure: go.Figure, png: Path) -> Path:
     figure.write_html(page, config={"staticPlot": True})
     width, height = (int(figure.layout[side]) for side in ("width", "height"))  # type: ignore[index]
     try:
-        return screenshot(page, png, width, height)
+        screenshot(page, png, width, height + _HIDDEN)
     finally:
         page.unlink()
+    with Image.open(png) as picture:
+        picture.crop((0, 0, width, height)).quantize(256).save(png, optimize=True)
+    return png
 
 
 def _grid(rows: int, columns: int, titles: list[str]) -> go.Figure:
