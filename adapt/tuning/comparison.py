@@ -91,8 +91,8 @@ def compare(setting: Setting, rule: SelfTuning, tuner: Adam, budget: Budget, see
 
     `default`: the reference, written by hand. `searched`: the best of random search's trials of it. `self_tuning`: one
     lifetime from the default on. At the search's frames: `self_tuning_searched`, from the best start of as many random
-    ones on; `self_tuning_carried`, from where eta was carried to by generations of lifetimes; `searched_tuned`, from the
-    best trial on, which is its own judge too.
+    ones on; `self_tuning_carried`, from where eta was carried to by generations of lifetimes; `searched_tuned`, from
+    the best trial on, which is its own judge too.
     """
     start = rule.initial_meta_params(torch.Generator())
     find = partial(search, setting, rule, budget.tasks, budget.trials, seed)
@@ -141,8 +141,8 @@ def compare(setting: Setting, rule: SelfTuning, tuner: Adam, budget: Budget, see
 
 
 def as_found(setting: Setting, rule: SelfTuning, values: dict[str, float]) -> tuple[SelfTuning, Setting]:
-    """The rule whose reference and judge are a trial of the search, and its setting. Eta is drawn to the discount and trace
-    of its judge, so a judge that is worse than the start leads away from it."""
+    """The rule whose reference and judge are a trial of the search, and its setting: with the default as their judge,
+    discount and trace leave a trial's values for the default's."""
     reference = replace(rule.reference, **{name: value for name, value in values.items() if name != RATE})
     own = replace(rule, reference=reference, judge=reference)
     return own, replace(setting, rate=setting.rate * values[RATE])

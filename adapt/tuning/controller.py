@@ -85,9 +85,3 @@ def play(controller: Controller, pull: Callable[[int], float], pulls: int) -> np
         chosen[index] = controller.choose()
         controller.hear(int(chosen[index]), pull(int(chosen[index])))
     return chosen
-
-
-def regret(chosen: np.ndarray, means: np.ndarray) -> np.ndarray:
-    """Sum, pull by pull, of what the best arm's mean is above that of the arm which was chosen: arms (pulls,), their
-    means (A,); shape (pulls,)."""
-    return np.cumsum(means.max() - means[chosen])

@@ -1,7 +1,7 @@
 """Which rule for which family: lifetimes of several rules, and controllers that choose among them.
 
-A pull is one lifetime on a training task. Controllers are judged on many seeds, so lifetimes are lived once, side by
-side, and a pull draws one of them. E families, A rules, L lifetimes of each rule in each family.
+A pull is one lifetime on a training task. Many controllers are judged, so lifetimes are lived once, side by side, and a
+pull draws one of them. E families, A rules, L lifetimes of each rule in each family.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from adapt.console import say
 from adapt.files import write_json
 from adapt.networks.agent import AgentSizes
 from adapt.provenance import commit, machine, versions
+from adapt.results import spread
 from adapt.tuning.comparison import default_rule
-from adapt.tuning.controller import Controller, play, regret
+from adapt.tuning.controller import Controller, play
 from adapt.tuning.lifetimes import live
 from adapt.tuning.population import Population, Setting
 from adapt.update_rules.actor_critic import ActorCritic
@@ -126,9 +127,11 @@ def table_lines(result: dict[str, Any]) -> Iterator[str]:
         if "final_choice" in family:
             kept = ", ".join(f"{name} {count}" for name, count in family["final_choice"].items() if count)
         yield (
-            f"  {env:<14} kept {family['controller_final']:.3f}  while choosing {family['controller_pulls']:.3f}  "
-            f"single {family['single']:.3f}  uniform {family['uniform']:.3f}  {kept}"
+            f"  {env:<14} kept {family['kept']:.3f}  while choosing {family['choosing']:.3f}  "
+            f"single {family['single']:.3f}  best {family['best']:.3f}  uniform {family['uniform']:.3f}  {kept}"
         )
+    for key in ("kept", "choosing"):
+        yield f"  {key} - single {spread(result[f'{key}_above_single'], 3)}"
 
 
 def random_score(setting: Setting, lifetimes: int, seed: int) -> float:
@@ -147,16 +150,19 @@ def controlled(
 ) -> dict[str, Any]:
     """Controllers in every family, against the best single rule and against the oracle that knows each family's best.
 
+    A controller's pulls draw from one half of the lifetimes, and the other half judges it: halves of its own.
+
     Args:
-        scores: of lifetimes by family, shapes (A, L).
+        scores: of lifetimes by family, shapes (A, L), L of 2 or more.
         random: of agents that do not learn, by family.
         names: of the rules.
         pulls: of a controller in a family.
-        controllers: how many there are in each, with other draws of lifetimes.
+        controllers: how many there are in each.
         seed: of the draws.
 
     Returns:
-        By family and over all: returns between the random agents', 0, and those of the family's best rule, 1.
+        By family and over all: returns between the random agents', 0, and those of the family's best rule, 1. Which
+        rule is best, and best alone, is known in hindsight, from all lifetimes.
     """
     rng = np.random.default_rng(seed)
     normal = {
@@ -165,43 +171,63 @@ def controlled(
     }
     means = {family: every.mean(axis=1) for family, every in normal.items()}
     single = int(np.argmax(np.mean(list(means.values()), axis=0)))
-    families = {
-        family: _controlled(scores[family], means[family], single, names, pulls, controllers, rng)
-        for family in scores
-    }
-    shown = ("controller_final", "controller_pulls", "single", "uniform")
+    played = {family: _play(every, single, pulls, controllers, rng) for family, every in normal.items()}
+    together = {key: np.mean([each[key] for each in played.values()], axis=0) for key in _JUDGED}
     return {
         "single_rule": names[single],
-        "families": families,
-        "mean": {key: float(np.mean([family[key] for family in families.values()])) for key in shown},
+        "families": {family: _family(each, means[family], names) for family, each in played.items()},
+        "mean": {key: float(value.mean()) for key, value in together.items()},
+        "kept_above_single": _spread(together["kept"] - together["single"]),
+        "choosing_above_single": _spread(together["choosing"] - together["single"]),
     }
 
 
-def _controlled(
-    scores: np.ndarray,
-    means: np.ndarray,
-    single: int,
-    names: list[str],
-    pulls: int,
-    controllers: int,
-    rng: np.random.Generator,
-) -> dict[str, Any]:
-    """In one family; controllers hear scores as they are, and are judged by `means` of normalised ones."""
-    chosen, final = np.zeros((controllers, pulls), np.int64), np.zeros(controllers, np.int64)
-    for index in range(controllers):
-        controller = Controller(len(means))
-        chosen[index] = play(controller, lambda arm: float(rng.choice(scores[arm])), pulls)
-        final[index] = controller.best()
-    regrets = np.array([regret(each, means) for each in chosen])
+_JUDGED = ("kept", "choosing", "single", "best", "uniform")
+"""What a controller keeps in the end, what it pulls on the mean, and what it is held against."""
+
+
+def _play(
+    normal: np.ndarray, single: int, pulls: int, controllers: int, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Controllers in one family, normalised scores (A, L): `_JUDGED` and `final` (controllers,), regrets (controllers,
+    pulls), of a controller and of the best single rule."""
+    arms, lifetimes = normal.shape
+    best, rows = int(normal.mean(axis=1).argmax()), []
+    for _ in range(controllers):
+        order = rng.permutation(lifetimes)
+        heard, judge = normal[:, order[: lifetimes // 2]], normal[:, order[lifetimes // 2 :]].mean(axis=1)
+        controller = Controller(arms)
+        chosen = play(controller, lambda arm, heard=heard: float(rng.choice(heard[arm])), pulls)
+        final = controller.best()
+        rows.append(
+            {
+                "final": final,
+                "kept": judge[final],
+                "choosing": judge[chosen].mean(),
+                "single": judge[single],
+                "best": judge[best],
+                "uniform": judge.mean(),
+                "regret": np.cumsum(judge[best] - judge[chosen]),
+                "regret_of_single": np.arange(1, pulls + 1) * (judge[best] - judge[single]),
+            }
+        )
+    return {key: np.array([row[key] for row in rows]) for key in rows[0]}
+
+
+def _family(played: dict[str, np.ndarray], means: np.ndarray, names: list[str]) -> dict[str, Any]:
+    """As JSON has it; `means` of all lifetimes, (A,)."""
+    counts = np.bincount(played["final"], minlength=len(names))
     return {
-        "best": names[int(means.argmax())],
+        "best_rule": names[int(means.argmax())],
         "means": dict(zip(names, means.tolist(), strict=True)),
-        "final_choice": dict(zip(names, np.bincount(final, minlength=len(names)).tolist(), strict=True)),
-        "controller_final": float(means[final].mean()),
-        "controller_pulls": float(means[chosen].mean()),
-        "single": float(means[single]),
-        "uniform": float(means.mean()),
-        "regret": regrets.mean(axis=0).tolist(),
-        "regret_interval": np.percentile(regrets, [2.5, 97.5], axis=0).tolist(),
-        "regret_of_single": (np.arange(1, pulls + 1) * (1.0 - means[single])).tolist(),
+        "final_choice": dict(zip(names, counts.tolist(), strict=True)),
+        **{key: float(played[key].mean()) for key in _JUDGED},
+        "regret": played["regret"].mean(axis=0).tolist(),
+        "regret_interval": np.percentile(played["regret"], [2.5, 97.5], axis=0).tolist(),
+        "regret_of_single": played["regret_of_single"].mean(axis=0).tolist(),
     }
+
+
+def _spread(values: np.ndarray) -> dict[str, Any]:
+    """Mean, and where 95 % of controllers lie."""
+    return {"mean": float(values.mean()), "interval": np.percentile(values, [2.5, 97.5]).tolist()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from adapt.tuning.controller import Controller, play, regret
+from adapt.tuning.controller import Controller, play
 
 MEANS = np.array([-40.0, -35.0, -60.0])
 
@@ -17,7 +17,7 @@ def test_it_finds_the_best_arm_whatever_the_size_of_returns(seed: int):
     chosen = play(controller, lambda arm: float(rng.normal(MEANS[arm], 3.0)), pulls=100)
     assert controller.best() == 1
     assert (chosen[-50:] == 1).mean() > 0.5
-    assert regret(chosen, MEANS)[-1] < 0.5 * regret(rng.integers(0, 3, 100), MEANS)[-1]
+    assert (MEANS.max() - MEANS[chosen]).mean() < 0.5 * (MEANS.max() - MEANS).mean()
 
 
 def test_every_arm_is_pulled_first():
@@ -50,10 +50,6 @@ def test_what_is_over_is_forgotten():
 def test_equal_returns_are_no_division_by_zero():
     chosen = play(Controller(arms=2), lambda arm: 7.0, pulls=20)
     assert set(chosen) == {0, 1}
-
-
-def test_regret_is_added_up():
-    assert regret(np.array([0, 1, 2, 1]), MEANS).tolist() == [5.0, 5.0, 30.0, 30.0]
 
 
 def test_what_is_no_return_is_refused():

@@ -167,12 +167,22 @@ def test_controllers_are_held_against_the_oracle_and_the_best_single_rule():
     result = controlled(scores, {"a": 0.0, "b": -10.0}, ["zero", "one"], pulls=40, controllers=5, seed=0)
     assert result["single_rule"] == "one"
     a, b = result["families"]["a"], result["families"]["b"]
-    assert (a["best"], b["best"]) == ("zero", "one")
+    assert (a["best_rule"], b["best_rule"]) == ("zero", "one")
     assert a["single"] == pytest.approx(0.5)
     assert b["means"]["zero"] == pytest.approx(1 / 8)
-    assert (a["controller_final"], b["controller_final"]) == (1.0, 1.0)
-    assert 0.5 < a["controller_pulls"] < 1.0
+    assert (a["kept"], b["kept"]) == (1.0, 1.0)
+    assert 0.5 < a["choosing"] < 1.0
     assert a["regret"][-1] < a["regret_of_single"][-1] == pytest.approx(20.0)
+    assert result["kept_above_single"]["mean"] == pytest.approx(0.25)
+
+
+def test_controllers_are_not_judged_by_what_they_heard():
+    """Noise alone: rules are equal, so what is kept is worth as much as any other on lifetimes that were not heard,
+    however good it seemed."""
+    scores = {"a": np.random.default_rng(0).normal(1.0, 1.0, (4, 12))}
+    scores["a"] += 1.0 - scores["a"].mean(axis=1, keepdims=True)
+    result = controlled(scores, {"a": 0.0}, list("wxyz"), pulls=40, controllers=200, seed=0)
+    assert result["families"]["a"]["kept"] < 1.0
 
 
 def test_agents_that_do_not_learn_are_random_players():
