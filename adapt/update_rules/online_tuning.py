@@ -29,10 +29,9 @@ class OnlineTuning(Learning):
     tuner: Adam = field(default_factory=lambda: Adam(rate=0.01))
     """Of eta."""
     tuned: tuple[str, ...] = ("discount", "trace", "entropy_weight", RATE)
-    """Hyperparameters that are adapted, by what their names begin with, as `rate` or `rate/head/v`; the others stay where
-    they start. Adam undoes a loss's weight in the
-    parameters that only this loss moves, but not within one update: of `policy_weight` and `value_weight` the
-    meta-gradient says what is better said of the heads' rates."""
+    """Hyperparameters that are adapted, by what their names begin with, as `rate` or `rate/head/v`; the others stay
+    where they start. Adam undoes a loss's weight in the parameters that only this loss moves, but not within one
+    update: of `policy_weight` and `value_weight` the meta-gradient says what is better said of the heads' rates."""
 
     def begin(self, params: Tensors) -> Life:
         """As of `Learning`; eta's optimiser begins too."""

@@ -38,7 +38,7 @@ def test_choose_names_the_rules(tmp_path: Path, capsys: pytest.CaptureFixture[st
     result = json.loads(out.read_text())
     assert f"best single rule: {result['single_rule']}" in shown
     assert set(result["scores"]["catch:5x5"]) == {"actor_critic", "actor_critic_fast", "self_tuning"}
-    assert len(figure.regrets(result).data) == 3  # a band and two lines
+    assert len(figure.regrets(result).to_dict()["data"]) == 3  # a band and two lines
 
 
 def test_what_cannot_be_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
