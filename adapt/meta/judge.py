@@ -37,9 +37,10 @@ def judge(group: GroupConfig, contestants: Mapping[str, Contestant], seed: int) 
 
     Returns:
         For each: `rate`, the best; `curve` with `low` and `high`, 95 % intervals over agents, at `updates`; `last`, the
-        mean over the last quarter of the life, with `interval`; `agents`, that of each; `rates`, that of each rate.
+        mean over the last quarter of the life, with `interval`; `agents`, that of each; `rates`, that of each rate;
+        `beyond`, of `last`, by how much it is more than another rule's, by that rule's name, see `difference`.
     """
-    results = {}
+    results: dict[str, dict[str, Any]] = {}
     for name, contestant in contestants.items():
         lives = {}
         for rate in contestant.rates:
@@ -48,6 +49,10 @@ def judge(group: GroupConfig, contestants: Mapping[str, Contestant], seed: int) 
         best = max(lives, key=lambda rate: _last(lives[rate]).mean())
         found = {f"{rate:g}": float(_last(rewards).mean()) for rate, rewards in lives.items()}
         results[name] = {"rate": best, **_summary(lives[best]), "rates": found}
+    for name, result in results.items():
+        result["beyond"] = {
+            other: difference(result, theirs) for other, theirs in results.items() if other != name
+        }
     return results
 
 

@@ -40,6 +40,7 @@ def test_who_learns_wins_at_the_best_of_its_rates() -> None:
     assert found["learns"]["interval"][0] > found["idle"]["interval"][1]
     assert found["learns"]["updates"][-1] == 40
     gap = difference(found["learns"], found["idle"])
+    assert gap == found["learns"]["beyond"]["idle"]
     assert gap["interval"][0] > 0
     assert gap["mean"] == pytest.approx(found["learns"]["last"] - found["idle"]["last"])
 
@@ -48,7 +49,8 @@ def test_same_agents_and_luck_for_all() -> None:
     """Rules that do nothing live the same life."""
     idle = Contestant(Idle(bins=3, largest=1.0), {}, (3e-2,))
     found = judge(replace(GROUP, lifetime=4), {"one": idle, "other": idle}, seed=0)
-    assert found["one"] == found["other"]
+    assert found["one"]["agents"] == found["other"]["agents"]
+    assert found["one"]["beyond"] == {"other": {"mean": 0.0, "interval": [0.0, 0.0]}}
 
 
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
