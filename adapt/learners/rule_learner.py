@@ -166,7 +166,10 @@ class RuleLearner:
             TaskError: it is of another environment.
         """
         names = ("params", "moments", "meta_state")
-        parts = [_alike(ours, flat(state[n])) for ours, n in zip(self.life.parts(), names, strict=True)]
+        later = self._learning.later
+        parts = [
+            _alike(ours, flat(state[n]), later) for ours, n in zip(self.life.parts(), names, strict=True)
+        ]
         self.env.restore({name: np.asarray(value).copy() for name, value in flat(state["env"]).items()})
         self._buffer.restore(state["buffer"])
         self.life = Life(*parts)
@@ -191,10 +194,12 @@ class RuleLearner:
         )
 
 
-def _alike(ours: Tensors, theirs: dict[str, Any]) -> Tensors:
-    """Theirs in our order, in which sums are made."""
-    for name in sorted(ours.keys() | theirs.keys()):
+def _alike(ours: Tensors, theirs: dict[str, Any], later: tuple[str, ...]) -> Tensors:
+    """Theirs in our order, in which sums are made; then what comes with an update."""
+    fixed = [name for name in ours if not name.startswith(later)]
+    added = [name for name in theirs if name.startswith(later)]
+    for name in sorted(set(fixed) | (theirs.keys() - set(added))):
         shapes = [tuple(part[name].shape) if name in part else None for part in (ours, theirs)]
         if shapes[0] != shapes[1]:
             raise ValueError(f"{name}: shape {shapes[1]}; expected {shapes[0]}")
-    return {name: theirs[name].clone() for name in ours}
+    return {name: theirs[name].clone() for name in (*fixed, *added)}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -47,6 +47,8 @@ class Learning:
     optimiser: Adam
     population: bool = False
     """Whether there are M agents, or one."""
+    later: ClassVar[tuple[str, ...]] = ()
+    """What names in a meta-state begin with that come with an update, and not with a lifetime."""
 
     def begin(self, params: Tensors) -> Life:
         """A lifetime from its first parameters on."""

@@ -8,6 +8,7 @@ a step of Adam; then theta_k is updated. For that a lifetime remembers the rollo
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 
@@ -26,6 +27,7 @@ _PARTS = ("params.", "moments.", "meta_state.", "rollout.")
 class OnlineTuning(Learning):
     """`Learning` by a rule that tunes itself."""
 
+    later: ClassVar[tuple[str, ...]] = (_BEFORE,)
     tuner: Adam = field(default_factory=lambda: Adam(rate=0.01))
     """Of eta."""
     tuned: tuple[str, ...] = ("discount", "trace", "entropy_weight", RATE)
