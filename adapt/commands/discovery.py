@@ -150,7 +150,8 @@ class Discover:
 
 @dataclass
 class Lives:
-    """Let fresh agents learn by rules in environments, beside their first weights and a hand-written rule."""
+    """Let fresh agents learn by rules in environments, beside the same rules without rewards, their first weights, and
+    a hand-written rule."""
 
     environments: Annotated[Positional[list[str]], tyro.conf.arg(metavar="ENVIRONMENT [ENVIRONMENT ...]")]
     """On their held-out tasks."""

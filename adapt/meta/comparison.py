@@ -12,6 +12,7 @@ import torch
 from adapt import provenance
 from adapt.errors import AdaptError
 from adapt.files import write_json
+from adapt.meta.blind import Blind
 from adapt.meta.judge import Contestant, judge
 from adapt.meta.population import GroupConfig
 from adapt.meta.run import beginning, load_rule, read_run
@@ -88,9 +89,12 @@ def _group(recorded: dict[str, Any], agents: int, updates: int) -> GroupConfig:
 def _contestants(
     runs: Sequence[Path], configs: Sequence[dict[str, Any]], rate: float, rates: tuple[float, ...]
 ) -> dict[str, Contestant]:
-    """The runs' rules by the names of their folders, the first weights of the first, and the hand-written rule."""
+    """The runs' rules by the names of their folders, each also without rewards; the first weights of the first; and
+    the hand-written rule."""
     rules = [load_rule(run) for run in runs]
     found = {run.name: Contestant(*made, (rate,)) for run, made in zip(runs, rules, strict=True)}
+    for run, (rule, meta_params) in zip(runs, rules, strict=True):
+        found[f"{run.name}, blind"] = Contestant(Blind.of(rule), meta_params, (rate,))
     rule, config = rules[0][0], configs[0]
     first = beginning(
         rule, Path(config["begin"]) if config["begin"] else None, config["seed"], config["gain"]

@@ -21,13 +21,15 @@ _COLUMNS, _CELL = 3, (420, 270)
 
 
 def lives_figure(result: dict[str, Any]) -> go.Figure:
-    """A picture per environment of `adapt lives`: reward per control step over updates, a colour per rule."""
+    """A picture per environment of `adapt lives`: reward per control step over updates, a colour per rule that
+    sees rewards."""
     names = list(result["environments"])
     rows = -(-len(names) // _COLUMNS)
     figure = _grid(rows, min(_COLUMNS, len(names)), names)
     for index, name in enumerate(names):
         place = {"row": index // _COLUMNS + 1, "col": index % _COLUMNS + 1}
-        for colour, (rule, found) in zip(COLOURS, result["environments"][name].items(), strict=False):
+        seeing = {rule: each for rule, each in result["environments"][name].items() if "blind" not in rule}
+        for colour, (rule, found) in zip(COLOURS, seeing.items(), strict=False):
             band(figure, found["updates"], found["low"], found["high"], colour, rule, **place)
             figure.add_scatter(
                 x=found["updates"], y=found["curve"], line=line(colour), name=rule, legendgroup=rule,

@@ -11,11 +11,14 @@ import torch
 
 from adapt.bench.meta import measure_meta
 from adapt.cli import main
+from adapt.meta.blind import Blind
 from adapt.meta.judge import Contestant, difference, judge
-from adapt.meta.population import GroupConfig
+from adapt.meta.population import Group, GroupConfig, joined
 from adapt.networks.agent import AgentSizes
 from adapt.report.rules import costs_figure, lives_figure
 from adapt.update_rules.actor_critic import ActorCritic
+from adapt.update_rules.disco import Disco
+from adapt.update_rules.disco_network import Sizes
 from adapt.update_rules.rule import Rollout, Tensors
 
 GROUP = GroupConfig(
@@ -53,6 +56,20 @@ def test_same_agents_and_luck_for_all() -> None:
     assert found["one"]["beyond"] == {"other": {"mean": 0.0, "interval": [0.0, 0.0]}}
 
 
+def test_a_blind_rule_sees_no_rewards() -> None:
+    """Its targets do not change with them; those of the rule that it is a copy of do."""
+    rule = Disco(Sizes(4, 5, 3, 3, (3, 2)), bins=3, largest=1.0)
+    meta_params = rule.initial_meta_params(torch.Generator().manual_seed(0))
+    targets = []
+    for each in (rule, Blind.of(rule)):
+        group = Group(GROUP, each, seed=0)
+        rollout = joined(group.roll())
+        more = replace(rollout, reward=rollout.reward + 1.0)
+        told = [group.learning.update(meta_params, group.life, each)[1]["pi"] for each in (rollout, more)]
+        targets.append(torch.equal(*told))
+    assert targets == [False, True]
+
+
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run, out = tmp_path / "run", tmp_path / "lives.json"
     small = ["--agents", "2", "--trajectories", "2", "--updates", "2", "--rollout", "4", "--steps", "1"]
@@ -74,7 +91,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*lives, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert printed == json.loads(out.read_text())
-    assert printed["environments"]["point"].keys() == {"run", "random weights", "actor_critic"}
+    assert printed["environments"]["point"].keys() == {"run", "run, blind", "random weights", "actor_critic"}
     lines = [trace.name for trace in lives_figure(printed).data if trace.mode == "lines" and trace.name]
     assert lines == 2 * ["run", "random weights", "actor_critic"]
     assert main(["lives", "catch", "--out", str(out)]) == 2
