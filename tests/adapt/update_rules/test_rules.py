@@ -225,3 +225,22 @@ def test_a_population_is_checked_and_learns_as_each_of_it_alone(rule):
     for name, value in life.params.items():
         for which in (0, 1):
             torch.testing.assert_close(value[which], lives[which].params[name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["actor_critic", "policy_gradient", "self_tuning"])
+def test_hand_written_rules_make_the_rewarded_action_likelier(name):
+    rule, made = RULES[name], rollout()
+    rewarded = dataclasses.replace(
+        made, reward=(made.action[:-1] == 1).float(), terminal=torch.ones_like(made.terminal)
+    )
+    network = agent(rule)
+    learning = Learning(rule, network, Adam(1e-2))
+    life = learning.begin(network.initial(generator()))
+
+    def likelihood() -> float:
+        return float(network(life.params, made.observation)["logits"].softmax(dim=-1)[..., 1].mean())
+
+    before = likelihood()
+    for _ in range(20):
+        life, _ = learning.update(meta_params(rule), life, rewarded)
+    assert likelihood() > before + 0.1
