@@ -33,6 +33,8 @@ class EnvironmentConfig:
     """Environments side by side, N."""
     bins: int = ranged(5, 2)
     """Actions of each joint of a robot, A; other environments have their own."""
+    repeat: int = ranged(1, 1)
+    """Control steps that a robot's action is held for."""
     one_task: bool = False
     """Whether a robot stays the same for the whole training, as the seed draws it; else every episode has another."""
     atari: AtariConfig = field(default_factory=AtariConfig)
@@ -50,7 +52,7 @@ def environment(setup: DiscreteSetup, envs: int = 0, split: str = "train") -> Di
     count = envs or config.envs
     options: dict[str, Any] = {}
     if is_robot(setup.environment):
-        options = {"bins": config.bins, "threads": setup.threads}
+        options = {"bins": config.bins, "repeat": config.repeat, "threads": setup.threads}
         options |= {} if config.one_task else {"tasks": count, "change": "episode"}
     elif is_atari(setup.environment):
         options = {"threads": setup.threads, **asdict(config.atari)}

@@ -37,6 +37,7 @@ class Binned(DiscreteEnv):
         tasks: int = 1,
         bins: int = 5,
         change: str = "never",
+        repeat: int = 1,
         threads: int = 0,
         disturbances: bool = True,
     ):
@@ -50,6 +51,7 @@ class Binned(DiscreteEnv):
             bins: actions of a joint, A.
             change: `never`: a simulation keeps its task until `renew`; `episode`: its k-th episode is on the k-th
                 task that its block draws.
+            repeat: control steps that an action is held for; the reward is their sum.
             threads: that step simulations; 0: one per core.
             disturbances: whether physics change and robots are pushed in mid-episode, where the family has that.
         """
@@ -58,6 +60,10 @@ class Binned(DiscreteEnv):
         if change not in ("never", "episode"):
             raise TaskError(f"change: {change!r}; valid: never, episode")
         self.family = load_family(family)
+        if repeat < 1 or self.family.episode_steps % repeat:
+            raise TaskError(
+                f"repeat: {repeat}; valid: a divisor of {self.family.episode_steps}, the control steps of an episode"
+            )
         super().__init__(
             family,
             envs,
@@ -68,7 +74,7 @@ class Binned(DiscreteEnv):
             tasks=tasks,
             joints=self.family.action_size,
         )
-        self.change = change
+        self.change, self.repeat = change, repeat
         self.centres = np.linspace(-1.0, 1.0, bins)
         """Of the bins. Shape (A,)."""
         self._drawn = np.full(envs, -1)
@@ -82,9 +88,14 @@ class Binned(DiscreteEnv):
         self.reset()
 
     def _advance(self, action: np.ndarray) -> None:
-        step = self.sim.step(self.centres[action])
+        command = self.centres[action]
+        step = self.sim.step(command)
         self.reward[:] = step.reward
         self.last[:] = step.done
+        for _ in range(1, self.repeat):
+            step = self.sim.step(command)
+            self.reward += np.where(self.last, 0.0, step.reward)  # an episode may have ended before its time
+            self.last |= step.done
 
     def _begin(self, ids: np.ndarray) -> None:
         if self.change == "episode":

@@ -5,6 +5,7 @@ import pytest
 
 from sim_tasks.discrete.binned import Binned
 from sim_tasks.discrete.point import Point
+from sim_tasks.errors import TaskError
 from sim_tasks.families import load_family
 from sim_tasks.trial_env import TrialVecEnv
 
@@ -32,6 +33,37 @@ def test_it_is_the_family_with_these_actions():
     env.step(np.zeros((3, 6), np.int64))
     assert not env.last.any()
     assert (env.observation[:, -1] == 1.0).all()
+
+
+@pytest.mark.parametrize(("family", "repeat", "joints"), [("pendulum_swingup", 4, 1), ("hopper_rand_params", 2, 3)])
+def test_a_held_action_is_as_many_steps_whose_rewards_add_up(family, repeat, joints):
+    """Hoppers fall in mid-hold: what comes after the end of an episode pays nothing, and does not undo the end."""
+    held, single = (Binned(8, 3, family=family, bins=3, repeat=k, change="never") for k in (repeat, 1))
+    rng, ends, inside = np.random.default_rng(0), 0, 0
+    for _ in range(300):
+        ignored = held.last.copy()
+        single.restore(held.state())
+        action = rng.integers(0, 3, (8, joints))
+        held.step(action)
+        reward, ended = np.zeros(8), ignored.copy()
+        for part in range(repeat):
+            single.step(action)
+            reward += np.where(ended, 0.0, single.reward)
+            inside += np.count_nonzero(single.last & ~ended) if part < repeat - 1 else 0
+            ended |= single.last
+        assert held.reward == pytest.approx(reward, abs=1e-5)
+        assert np.array_equal(held.last, ended & ~ignored)
+        ongoing = ~ended
+        assert np.array_equal(held.observation[ongoing], single.observation[ongoing])
+        ends += np.count_nonzero(held.last)
+    assert ends >= 8
+    assert inside > 0 or family == "pendulum_swingup"
+
+
+def test_an_action_is_held_for_a_divisor_of_the_episode():
+    for repeat in (0, 7):
+        with pytest.raises(TaskError, match=f"repeat: {repeat}; valid: a divisor of 300"):
+            Binned(1, 0, family="pendulum_swingup", repeat=repeat)
 
 
 def test_an_episode_begins_at_rest_whatever_the_ignored_step_did():
