@@ -35,6 +35,8 @@ class EnvironmentConfig:
     """Actions of each joint of a robot, A; other environments have their own."""
     repeat: int = ranged(1, 1)
     """Control steps that a robot's action is held for."""
+    joint: bool = False
+    """Whether one action stands for the bins of all of a robot's joints; else every joint has a policy of its own."""
     one_task: bool = False
     """Whether a robot stays the same for the whole training, as the seed draws it; else every episode has another."""
     atari: AtariConfig = field(default_factory=AtariConfig)
@@ -52,7 +54,7 @@ def environment(setup: DiscreteSetup, envs: int = 0, split: str = "train") -> Di
     count = envs or config.envs
     options: dict[str, Any] = {}
     if is_robot(setup.environment):
-        options = {"bins": config.bins, "repeat": config.repeat, "threads": setup.threads}
+        options = {"bins": config.bins, "repeat": config.repeat, "joint": config.joint, "threads": setup.threads}
         options |= {} if config.one_task else {"tasks": count, "change": "episode"}
     elif is_atari(setup.environment):
         options = {"threads": setup.threads, **asdict(config.atari)}

@@ -11,6 +11,8 @@ from sim_tasks.errors import TaskError
 from sim_tasks.families import load_family
 from sim_tasks.trial_env import TrialVecEnv
 
+_MOST = 1024
+"""Actions that a policy over all joints may have."""
 _SEGMENT = np.uint64(2**32)
 """Numbers of a block's stream that a task may be drawn from."""
 
@@ -38,6 +40,7 @@ class Binned(DiscreteEnv):
         bins: int = 5,
         change: str = "never",
         repeat: int = 1,
+        joint: bool = False,
         threads: int = 0,
         disturbances: bool = True,
     ):
@@ -52,6 +55,8 @@ class Binned(DiscreteEnv):
             change: `never`: a simulation keeps its task until `renew`; `episode`: its k-th episode is on the k-th
                 task that its block draws.
             repeat: control steps that an action is held for; the reward is their sum.
+            joint: whether one action stands for the bins of all joints, the last joint's changing fastest: one joint
+                then, with bins^J actions. Otherwise every joint has its own.
             threads: that step simulations; 0: one per core.
             disturbances: whether physics change and robots are pushed in mid-episode, where the family has that.
         """
@@ -64,19 +69,23 @@ class Binned(DiscreteEnv):
             raise TaskError(
                 f"repeat: {repeat}; valid: a divisor of {self.family.episode_steps}, the control steps of an episode"
             )
+        joints = self.family.action_size
+        if joint and bins**joints > _MOST:
+            raise TaskError(f"joint: {bins} bins of {joints} joints are {bins**joints} actions; valid: up to {_MOST}")
         super().__init__(
             family,
             envs,
             seed,
-            actions=bins,
+            actions=bins**joints if joint else bins,
             observation_shape=(self.family.observation_size + 1,),
             split=split,
             tasks=tasks,
-            joints=self.family.action_size,
+            joints=1 if joint else joints,
         )
         self.change, self.repeat = change, repeat
         self.centres = np.linspace(-1.0, 1.0, bins)
-        """Of the bins. Shape (A,)."""
+        """Of the bins. Shape (bins,)."""
+        self._bins = (bins,) * joints if joint else None
         self._drawn = np.full(envs, -1)
         """Which of the tasks that its block draws each simulation has. Shape (N,)."""
         self.sim = TrialVecEnv(
@@ -88,6 +97,8 @@ class Binned(DiscreteEnv):
         self.reset()
 
     def _advance(self, action: np.ndarray) -> None:
+        if self._bins:
+            action = np.column_stack(np.unravel_index(action[:, 0], self._bins))
         command = self.centres[action]
         step = self.sim.step(command)
         self.reward[:] = step.reward

@@ -60,6 +60,18 @@ def test_a_held_action_is_as_many_steps_whose_rewards_add_up(family, repeat, joi
     assert inside > 0 or family == "pendulum_swingup"
 
 
+def test_one_action_may_stand_for_the_bins_of_all_joints():
+    joint, each = (Binned(9, 1, family="point_robot", bins=3, joint=joint) for joint in (True, False))
+    assert (joint.actions, joint.joints) == (9, 1)
+    each.restore(joint.state())
+    joint.step(np.arange(9)[:, None])
+    each.step(np.array([(x, y) for x in range(3) for y in range(3)]))
+    assert np.array_equal(joint.observation, each.observation)
+    assert len(np.unique(joint.observation[:, :2], axis=0)) == 9
+    with pytest.raises(TaskError, match="joint: 5 bins of 6 joints are 15625 actions; valid: up to 1024"):
+        Binned(1, 0, family="half_cheetah_vel", joint=True)
+
+
 def test_an_action_is_held_for_a_divisor_of_the_episode():
     for repeat in (0, 7):
         with pytest.raises(TaskError, match=f"repeat: {repeat}; valid: a divisor of 300"):
