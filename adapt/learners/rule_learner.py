@@ -49,6 +49,8 @@ class RuleConfig(EnvironmentConfig):
     """What of the learning rate is left at the end."""
     largest_update: float = 1.0
     """Of a parameter, at a learning rate of 1."""
+    reward_scale: float = 1.0
+    """What rewards are multiplied by to be learned from; what is reported stays as it is."""
     sizes: AgentSizes = dataclasses.field(default_factory=AgentSizes)
     """Of the agent's network."""
 
@@ -110,6 +112,7 @@ class RuleLearner:
             buffer.logits[places, t], buffer.action[places, t] = logits, action
             env.step(action)
         self._reward = float(buffer.reward[places].mean(dtype=float))
+        buffer.reward[places] *= self.config.reward_scale
         returns = env.returns()
         self._returns = np.concatenate([self._returns, returns])[-max(_REMEMBERED, len(returns)) :]
         return self.iteration_steps

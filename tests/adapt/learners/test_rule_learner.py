@@ -32,6 +32,17 @@ def learner(
     return made
 
 
+def test_rewards_are_scaled_to_be_learned_from_and_reported_as_they_are():
+    plain, scaled = (learner(envs=1, reward_scale=scale) for scale in (1.0, -4.0))
+    for made in (plain, scaled):
+        for _ in range(4):
+            made.collect()
+    assert np.array_equal(scaled._buffer.reward, -4.0 * plain._buffer.reward)
+    assert plain._buffer.reward.any()
+    told = [{name: made.update()[name] for name in ("reward", "return")} for made in (plain, scaled)]
+    assert told[0] == told[1]
+
+
 def test_a_batch_is_what_was_played():
     """Catch of 4 rows: of every 4 observations the last ends an episode; the step after it counts nothing."""
     made = learner(envs=1, batch=3, buffer=3)
