@@ -18,12 +18,12 @@ from adapt.errors import AdaptError
 from adapt.evaluate import SPLITS, returns_summary
 from adapt.files import common_folder, write_json
 from adapt.learners import DiscreteSetup
-from adapt.learners.environments import EnvironmentConfig, environment, is_robot
+from adapt.learners.environments import EnvironmentConfig, environment
 from adapt.learners.setup import DiscreteLearner
 from adapt.results import interval, spread
 from adapt.runs import alike, run_facts
 from adapt.train import load_learner
-from sim_tasks.discrete import DiscreteEnv
+from sim_tasks.discrete import DiscreteEnv, is_atari, is_robot
 from sim_tasks.discrete.atari_scores import human_normalised
 
 Act = Callable[[np.ndarray], np.ndarray]
@@ -167,7 +167,7 @@ def _result(
     policies = {who: returns_summary(np.stack(each)) for who, each in played.items()}
     for policy in policies.values():
         policy["stages"] = [{"name": "episode 1"} | policy]
-        if name.startswith("atari:"):
+        if is_atari(name):
             game = name.removeprefix("atari:")
             ends = [human_normalised(game, end) for end in policy["interval"]]
             policy["human_normalised"] = {"mean": human_normalised(game, policy["mean"]), "interval": ends}

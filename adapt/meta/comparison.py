@@ -18,7 +18,7 @@ from adapt.meta.population import GroupConfig
 from adapt.meta.run import beginning, load_rule, read_run
 from adapt.networks.agent import AgentSizes
 from adapt.update_rules.actor_critic import ActorCritic
-from sim_tasks.families import family_names
+from sim_tasks.discrete import is_robot
 
 RANDOM, BY_HAND = "random weights", "actor_critic"
 _ENTROPY = 0.02
@@ -61,8 +61,7 @@ def compare_rules(
     contestants = _contestants(runs, configs, group.rate, rates)
     found = {}
     for done, name in enumerate(environments, 1):
-        robot = name.partition("+")[0].partition("@")[0] in family_names()
-        options = {"bins": 5, "threads": 1} if robot else {}
+        options = {"bins": 5, "threads": 1} if is_robot(name) else {}
         found[name] = judge(replace(group, environments=(name,), options=options), contestants, seed)
         if progress is not None:
             progress(name, done, len(environments))

@@ -98,6 +98,18 @@ def test_sites_have_their_turns() -> None:
     assert ages == [[[2, 2], [0, 0]], [[2, 2], [2, 2]]]
 
 
+def test_a_checkpoint_does_not_grow_with_the_run() -> None:
+    """Environments remember every episode that ended until they are asked."""
+    begun = RULE.initial_meta_params(torch.Generator().manual_seed(0))
+    loop = Discovery(OuterConfig(updates=2, validation=1), RULE, begun, (GROUP,), seed=3)
+    sizes = []
+    for _ in range(4):
+        loop.step()
+        env = loop.state()["sites"]["0"]["group"]["env"]["0"]
+        sizes.append(len(env["ended_ids"]))
+    assert sizes == [0, 0, 0, 0]
+
+
 def test_the_outer_loss_falls_on_the_same_lives() -> None:
     """A small step down the gradient lowers what it is the gradient of, were the stretch lived again."""
     begun = RULE.initial_meta_params(torch.Generator().manual_seed(0))

@@ -13,9 +13,10 @@ from adapt.bench.meta import measure_meta
 from adapt.cli import main
 from adapt.meta.blind import Blind
 from adapt.meta.judge import Contestant, difference, judge
-from adapt.meta.population import Group, GroupConfig, joined
+from adapt.meta.population import Group, GroupConfig
 from adapt.networks.agent import AgentSizes
 from adapt.report.rules import costs_figure, lives_figure
+from adapt.side_by_side.agents import joined
 from adapt.update_rules.actor_critic import ActorCritic
 from adapt.update_rules.disco import Disco
 from adapt.update_rules.disco_network import Sizes
