@@ -90,6 +90,7 @@ class RuleLearner:
             env.observation.dtype,
             env.joints,
             env.actions,
+            env.stacked,
         )
         self._reward, self._returns, self._updates = 0.0, np.zeros(0), 0
 
@@ -105,7 +106,7 @@ class RuleLearner:
         places = buffer.begin(env.envs)
         for t in range(self.config.rollout):
             logits, action = self.act(env.observation, self._generator)
-            buffer.observation[places, t] = env.observation
+            buffer.observe(places, t, env.observation)
             buffer.reward[places, t], buffer.last[places, t] = env.reward, env.last
             buffer.logits[places, t], buffer.action[places, t] = logits, action
             env.step(action)
