@@ -55,11 +55,7 @@ class Agents:
 
         `observation`, `reward` and `last` of (M, B, ...), `logits` (M, B, J, A), `action` (M, B, J).
         """
-        env, dtype = self.env, torch.get_default_dtype()
-        shown = {
-            name: torch.as_tensor(getattr(env, name), dtype=dtype).unflatten(0, (self.count, -1))
-            for name in ("observation", "reward", "last")
-        }
+        shown = {name: self._by_agent(getattr(self.env, name)) for name in ("observation", "reward", "last")}
         logits = self._policy(params, shown["observation"])
         uniform = self._draw((*logits.shape[:-1], 1))
         action = (uniform > logits.softmax(dim=-1).cumsum(dim=-1)[..., :-1]).sum(dim=-1)
@@ -90,6 +86,11 @@ class Agents:
         total = np.bincount(of, weights=values, minlength=self.count)
         count = np.bincount(of, minlength=self.count)
         return np.divide(total, count, out=np.full(self.count, np.nan), where=count > 0)
+
+    def _by_agent(self, values: np.ndarray) -> torch.Tensor:
+        """Of all environments, as numbers; pictures stay bytes, which networks take for shares of 255."""
+        dtype = None if values.dtype == np.uint8 else torch.get_default_dtype()
+        return torch.as_tensor(values, dtype=dtype).unflatten(0, (self.count, -1))
 
 
 def stacked(each: Sequence[Tensors]) -> Tensors:

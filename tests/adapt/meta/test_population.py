@@ -128,6 +128,20 @@ def test_agents_of_other_sizes_are_refused() -> None:
     assert other.life is before
 
 
+def test_pictures_are_shares_of_255() -> None:
+    pytest.importorskip("ale_py")
+    options = {"threads": 1, "full_actions": False}
+    config = dataclasses.replace(CONFIG, environments=("atari:Pong",), agents=1, steps=1, options=options)
+    group = Group(config, RULE, seed=0)
+    rollout = group.roll()
+    assert rollout.observation.dtype == torch.uint8
+    alone = {name: value[0] for name, value in group.life.params.items()}
+    said = group.network.logits(alone, rollout.observation[0] / 255)
+    torch.testing.assert_close(rollout.behaviour["logits"][0], said.squeeze(-2), rtol=1e-3, atol=1e-6)
+    told = group.learn(META, joined(rollout))
+    assert torch.isfinite(told["loss"]).all()
+
+
 def test_returns_are_of_the_agents_own_episodes() -> None:
     """Agents of two environments; Catch's episodes of 4 rows are 3 steps, and one that begins the next."""
     config = dataclasses.replace(CONFIG, environments=("catch:4x3", "catch:4x3"), agents=4, copies=2)
