@@ -18,12 +18,12 @@ from adapt.errors import AdaptError
 from adapt.evaluate import SPLITS, returns_summary
 from adapt.files import common_folder, write_json
 from adapt.learners import DiscreteSetup
-from adapt.learners.environments import EnvironmentConfig, environment, is_robot
+from adapt.learners.environments import EnvironmentConfig, environment
 from adapt.learners.setup import DiscreteLearner
 from adapt.results import interval, spread
 from adapt.runs import alike, run_facts
 from adapt.train import load_learner
-from sim_tasks.discrete import DiscreteEnv
+from sim_tasks.discrete import DiscreteEnv, is_atari, is_robot
 from sim_tasks.discrete.atari_scores import human_normalised
 
 Act = Callable[[np.ndarray], np.ndarray]
@@ -44,6 +44,8 @@ class DiscreteRequest:
     """`test`, or of robots `ood`."""
     out: Path | None = None
     """File of the result; None: `evaluation.json` in the run, `evaluation_ood.json` of the split `ood`."""
+    threads: int = 0
+    """Of simulations and emulators; 0: one per core."""
 
 
 def evaluate_discrete(
@@ -59,18 +61,19 @@ def evaluate_discrete(
 
     Raises:
         RunError: a run is missing, of another kind than the first, or cannot be read.
-        AdaptError: no environments, no episodes, or the training split.
+        AdaptError: no environments, no episodes, fewer than no threads, or the training split.
     """
     from adapt.console import say
 
     _check(request)
+    torch.set_num_threads(1)  # as in training
     configs = alike(runs)
     own_task = False
     played: dict[str, list[np.ndarray]] = {"learner": [], "random": []}
     for run in runs:
         if not quiet:
             say(f"{run} plays")
-        learner = cast("DiscreteLearner", load_learner(run))
+        learner = cast("DiscreteLearner", load_learner(run, request.threads))
         place = _Place(configs[run], learner.config, request)
         played["learner"].append(place.play(_policy(learner, request.seed)))
         own_task = place.own_task
@@ -131,7 +134,7 @@ class _Place:
         return np.array([np.mean(each[: self._request.episodes]) for each in counted])
 
     def _environment(self) -> DiscreteEnv:
-        setup = DiscreteSetup(self._name, self._settings, self._seed)
+        setup = DiscreteSetup(self._name, self._settings, self._seed, self._request.threads)
         split = "train" if self.own_task else self._request.split
         return environment(setup, self._request.envs + self.before, split)
 
@@ -151,6 +154,8 @@ def _check(request: DiscreteRequest) -> None:
         if getattr(request, name) < 1:
             shown = "tasks" if name == "envs" else name
             raise AdaptError(f"{shown}: {getattr(request, name)}; valid: 1 or more")
+    if request.threads < 0:
+        raise AdaptError(f"threads: {request.threads}; valid: 0, one per core, or more")
     if request.split not in SPLITS:
         raise AdaptError(f"split: {request.split!r}; valid: {', '.join(SPLITS)}")
 
@@ -167,7 +172,7 @@ def _result(
     policies = {who: returns_summary(np.stack(each)) for who, each in played.items()}
     for policy in policies.values():
         policy["stages"] = [{"name": "episode 1"} | policy]
-        if name.startswith("atari:"):
+        if is_atari(name):
             game = name.removeprefix("atari:")
             ends = [human_normalised(game, end) for end in policy["interval"]]
             policy["human_normalised"] = {"mean": human_normalised(game, policy["mean"]), "interval": ends}

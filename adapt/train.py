@@ -155,8 +155,12 @@ def trained_family(config: dict[str, Any]) -> TaskFamily:
     return dataclasses.replace(load_family(config["family"]), training=TrainingTasks(**config["training"]))
 
 
-def load_learner(run: Path) -> Learner:
+def load_learner(run: Path, threads: int = 0) -> Learner:
     """Builds a run's learner and restores its newest checkpoint.
+
+    Args:
+        run: its folder.
+        threads: of the simulation; 0 for all cores.
 
     Raises:
         RunError: the run or its checkpoint cannot be read.
@@ -167,7 +171,7 @@ def load_learner(run: Path) -> Learner:
     teacher = _read_teacher(run / config["teacher"]) if kind.needs_teacher else None
     hyperparameters = overlay(kind.config, config["hyperparameters"], str(run / "config.json"))
     training = TrainingTasks(**config["training"])
-    learner = _built(kind, config["family"], training, hyperparameters, config["seed"], 0, teacher)
+    learner = _built(kind, config["family"], training, hyperparameters, config["seed"], threads, teacher)
     _restore(learner, state, run)
     return learner
 

@@ -26,9 +26,9 @@ from sim_tasks.discrete.atari import FRAME_SKIP, rom_of
 from sim_tasks.discrete.atari_scores import human_normalised
 
 CELL = "cell.json"
-_CELL = ("game", "learner", "seed", "scores", "random_scores")
 _SETTINGS = ("frames", "episodes", "hyperparameters")
 """What a cell that is there must have in common with the request, so that it need not be run."""
+_CELL = ("game", "learner", "seed", "scores", "random_scores", *_SETTINGS)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ def read_cells(out: Path) -> list[dict[str, Any]]:
     """All cells of a folder, by game, learner and seed.
 
     Raises:
-        AdaptError: there are none, one cannot be read, or they differ in frames or episodes.
+        AdaptError: there are none, one cannot be read, they differ in frames or episodes, or seeds of a learner in a
+            game in hyperparameters.
     """
     cells = [_read(path) for path in sorted(out.glob(f"*/*/*/{CELL}"))]
     if not cells:
@@ -81,6 +82,14 @@ def read_cells(out: Path) -> list[dict[str, Any]]:
         values = sorted({cell[name] for cell in cells})
         if len(values) > 1:
             raise AdaptError(f"{out}: cells with {' and '.join(map(str, values))} {name}; a table has one")
+    first: dict[tuple[str, str], dict[str, Any]] = {}
+    for cell in cells:
+        other = first.setdefault((cell["game"], cell["learner"]), cell)
+        if cell["hyperparameters"] != other["hyperparameters"]:
+            raise AdaptError(
+                f"{out}: {cell['learner']} on {cell['game']} with other hyperparameters in seed {cell['seed']} than in "
+                f"seed {other['seed']}; a mean over seeds needs the same"
+            )
     return sorted(cells, key=lambda cell: (cell["game"], cell["learner"], cell["seed"]))
 
 
@@ -107,7 +116,8 @@ def _run(request: AtariRequest, game: str, learner: str, seed: int, progress: Pr
         progress,
     )
     middle = time.process_time()
-    _, evaluation = evaluate_discrete([folder], DiscreteRequest(envs=request.episodes), quiet=True)
+    asked = DiscreteRequest(envs=request.episodes, threads=request.threads)
+    _, evaluation = evaluate_discrete([folder], asked, quiet=True)
     end = time.process_time()
     scores, random = (evaluation["policies"][name]["returns"] for name in ("learner", "random"))
     write_json(
@@ -157,11 +167,7 @@ def _check_alike(path: Path, settings: dict[str, Any]) -> None:
 def _read(path: Path) -> dict[str, Any]:
     try:
         cell = json.loads(path.read_text(encoding="utf-8"))
-        missing = [
-            name
-            for name in ("game", "learner", "seed", "scores", "random_scores", *_SETTINGS)
-            if name not in cell
-        ]
+        missing = [name for name in _CELL if name not in cell]
     except (OSError, ValueError, TypeError) as error:
         raise AdaptError(f"{path}: cannot be read: {error}") from error
     if missing:

@@ -130,10 +130,10 @@ class Discover:
     def _group(self, names: str) -> Any:
         from adapt.meta.population import GroupConfig
         from adapt.networks.agent import AgentSizes
-        from sim_tasks.families import family_names
+        from sim_tasks.discrete import is_robot
 
         # A + may also be part of a family's name, such as pendulum_swingup+mass=1:2.
-        alone = names.partition("+")[0].partition("@")[0] in family_names()
+        alone = is_robot(names.partition("+")[0])
         robot = {"bins": self.robot_bins, "threads": 1}
         return GroupConfig(
             (names,) if alone else tuple(names.split("+")),

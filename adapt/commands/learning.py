@@ -168,10 +168,13 @@ class Evaluate:
     """One held-out task alone, this one, from as many starts. Default: as many tasks; of an expert, its own."""
     out: Path | None = None
     """Where the JSON goes, and the page beside it. Default: evaluation.json in the run; evaluation_ood.json of ood."""
+    threads: int = 0
+    """Of learners with discrete actions: of simulations and emulators; 0: one per core."""
     json: bool = False
 
     def run(self) -> dict[str, Any]:
         from adapt.console import say
+        from adapt.errors import AdaptError
         from adapt.learners import learner_kind
         from adapt.report.evaluation import write_evaluation
         from adapt.runs import EvaluationRequest, evaluate_runs
@@ -179,6 +182,10 @@ class Evaluate:
 
         if learner_kind(read_run(self.run_folders[0])["learner"]).discrete:
             return self._discrete()
+        if self.threads:
+            raise AdaptError(
+                "--threads: of learners with discrete actions alone; others take one process per core"
+            )
         request = EvaluationRequest(
             self.dr, self.oracle, self.tasks, self.seed, self.split, self.episodes, self.task, self.out
         )
@@ -205,7 +212,9 @@ class Evaluate:
         for name in ("dr", "oracle", "task"):
             if getattr(self, name) is not None:
                 raise AdaptError(f"--{name}: not of learners with discrete actions, which have no bounds")
-        request = DiscreteRequest(self.tasks, self.episodes or 1, self.seed, self.split, self.out)
+        request = DiscreteRequest(
+            self.tasks, self.episodes or 1, self.seed, self.split, self.out, self.threads
+        )
         path, result = evaluate_discrete(self.run_folders, request, self.json)
         policies = result["policies"]
         return {

@@ -7,10 +7,7 @@ from typing import Any
 
 from adapt.learners.setup import DiscreteSetup
 from adapt.ranges import ranged
-from sim_tasks.discrete import DiscreteEnv, make
-
-_OF_THEIR_OWN = ("catch", "grid", "point", "atari")
-"""Environments that are no robots, by what their names begin with."""
+from sim_tasks.discrete import DiscreteEnv, is_atari, is_robot, make
 
 
 @dataclass(frozen=True)
@@ -59,13 +56,3 @@ def environment(setup: DiscreteSetup, envs: int = 0, split: str = "train") -> Di
     elif is_atari(setup.environment):
         options = {"threads": setup.threads, **asdict(config.atari)}
     return make(setup.environment, count, setup.seed, split, **options)
-
-
-def is_robot(name: str) -> bool:
-    """Whether an environment is a family of robots, its joints' actions in bins."""
-    return name.partition(":")[0] not in _OF_THEIR_OWN
-
-
-def is_atari(name: str) -> bool:
-    """Whether an environment is an Atari game."""
-    return name.startswith("atari:")

@@ -92,6 +92,7 @@ class RuleLearner:
             env.observation.dtype,
             env.joints,
             env.actions,
+            env.stacked,
         )
         self._reward, self._returns, self._updates = 0.0, np.zeros(0), 0
 
@@ -107,7 +108,7 @@ class RuleLearner:
         places = buffer.begin(env.envs)
         for t in range(self.config.rollout):
             logits, action = self.act(env.observation, self._generator)
-            buffer.observation[places, t] = env.observation
+            buffer.observe(places, t, env.observation)
             buffer.reward[places, t], buffer.last[places, t] = env.reward, env.last
             buffer.logits[places, t], buffer.action[places, t] = logits, action
             env.step(action)
@@ -147,12 +148,9 @@ class RuleLearner:
 
     def state(self) -> dict[str, Any]:
         """Everything that a later `restore` needs to go on exactly from here."""
-        params, moments, meta_state = self.life.parts()
         return {
             "env": self.env.state(),
-            "params": params,
-            "moments": moments,
-            "meta_state": meta_state,
+            **self.life.state(),
             "buffer": self._buffer.state(),
             "reward": self._reward,
             "returns": self._returns.copy(),
@@ -168,14 +166,10 @@ class RuleLearner:
             ValueError: it is of another network or rule.
             TaskError: it is of another environment.
         """
-        names = ("params", "moments", "meta_state")
-        later = self._learning.later
-        parts = [
-            _alike(ours, flat(state[n]), later) for ours, n in zip(self.life.parts(), names, strict=True)
-        ]
+        life = self.life.restored(state, self._learning.later)
         self.env.restore({name: np.asarray(value).copy() for name, value in flat(state["env"]).items()})
         self._buffer.restore(state["buffer"])
-        self.life = Life(*parts)
+        self.life = life
         self._reward, self._updates = state["reward"], state["updates"]
         self._returns = np.asarray(state["returns"]).copy()
         self._generator.set_state(state["torch_rng"])
@@ -195,14 +189,3 @@ class RuleLearner:
                 behaviour={"logits": logits if self.env.joints > 1 else logits.squeeze(2)},
             )
         )
-
-
-def _alike(ours: Tensors, theirs: dict[str, Any], later: tuple[str, ...]) -> Tensors:
-    """Theirs in our order, in which sums are made; then what comes with an update."""
-    fixed = [name for name in ours if not name.startswith(later)]
-    added = [name for name in theirs if name.startswith(later)]
-    for name in sorted(set(fixed) | (theirs.keys() - set(added))):
-        shapes = [tuple(part[name].shape) if name in part else None for part in (ours, theirs)]
-        if shapes[0] != shapes[1]:
-            raise ValueError(f"{name}: shape {shapes[1]}; expected {shapes[0]}")
-    return {name: theirs[name].clone() for name in (*fixed, *added)}

@@ -18,9 +18,9 @@ from adapt.meta.population import GroupConfig
 from adapt.meta.run import beginning, load_rule, read_run
 from adapt.networks.agent import AgentSizes
 from adapt.update_rules.actor_critic import ActorCritic
-from sim_tasks.families import family_names
+from sim_tasks.discrete import is_robot
 
-RANDOM, BY_HAND = "random weights", "actor_critic"
+RANDOM, FIRST, BY_HAND = "random weights", "first weights", "actor_critic"
 _ENTROPY = 0.02
 """Of the actor-critic: with the authors' 0.2, for much larger rewards, short lives end undecided."""
 
@@ -48,10 +48,18 @@ def compare_rules(
         progress: told of every environment that is done.
 
     Raises:
-        AdaptError: no runs, or agents that differ.
+        AdaptError: no runs, runs of one name, or agents that differ.
     """
     if not runs:
         raise AdaptError("--rule: none; the folder of a run of `adapt discover` is needed")
+    names = [run.name for run in runs]
+    if taken := [
+        run for run in runs if names.count(run.name) > 1 or run.name in (RANDOM, FIRST, BY_HAND, "")
+    ]:
+        raise AdaptError(
+            f"--rule: {', '.join(map(str, taken))}; valid: folders whose last names differ, and are not "
+            f"{RANDOM}, {FIRST} or {BY_HAND}: they name the rules in the result"
+        )
     torch.set_num_threads(1)
     configs = [read_run(run) for run in runs]
     kinds = [{**config["groups"][0], "environments": 0, "agents": 0, "options": 0} for config in configs]
@@ -61,8 +69,7 @@ def compare_rules(
     contestants = _contestants(runs, configs, group.rate, rates)
     found = {}
     for done, name in enumerate(environments, 1):
-        robot = name.partition("+")[0].partition("@")[0] in family_names()
-        options = {"bins": 5, "threads": 1} if robot else {}
+        options = {"bins": 5, "threads": 1} if is_robot(name) else {}
         found[name] = judge(replace(group, environments=(name,), options=options), contestants, seed)
         if progress is not None:
             progress(name, done, len(environments))
@@ -96,10 +103,9 @@ def _contestants(
     for run, (rule, meta_params) in zip(runs, rules, strict=True):
         found[f"{run.name}, blind"] = Contestant(Blind.of(rule), meta_params, (rate,))
     rule, config = rules[0][0], configs[0]
-    first = beginning(
-        rule, Path(config["begin"]) if config["begin"] else None, config["seed"], config["gain"]
-    )
-    found[RANDOM if not config["begin"] else "first weights"] = Contestant(*first, (rate,))
+    begin = Path(config["begin"]) if config["begin"] else None
+    first = beginning(rule, begin, config["seed"], config["gain"], config.get("begin_sha256"))
+    found[FIRST if config["begin"] else RANDOM] = Contestant(*first, (rate,))
     values = {name: getattr(rule, name) for name in ("bins", "largest", "discount")}
     by_hand = ActorCritic(**values, entropy_weight=_ENTROPY, normalise=True)
     return found | {BY_HAND: Contestant(by_hand, {}, rates)}

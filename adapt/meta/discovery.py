@@ -85,16 +85,16 @@ class Discovery:
     @property
     def frames(self) -> int:
         """Of all environments in an outer step, on average over sites."""
-        config, chosen = self.config, self.config.at_once or len(self.sites)
+        config = self.config
         each = [
             site.group.env.envs * site.group.config.steps * (config.updates + config.validation)
             for site in self.sites
         ]
-        return chosen * sum(each) // len(each)
+        return self._chosen * sum(each) // len(each)
 
     def step(self) -> dict[str, float]:
         """One outer step; its metrics."""
-        count, chosen = len(self.sites), min(self.config.at_once or len(self.sites), len(self.sites))
+        count, chosen = len(self.sites), self._chosen
         turn = [(self.done * chosen + i) % count for i in range(chosen)]
         changes, rows = [], []
         for index in turn:
@@ -124,6 +124,11 @@ class Discovery:
         for i, site in enumerate(self.sites):
             site.restore(state["sites"][str(i)])
         self.done = state["done"]
+
+    @property
+    def _chosen(self) -> int:
+        """Sites of an outer step."""
+        return min(self.config.at_once or len(self.sites), len(self.sites))
 
     def _site_step(self, index: int) -> tuple[Tensors, dict[str, float]]:
         """What a site would have the meta-parameters change by, and metrics."""

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from adapt.meta.copies import Individual, with_own
-from adapt.meta.population import Group, GroupConfig, joined
+from adapt.meta.population import Group, GroupConfig
+from adapt.side_by_side.agents import joined
 from adapt.update_rules.rule import Tensors, UpdateRule
 
 
@@ -37,11 +38,6 @@ def rewards_under(
     return rewards, returns
 
 
-def held_out(config: GroupConfig, agents: int) -> GroupConfig:
-    """So many agents on tasks that no training draws."""
-    return replace(config, split="test", agents=agents)
-
-
 def _live(group: Group, meta_params: Tensors) -> tuple[np.ndarray, np.ndarray]:
     config = group.config
     rewards, returns = np.empty((2, config.lifetime, group.agents))
@@ -49,6 +45,6 @@ def _live(group: Group, meta_params: Tensors) -> tuple[np.ndarray, np.ndarray]:
         rollout = group.roll()
         steps = rollout.counts.sum(dim=(1, 2)).clamp(min=1)
         rewards[update] = (rollout.reward.sum(dim=(1, 2)) / steps).numpy()
-        returns[update] = [ended.mean() if len(ended) else np.nan for ended in group.returns()]
+        returns[update] = group.returns()
         group.learn(meta_params, joined(rollout))
     return rewards, returns

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from adapt.meta.population import joined_outputs
+from adapt.side_by_side.agents import joined_outputs
 from adapt.update_rules.lifetime import Life, Say
 from adapt.update_rules.rule import Rollout, Tensors
 from adapt.update_rules.value import divergence, entropy, log_prob

@@ -11,6 +11,7 @@ import torch
 
 from adapt.meta.flat_adam import FlatAdam
 from adapt.networks.agent import AgentNetwork, AgentSizes
+from adapt.side_by_side.agents import stacked
 from adapt.update_rules import moving_average
 from adapt.update_rules.lifetime import Life
 from adapt.update_rules.rule import Outputs, Rollout, Tensors
@@ -40,7 +41,7 @@ class OuterValue:
     def begin(self, seeds: list[int]) -> Life:
         """Of agents whose lives begin."""
         first = [self._network.initial(torch.Generator().manual_seed(seed)) for seed in seeds]
-        params = {name: torch.stack([one[name] for one in first]) for name in first[0]}
+        params = stacked(first)
         averages = {n: v.expand(len(seeds)).clone() for n, v in moving_average.begin(_ADVANTAGE).items()}
         return Life(params, torch.vmap(self._optimiser.begin)(params), averages)
 

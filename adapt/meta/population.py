@@ -12,17 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from adapt.checkpoint import flat
 from adapt.errors import AdaptError
 from adapt.meta.flat_adam import FlatAdam
-from adapt.meta.side_by_side import SideBySide
-from adapt.networks.agent import AgentNetwork, AgentSizes
-from adapt.update_rules.lifetime import Learning, Life, join
+from adapt.networks.agent import AgentSizes
+from adapt.side_by_side.agents import SMALL_AGENT, Agents, placed, stacked
+from adapt.side_by_side.environments import blocks
 from adapt.update_rules.rule import Rollout, Tensors, UpdateRule
-from sim_tasks.discrete import make
-
-SMALL_AGENT = AgentSizes(dense=(32, 32), model=16, head=16)
-_PARTS = ("params", "moments", "meta_state")
 
 
 @dataclass(frozen=True)
@@ -74,18 +69,19 @@ class Group:
         """
         self.config, self.seed = config, seed
         count = self.agents = config.agents * config.copies
-        self.env = environment(config, seed)
-        self.network = AgentNetwork(
-            self.env.observation_shape,
-            self.env.actions,
-            rule.outputs(self.env.actions),
-            config.sizes,
-            self.env.joints,
+        self.env = blocks(
+            config.environments,
+            config.agents,
+            config.trajectories,
+            seed,
+            config.split,
+            config.options,
+            config.copies,
         )
-        self._policy = torch.vmap(self.network.logits)
-        self.learning = Learning(
-            rule, self.network, FlatAdam(config.rate, floor=config.floor), population=True
+        self._agents = Agents(
+            self.env, count, rule, config.sizes, FlatAdam(config.rate, floor=config.floor), self._draw
         )
+        self.network, self.learning = self._agents.network, self._agents.learning
         self.age = np.zeros(count, np.int64)
         """Updates so far. Shape (M,)."""
         self.births = np.zeros(count, np.int64)
@@ -98,38 +94,11 @@ class Group:
 
     def roll(self, steps: int | None = None) -> Rollout:
         """What the agents do in their environments, as rollouts with a leading axis M, not yet joined over joints."""
-        steps, env, count = steps or self.config.steps, self.env, self.agents
-        shape = (steps + 1, env.envs)
-        seen = np.empty((*shape, *env.observation_shape), np.float32)
-        taken, said = np.empty((*shape, env.joints), np.int64), []
-        reward, terminal, counts = (np.empty((steps, env.envs), np.float32) for _ in range(3))
-        for t in range(steps + 1):
-            seen[t] = env.observation
-            logits, taken[t] = self._act()
-            said.append(logits)
-            if t < steps:
-                counts[t] = ~env.last
-                env.step(taken[t])
-                reward[t], terminal[t] = env.reward, env.last
-        dtype = torch.get_default_dtype()
-
-        def by_agent(values: np.ndarray) -> torch.Tensor:
-            split = torch.from_numpy(values).unflatten(1, (count, -1)).transpose(0, 1)
-            return split if values.dtype == np.int64 else split.to(dtype)
-
-        logits = torch.stack(said, dim=1)
-        behaviour = {"logits": logits if env.joints > 1 else logits.squeeze(-2)}
-        return Rollout(
-            by_agent(seen),
-            by_agent(taken),
-            by_agent(reward),
-            by_agent(terminal),
-            by_agent(counts),
-            behaviour,
-        )
+        params = self.life.params
+        return self._agents.roll(params, self._agents.act(params), steps or self.config.steps)[0]
 
     def learn(self, meta_params: Tensors, rollout: Rollout) -> Tensors:
-        """One update of all agents; see `Learning.update`."""
+        """One update of all agents, on a rollout joined over joints; see `Learning.update`."""
         self.life, told = self.learning.update(meta_params, self.life, rollout)
         self.age += 1
         return told
@@ -144,16 +113,14 @@ class Group:
             self.life = placed(self.life, self.learning.begin(self._fresh(over)), over)
         return over
 
-    def returns(self) -> list[np.ndarray]:
-        """Returns of episodes that ended since it was asked last, agent by agent."""
-        ids, values = self.env.ended()
-        agent = self.env.task_of[ids]
-        return [values[agent == m] for m in range(self.agents)]
+    def returns(self) -> np.ndarray:
+        """See `Agents.returns`."""
+        return self._agents.returns()
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint."""
         return {
-            **life_state(self.life),
+            **self.life.state(),
             "age": self.age.copy(),
             "births": self.births.copy(),
             "ends": self.ends.copy(),
@@ -162,78 +129,30 @@ class Group:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Inverse of `state`."""
-        self.life = life_of(state)
+        """Inverse of `state`.
+
+        Raises:
+            ValueError: it is of other agents.
+            TaskError: it is of other environments.
+        """
+        self.life = self.life.restored(state, self.learning.later)
         for name in ("age", "births", "ends"):
             getattr(self, name)[:] = np.asarray(state[name])
         self._random.bit_generator.state = json.loads(state["random"])
         self.env.restore(state["env"])
 
-    @torch.no_grad()
-    def _act(self) -> tuple[torch.Tensor, np.ndarray]:
-        """Logits, (M, B, J, A), and actions drawn by them, (N, J)."""
-        count, env, copies = self.agents, self.env, self.config.copies
-        observation = torch.as_tensor(env.observation, dtype=torch.get_default_dtype())
-        logits = self._policy(self.life.params, observation.unflatten(0, (count, -1)))
-        up_to = logits.softmax(dim=-1).cumsum(dim=-1).numpy().reshape(env.envs, env.joints, env.actions)
-        drawn = np.tile(self._random.random((env.envs // copies, env.joints, 1)), (copies, 1, 1))
-        return logits, (drawn > up_to[..., :-1]).sum(axis=-1)
+    def _draw(self, shape: tuple[int, ...]) -> torch.Tensor:
+        """The same for all copies."""
+        copies = self.config.copies
+        drawn = self._random.random((shape[0] // copies, *shape[1:]))
+        return torch.from_numpy(np.tile(drawn, (copies, *[1] * (len(shape) - 1))))
 
     def _fresh(self, agents: np.ndarray) -> Tensors:
         """First parameters of agents, shape (n,): each by its number and which birth this is."""
-        born = []
-        for agent in agents:
-            generator = torch.Generator().manual_seed(
-                seed_of(self.seed, 22, agent % self.config.agents, self.births[agent])
-            )
-            born.append(self.network.initial(generator))
-        return {name: torch.stack([params[name] for params in born]) for name in born[0]}
-
-
-def environment(config: GroupConfig, seed: int) -> SideBySide:
-    """Of a group: a block of B environments for each agent."""
-    agents = config.agents // len(config.environments)
-    made = [
-        make(name, agents * config.trajectories, seed, split=config.split, tasks=agents, **config.options)
-        for _ in range(config.copies)
-        for name in config.environments
-    ]
-    return SideBySide(made)
+        seeds = [seed_of(self.seed, 22, agent % self.config.agents, self.births[agent]) for agent in agents]
+        return stacked([self.network.initial(torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
 def seed_of(*entropy: Any) -> int:
     """A seed of torch's generator from several whole numbers, numpy's or Python's."""
     return int(np.random.SeedSequence([int(e) for e in entropy]).generate_state(1, np.uint64)[0] >> 1)
-
-
-def joined(rollout: Rollout) -> Rollout:
-    """`join` of M agents' rollouts."""
-    return Rollout.of(torch.vmap(lambda told: join(Rollout.of(told)).tensors())(rollout.tensors()))
-
-
-def joined_outputs(said: Tensors) -> Tensors:
-    """What M agents of J joints say, (M, T, B, J, ...), as rules want to hear it, (M, T, B J, ...)."""
-    if said["logits"].dim() == 5:
-        return {name: value.flatten(2, 3) for name, value in said.items()}
-    return said
-
-
-def placed(life: Life, fresh: Life, agents: np.ndarray) -> Life:
-    """A population's life with the lives of some of its agents, shape (n,), taken by others."""
-    index = torch.from_numpy(agents)
-    return Life(
-        *(
-            {name: value.detach().index_copy(0, index, new[name]) for name, value in old.items()}
-            for old, new in zip(life.parts(), fresh.parts(), strict=True)
-        )
-    )
-
-
-def life_state(life: Life) -> dict[str, Any]:
-    """For a checkpoint."""
-    return {name: dict(part) for name, part in zip(_PARTS, life.parts(), strict=True)}
-
-
-def life_of(state: dict[str, Any]) -> Life:
-    """Inverse of `life_state`."""
-    return Life(*(flat(state[name]) for name in _PARTS))

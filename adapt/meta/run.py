@@ -4,7 +4,7 @@ config.json             environments, agents, outer loop, rule, seed, versions, 
 metrics.jsonl           one line per outer step
 checkpoint.safetensors  everything, to go on exactly
 rule.npz                the rule's weights, for `load_disco`
-result.json             outer steps, frames, seconds
+result.json             outer steps, frames, seconds, peak memory of the largest process
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from adapt.meta.evolution import EndOfLife, Evolution, EvolutionConfig, workers
 from adapt.meta.population import GroupConfig
 from adapt.training_log import TrainingLog, stop_flag
 from adapt.update_rules.disco import Disco
-from adapt.update_rules.disco_weights import load_disco
+from adapt.update_rules.disco_weights import load_disco, weights_sha256
 from adapt.update_rules.rule import Tensors
 
 CHECKPOINT_SECONDS = 30.0
@@ -104,8 +104,9 @@ def discover(request: DiscoverRequest, progress: Progress | None = None) -> dict
                 progress(row)
             last = loop.done == request.steps
             if last or stopped() or time.monotonic() - saved >= CHECKPOINT_SECONDS:
-                save_checkpoint(checkpoint, {"loop": loop.state(), "seconds": seconds})
+                # The checkpoint last: a run that it says is done has its rule.
                 save_rule(request.out / "rule.npz", loop.meta_params)
+                save_checkpoint(checkpoint, {"loop": loop.state(), "seconds": seconds})
                 saved = time.monotonic()
             if stopped() and not last:
                 raise RunError(
@@ -115,24 +116,32 @@ def discover(request: DiscoverRequest, progress: Progress | None = None) -> dict
         "outer_steps": loop.done,
         "steps": frames * loop.done,
         "seconds": seconds,
-        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_memory_mib": max(
+            resource.getrusage(who).ru_maxrss / 1024
+            for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        ),
         **{name: config[name] for name in ("seed", "commit", "versions")},
     }
     write_json(request.out / "result.json", result, indent=2)
     return result
 
 
-def beginning(rule: Disco, weights: Path | None, seed: int, gain: float = 1.0) -> tuple[Disco, Tensors]:
+def beginning(
+    rule: Disco, weights: Path | None, seed: int, gain: float = 1.0, sha256: str | None = None
+) -> tuple[Disco, Tensors]:
     """A rule and its first meta-parameters: random ones, or those of a file with their sizes.
 
     A small network that begins as the authors' large one says almost the same of all actions, whatever it sees: its
     policy targets are uniform. `gain` multiplies the first weights on the way to them.
+
+    Raises:
+        AdaptError: the file cannot be read, or has another hash than `sha256`.
     """
     if weights is None:
         first = rule.initial_meta_params(torch.Generator().manual_seed(seed))
         loud = {name: value * gain for name, value in first.items() if any(part in name for part in _LOUD)}
         return rule, first | loud
-    loaded, meta_params = load_disco(weights)
+    loaded, meta_params = load_disco(weights, sha256)
     return dataclasses.replace(rule, sizes=loaded.sizes), meta_params
 
 
@@ -160,6 +169,7 @@ def _config(request: DiscoverRequest, rule: Disco) -> dict[str, Any]:
         "rule": dataclasses.asdict(rule),
         "gain": request.gain,
         "begin": str(request.begin) if request.begin else None,
+        "begin_sha256": weights_sha256(request.begin) if request.begin else None,
         "outer": dataclasses.asdict(request.outer),
         "evolution": dataclasses.asdict(request.evolution) if request.evolution else None,
         "seed": request.seed,

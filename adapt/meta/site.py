@@ -12,15 +12,8 @@ import torch
 from adapt.meta.meta_gradient import Course, MetaGradient, checkpointed
 from adapt.meta.outer_loss import OuterLoss
 from adapt.meta.outer_value import OuterValue, ValueConfig
-from adapt.meta.population import (
-    Group,
-    GroupConfig,
-    joined,
-    life_of,
-    life_state,
-    placed,
-    seed_of,
-)
+from adapt.meta.population import Group, GroupConfig, seed_of
+from adapt.side_by_side.agents import joined, placed
 from adapt.update_rules.lifetime import Life
 from adapt.update_rules.rule import Rollout, Tensors, UpdateRule
 
@@ -66,6 +59,7 @@ class Site:
             group.learn(meta_params, rollouts[-1])
             lives.append(group.life)
         validation = group.roll(longer * group.config.steps)
+        group.returns()  # or environments would keep all of them, and every checkpoint too
         course = Course(lives, rollouts)
         return Stretch(course, advantages, joined(validation), self._advantage(validation))
 
@@ -92,12 +86,12 @@ class Site:
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint."""
-        return {"group": self.group.state(), "value": life_state(self._value_life)}
+        return {"group": self.group.state(), "value": self._value_life.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Inverse of `state`."""
         self.group.restore(state["group"])
-        self._value_life = life_of(state["value"])
+        self._value_life = self._value_life.restored(state["value"])
 
     def _advantage(self, rollout: Rollout) -> torch.Tensor:
         advantage = self._value.advantage(self._value_life, rollout)

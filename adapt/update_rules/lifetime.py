@@ -11,12 +11,14 @@ from typing import Any, ClassVar
 
 import torch
 
+from adapt.checkpoint import flat
 from adapt.update_rules.adam import Adam
 from adapt.update_rules.rule import Rollout, Tensors, UpdateRule, check_said
 
 Say = Callable[[Tensors, torch.Tensor], Tensors]
 """What an agent with some parameters says of observations (T + 1, B, ...): outputs (T + 1, B, ...) or, of J joints,
 (T + 1, B, J, ...)."""
+_PARTS = ("params", "moments", "meta_state")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,24 @@ class Life:
     def parts(self) -> tuple[Tensors, Tensors, Tensors]:
         """Its three dictionaries."""
         return self.params, self.moments, self.meta_state
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {name: dict(part) for name, part in zip(_PARTS, self.parts(), strict=True)}
+
+    def restored(self, state: dict[str, Any], later: tuple[str, ...] = ()) -> Life:
+        """Inverse of `state`: the life that was saved, of an agent like this one.
+
+        Args:
+            state: which may hold more.
+            later: what names begin with that this one need not have, see `Learning`.
+
+        Raises:
+            ValueError: it is of another network or rule.
+        """
+        return Life(
+            *(_alike(ours, flat(state[name]), later) for name, ours in zip(_PARTS, self.parts(), strict=True))
+        )
 
 
 @dataclass(frozen=True)
@@ -153,3 +173,14 @@ def join(rollout: Rollout) -> Rollout:
 
 def _norm(tensors: Tensors) -> torch.Tensor:
     return torch.stack([value.square().sum() for value in tensors.values()]).sum().sqrt()
+
+
+def _alike(ours: Tensors, theirs: dict[str, Any], later: tuple[str, ...]) -> Tensors:
+    """Theirs in our order, in which sums are made; then what comes with an update."""
+    fixed = [name for name in ours if not name.startswith(later)]
+    added = [name for name in theirs if name.startswith(later)]
+    for name in sorted(set(fixed) | (theirs.keys() - set(added))):
+        shapes = [tuple(part[name].shape) if name in part else None for part in (ours, theirs)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"{name}: shape {shapes[1]}; expected {shapes[0]}")
+    return {name: theirs[name].clone() for name in (*fixed, *added)}

@@ -12,7 +12,7 @@ from sim_tasks.discrete.protocol import DiscreteEnv
 from sim_tasks.errors import TaskError
 from sim_tasks.families import family_names
 
-__all__ = ["DiscreteEnv", "make", "names"]
+__all__ = ["DiscreteEnv", "is_atari", "is_robot", "make", "names"]
 
 _CLASSES = {"catch": "Catch", "grid": "Grid", "point": "Point", "atari": "Atari", "binned": "Binned"}
 """By module, which is imported when it is asked for: emulators are not needed to simulate."""
@@ -46,6 +46,20 @@ def make(name: str, envs: int, seed: int, split: str = "train", **options: Any) 
     if unknown:
         raise TaskError(f"{name}: unknown option {unknown[0]!r}; valid: {', '.join(known)}")
     return build(envs=envs, seed=seed, split=split, **named, **options)
+
+
+def is_robot(name: str) -> bool:
+    """Whether an environment is a robot with binned actions.
+
+    Raises:
+        TaskError: the name is not known; the message lists the valid ones.
+    """
+    return _read(name)[0] == "binned"
+
+
+def is_atari(name: str) -> bool:
+    """Whether an environment is an Atari game; raises as `is_robot`."""
+    return _read(name)[0] == "atari"
 
 
 def _read(name: str) -> tuple[str, dict[str, Any]]:

@@ -27,8 +27,9 @@ class Atari(DiscreteEnv):
     all 18 actions, and with probability 0.25 the emulator repeats the action before. A lost life ends no episode;
     30 minutes do.
 
-    Observation: shape (4, 84, 84), uint8, oldest first. Returns are of the game's score, clipped or not. `state` holds
-    the last actions, and `restore` plays them again: up to 47,000 steps, and once that costs as much as they did.
+    Observation: shape (4, 84, 84), uint8, oldest first, black before the episode's first. Returns are of the game's
+    score, clipped or not. `state` holds the last actions, and `restore` plays them again: up to 47,000 steps, and once
+    that costs as much as they did.
 
     Raises:
         TaskError: an unknown game; the message lists near matches. A probability outside [0, 1].
@@ -94,6 +95,7 @@ class Atari(DiscreteEnv):
             split=split,
             tasks=tasks,
             dtype=np.uint8,
+            stacked=FRAMES,
         )
         self.clip = clip
         self._score = np.zeros(envs, np.float32)

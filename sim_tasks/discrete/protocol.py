@@ -41,6 +41,7 @@ class DiscreteEnv(ABC):
         tasks: int = 1,
         joints: int = 1,
         dtype: type[np.generic] = np.float32,
+        stacked: int = 1,
     ):
         check_split(split)
         if envs < 1:
@@ -51,6 +52,9 @@ class DiscreteEnv(ABC):
             raise TaskError(f"tasks: {tasks}; valid: a divisor of {envs}, the number of environments")
         self.name, self.envs, self.actions, self.joints = name, envs, actions, joints
         self.observation_shape = observation_shape
+        self.stacked = stacked
+        """How many frames an observation is: the newest of its episode, oldest first, zeros where there are fewer yet.
+        1: it is no stack."""
         self.split, self.tasks = split, tasks
         self.task_of = np.arange(envs) // (envs // tasks)
         """The number of the task that each environment has. Shape (N,)."""

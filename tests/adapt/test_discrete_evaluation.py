@@ -127,6 +127,18 @@ def test_robots_are_held_out_unless_the_agent_knows_one_alone(one_task, own, rob
     assert 0 <= result["policies"]["learner"]["mean"] <= 300
 
 
+def test_simulations_have_as_many_threads_as_asked_for(tmp_path, monkeypatch):
+    run, asked = trained(tmp_path / "run", "pendulum_swingup"), []
+
+    def watched(*args, **options):
+        asked.append(options["threads"])
+        return make(*args, **options)
+
+    monkeypatch.setattr("adapt.learners.environments.make", watched)
+    assert main(["evaluate", str(run), "--tasks", "3", "--threads", "2", "--json"]) == 0
+    assert asked == [2, 2, 2], "the agent's own, its held-out ones and the random player's"
+
+
 def test_games_are_also_told_on_the_scale_of_a_human(tmp_path):
     pytest.importorskip("ale_py")
     from adapt import discrete_evaluation
@@ -147,6 +159,7 @@ def test_games_are_also_told_on_the_scale_of_a_human(tmp_path):
     [
         ({"envs": 0}, "tasks: 0; valid: 1 or more"),
         ({"episodes": 0}, "episodes: 0; valid: 1 or more"),
+        ({"threads": -1}, "threads: -1; valid: 0, one per core, or more"),
         ({"split": "train"}, "split: 'train'; valid: test, ood"),
     ],
 )

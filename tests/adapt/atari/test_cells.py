@@ -38,7 +38,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_a_cell_says_what_was_scored_and_is_not_run_again(played, tmp_path):
-    request = dataclasses.replace(SMALL, out=tmp_path, seeds=(0, 3))
+    request = dataclasses.replace(SMALL, out=tmp_path, seeds=(0, 3), threads=2)
     files = run_cells(request)
     assert [path.relative_to(tmp_path) for path in files] == [
         Path("Boxing/actor_critic") / seed / CELL for seed in ("0", "3")
@@ -48,6 +48,7 @@ def test_a_cell_says_what_was_scored_and_is_not_run_again(played, tmp_path):
     assert (training.family, training.seed, training.config.frames) == ("atari:Boxing", 3, 100)
     assert training.resume
     assert evaluation.envs == 2
+    assert training.threads == evaluation.threads == 2
     cell = json.loads(files[1].read_text())
     assert (cell["game"], cell["learner"], cell["seed"], cell["frames"]) == ("Boxing", "actor_critic", 3, 400)
     assert cell["human_normalised"] == pytest.approx((6.0 - 0.1) / (12.1 - 0.1))  # of 4 and 8
@@ -70,6 +71,19 @@ def test_a_cell_of_other_hyperparameters_is_refused(played, tmp_path, monkeypatc
     monkeypatch.setattr(cells, "learner_config", lambda learner, environment: changed)
     with pytest.raises(AdaptError, match="run with other hyperparameters"):
         run_cells(request)
+
+
+def test_seeds_of_other_hyperparameters_are_no_row(played, tmp_path):
+    request = dataclasses.replace(SMALL, out=tmp_path, seeds=(0, 3))
+    cell = run_cells(request)[1]
+    assert len(read_cells(tmp_path)) == 2
+    content = json.loads(cell.read_text())
+    content["hyperparameters"]["batch"] = 17
+    cell.write_text(json.dumps(content))
+    with pytest.raises(
+        AdaptError, match="actor_critic on Boxing with other hyperparameters in seed 3 than in seed 0"
+    ):
+        read_cells(tmp_path)
 
 
 def test_a_training_that_was_stopped_leaves_no_cell(tmp_path, monkeypatch):

@@ -16,7 +16,10 @@ from adapt.learners.rule_learner import RuleLearner
 from adapt.learners.rules import ActorCriticConfig, DiscoConfig, environment, pin_weights
 from adapt.networks.agent import AgentSizes
 from adapt.train import TrainRequest, load_learner, read_run, train
+from adapt.update_rules.actor_critic import ActorCritic
 from adapt.update_rules.disco_weights import weights_sha256
+from adapt.update_rules.policy_gradient import PolicyGradient
+from adapt.update_rules.self_tuning import SelfTuning
 from sim_tasks.errors import TaskError
 from tests.adapt.small import DISCRETE, SMALL, save_arrays, small_weights
 
@@ -160,18 +163,30 @@ def test_a_robot_is_another_one_in_every_episode_unless_told_otherwise():
     assert learner(env=family, bins=7).env.actions == 7
 
 
-def test_actor_critic_learns_catch():
-    """A few seconds of a small one; random play wins a quarter of the time."""
-    rule = dataclasses.replace(ActorCriticConfig().rule, bins=21, largest=5.0, entropy_weight=0.02)
+@pytest.mark.parametrize("name", ["actor_critic", "policy_gradient", "self_tuning"])
+def test_hand_written_rules_learn_catch(name):
+    """Mean return of the last 100 episodes after 210 updates: 1 of whoever catches every ball, -0.5 of random play.
+
+    Seeds 0 to 5 gave, and with gradients of the other sign:
+        actor_critic     1.00  0.76  1.00  1.00  1.00  0.98    -0.62 -0.56 -0.56 -0.64 -0.70 -0.62
+        policy_gradient  0.98  1.00  0.98  0.96  1.00  0.96    -1.00 each
+        self_tuning      1.00  0.96  1.00  1.00  1.00  1.00    -0.62 -0.70 -0.58 -0.64 -0.70 -0.62
+    """
+    critic = ActorCritic(bins=21, largest=5.0, entropy_weight=0.02)
+    rules = {
+        "actor_critic": critic,
+        "policy_gradient": PolicyGradient(entropy_weight=0.02, discount=0.95),
+        "self_tuning": SelfTuning(critic, critic),
+    }
     made = learner(
-        env="catch:5x5", envs=16, rollout=9, batch=16, learning_rate=3e-3, rate_end=1.0, sizes=AgentSizes((64,)),
-        rule=rule, buffer=16,
+        name, "catch:5x5", envs=16, rollout=9, batch=16, learning_rate=1e-2, sizes=AgentSizes((64,)), rule=rules[name],
+        buffer=16,
     )  # fmt: skip
     result = {}
-    for _ in range(450):
+    for _ in range(210):
         made.collect()
         result = made.update()
-    assert result["return"] > 0.9
+    assert result["return"] > 0.7
 
 
 @pytest.mark.slow

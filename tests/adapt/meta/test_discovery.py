@@ -6,14 +6,18 @@ import dataclasses
 import json
 import os
 import signal
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from adapt.checkpoint import save_checkpoint
 from adapt.cli import main
 from adapt.errors import AdaptError, RunError
+from adapt.meta.comparison import compare_rules
 from adapt.meta.discovery import Discovery, OuterConfig
 from adapt.meta.evolution import EvolutionConfig
 from adapt.meta.population import GroupConfig
@@ -23,7 +27,7 @@ from adapt.networks.agent import AgentSizes
 from adapt.update_rules.actor_critic import ActorCritic
 from adapt.update_rules.disco import Disco
 from adapt.update_rules.disco_network import Sizes
-from adapt.update_rules.disco_weights import load_disco
+from adapt.update_rules.disco_weights import load_disco, weights_sha256
 from adapt.update_rules.rule import Tensors
 
 RULE = Disco(Sizes(4, 5, 3, 3, (3, 2)), bins=7, largest=5.0)
@@ -82,8 +86,46 @@ def test_weights_are_read_again_with_their_settings(tmp_path: Path) -> None:
     assert 0 < moved <= 1.01 * begun.outer.rate  # one step of Adam
     config = json.loads((tmp_path / "second" / "config.json").read_text())
     assert {"seed", "versions", "commit", "groups", "outer"} <= config.keys()
+    assert config["begin_sha256"] == weights_sha256(begun.begin)
+    compare = partial(
+        compare_rules, [tmp_path / "second"], ["catch:4x3"], 2, 2, (1e-2,), 0, tmp_path / "lives.json"
+    )
+    found = compare()["environments"]["catch:4x3"]
+    assert found.keys() == {"second", "second, blind", "first weights", "actor_critic"}
+    (tmp_path / "first" / "rule.npz").write_bytes((tmp_path / "second" / "rule.npz").read_bytes())
+    with pytest.raises(AdaptError, match="sha256"):
+        compare()
     with pytest.raises(RunError, match="not a run of discovery"):
         load_rule(tmp_path)
+
+
+def test_a_checkpoint_is_never_newer_than_its_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is killed between the two files goes on from the older checkpoint, and writes the rule again."""
+    seen = []
+
+    def watched(path: Path, state: dict[str, Any]) -> None:
+        rule = load_disco(tmp_path / "rule.npz")[1]
+        seen.append(
+            all(torch.equal(value, rule[name]) for name, value in state["loop"]["meta_params"].items())
+        )
+        save_checkpoint(path, state)
+
+    monkeypatch.setattr("adapt.meta.run.save_checkpoint", watched)
+    monkeypatch.setattr("adapt.meta.run.CHECKPOINT_SECONDS", 0.0)
+    discover(request(tmp_path, 2))
+    assert seen == [True, True]
+
+
+def test_frames_are_of_the_sites_that_there_are() -> None:
+    begun = RULE.initial_meta_params(torch.Generator().manual_seed(0))
+    frames = [
+        Discovery(
+            OuterConfig(updates=2, validation=1, at_once=at_once), RULE, begun, (GROUP, GROUP), seed=0
+        ).frames
+        for at_once in (1, 2, 0, 5)
+    ]
+    one = 2 * 2 * 4 * 3  # agents, trajectories, steps of a rollout, updates and validation
+    assert frames == [one, 2 * one, 2 * one, 2 * one]
 
 
 def test_sites_have_their_turns() -> None:
@@ -96,6 +138,18 @@ def test_sites_have_their_turns() -> None:
         discovery.step()
         ages.append([site.group.age.tolist() for site in discovery.sites])
     assert ages == [[[2, 2], [0, 0]], [[2, 2], [2, 2]]]
+
+
+def test_a_checkpoint_does_not_grow_with_the_run() -> None:
+    """Environments remember every episode that ended until they are asked."""
+    begun = RULE.initial_meta_params(torch.Generator().manual_seed(0))
+    loop = Discovery(OuterConfig(updates=2, validation=1), RULE, begun, (GROUP,), seed=3)
+    sizes = []
+    for _ in range(4):
+        loop.step()
+        env = loop.state()["sites"]["0"]["group"]["env"]["0"]
+        sizes.append(len(env["ended_ids"]))
+    assert sizes == [0, 0, 0, 0]
 
 
 def test_the_outer_loss_falls_on_the_same_lives() -> None:

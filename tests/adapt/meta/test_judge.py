@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from adapt.bench.meta import measure_meta
 from adapt.cli import main
 from adapt.meta.blind import Blind
 from adapt.meta.judge import Contestant, difference, judge
-from adapt.meta.population import Group, GroupConfig, joined
+from adapt.meta.population import Group, GroupConfig
 from adapt.networks.agent import AgentSizes
 from adapt.report.rules import costs_figure, lives_figure
+from adapt.side_by_side.agents import joined
 from adapt.update_rules.actor_critic import ActorCritic
 from adapt.update_rules.disco import Disco
 from adapt.update_rules.disco_network import Sizes
@@ -96,6 +98,9 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines == 2 * ["run", "random weights", "actor_critic"]
     assert main(["lives", "catch", "--out", str(out)]) == 2
     assert "--rule: none" in capsys.readouterr().err
+    again = shutil.copytree(run, tmp_path / "other" / "run")
+    assert main(["lives", "catch:5x4", "--rule", str(run), "--rule", str(again), "--out", str(out)]) == 2
+    assert f"{run}, {again}; valid: folders whose last names differ" in capsys.readouterr().err
     assert main(["lives", "catch", "--rule", str(tmp_path), "--out", str(out)]) == 2
     assert "not a run of discovery" in capsys.readouterr().err
 

@@ -11,8 +11,9 @@ import torch
 
 from adapt.checkpoint import load_checkpoint, save_checkpoint
 from adapt.errors import AdaptError
-from adapt.meta.population import Group, GroupConfig, joined
+from adapt.meta.population import Group, GroupConfig
 from adapt.networks.agent import AgentSizes
+from adapt.side_by_side.agents import joined
 from adapt.update_rules.adam import Adam
 from adapt.update_rules.disco import Disco
 from adapt.update_rules.disco_network import Sizes
@@ -116,6 +117,40 @@ def test_goes_on_exactly(tmp_path: Path) -> None:
     for one, two in zip(group.life.parts(), other.life.parts(), strict=True):
         assert same(one, two)
     assert np.array_equal(group.env.observation, other.env.observation)
+
+
+def test_agents_of_other_sizes_are_refused() -> None:
+    state = Group(CONFIG, RULE, seed=1).state()
+    other = Group(dataclasses.replace(CONFIG, sizes=AgentSizes((7,), 4, 4)), RULE, seed=1)
+    before = other.life
+    with pytest.raises(ValueError, match=r"shape \(3, 6, 3\); expected \(3, 7, 3\)"):
+        other.restore(state)
+    assert other.life is before
+
+
+def test_pictures_are_shares_of_255() -> None:
+    pytest.importorskip("ale_py")
+    options = {"threads": 1, "full_actions": False}
+    config = dataclasses.replace(CONFIG, environments=("atari:Pong",), agents=1, steps=1, options=options)
+    group = Group(config, RULE, seed=0)
+    rollout = group.roll()
+    assert rollout.observation.dtype == torch.uint8
+    alone = {name: value[0] for name, value in group.life.params.items()}
+    said = group.network.logits(alone, rollout.observation[0] / 255)
+    torch.testing.assert_close(rollout.behaviour["logits"][0], said.squeeze(-2), rtol=1e-3, atol=1e-6)
+    told = group.learn(META, joined(rollout))
+    assert torch.isfinite(told["loss"]).all()
+
+
+def test_returns_are_of_the_agents_own_episodes() -> None:
+    """Agents of two environments; Catch's episodes of 4 rows are 3 steps, and one that begins the next."""
+    config = dataclasses.replace(CONFIG, environments=("catch:4x3", "catch:4x3"), agents=4, copies=2)
+    group = Group(config, RULE, seed=1)
+    rollout = group.roll()
+    paid = (rollout.reward.sum(dim=(1, 2)) / rollout.terminal.sum(dim=(1, 2))).numpy()
+    np.testing.assert_allclose(group.returns(), paid)
+    assert len(set(paid)) > 1
+    assert np.isnan(group.returns()).all(), "what was asked for is gone"
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_actions_are_drawn_by_the_policy():
     logits = torch.tensor([0.0, 1.0, -1.0])
     population.life.params["head/logits/w"].zero_()
     population.life.params["head/logits/b"][:] = logits
-    drawn = population._act()["action"].flatten()
+    drawn = population._agents.act(population.life.params)["action"].flatten()
     shares = torch.bincount(drawn, minlength=3) / len(drawn)
     torch.testing.assert_close(shares, logits.softmax(dim=-1), atol=0.03, rtol=0)
 

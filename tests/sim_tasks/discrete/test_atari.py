@@ -64,6 +64,25 @@ def test_pictures_are_those_of_the_standard_preprocessing():
     assert total == twins[0].score < 0.0
 
 
+@pytest.mark.parametrize("seed_after", [50, 20_000])
+def test_observations_are_stacks_as_declared(seed_after, monkeypatch):
+    """Of the newest frames of the episode, with zeros before its first; whoever keeps frames alone relies on that."""
+    monkeypatch.setattr(atari, "_REPLAY", seed_after)
+    monkeypatch.setattr(atari, "EPISODE_STEPS", 40)
+    env = Atari(2, 0, game="Breakout", full_actions=False)
+    rng, begun, ends = np.random.default_rng(0), np.ones(2, bool), 0
+    assert env.stacked == 4
+    before = np.zeros_like(env.observation)
+    for _ in range(130):
+        before[begun] = 0
+        assert np.array_equal(env.observation[:, :-1], before[:, 1:])
+        assert env.observation[:, -1].any(axis=(1, 2)).all()
+        before, begun = env.observation.copy(), env.last.copy()
+        ends += begun.sum()
+        env.step(rng.integers(0, 4, (2, 1)))
+    assert ends >= 6
+
+
 def test_returns_are_scores_though_rewards_are_clipped():
     whole, cut = (Atari(2, 0, game="SpaceInvaders", clip=clip) for clip in (False, True))
     taken, rewards = np.random.default_rng(0).integers(0, 18, (600, 2, 1)), []

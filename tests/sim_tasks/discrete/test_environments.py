@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from sim_tasks.discrete import DiscreteEnv, make, names
+from sim_tasks.discrete import DiscreteEnv, is_atari, is_robot, make, names
 from sim_tasks.discrete.atari_scores import SCORES, human_normalised
 from sim_tasks.discrete.grid_kinds import KINDS
 from sim_tasks.errors import TaskError
+from sim_tasks.families import family_names
 
 STEPS = 160
 """Of a run; episodes end within it in all but the longest."""
@@ -189,6 +190,19 @@ def test_names_are_those_that_are_made():
     for name in names():
         if not name.startswith("atari:"):
             assert make(name, 1, 0).name in (name, f"{name}:8x8")
+
+
+def test_robots_and_games_are_told_from_all_others():
+    robots = {name for name in names() if is_robot(name)}
+    games = {name for name in names() if is_atari(name)}
+    assert robots == set(family_names())
+    assert games == {f"atari:{game}" for game in SCORES}
+    for name in ("go2_velocity+action_delay=0.005:0.01", "double_pendulum_swingup@pendubot"):
+        assert is_robot(name)
+    assert is_robot("dm_control:cartpole/swingup")
+    assert not is_robot("catch:5x4")
+    with pytest.raises(TaskError, match="valid: catch"):
+        is_robot("cath")
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,14 @@ N environments in all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from adapt.checkpoint import flat
 from adapt.errors import AdaptError
-from sim_tasks.discrete import DiscreteEnv
+from sim_tasks.discrete import DiscreteEnv, make
 
 
 class SideBySide:
@@ -74,6 +74,36 @@ class SideBySide:
         self.observation = np.concatenate([env.observation for env in self._each])
         self.reward = np.concatenate([env.reward for env in self._each])
         self.last = np.concatenate([env.last for env in self._each])
+
+
+def blocks(
+    names: Sequence[str],
+    agents: int,
+    trajectories: int,
+    seed: int,
+    split: str,
+    options: Mapping[str, Any],
+    copies: int = 1,
+) -> SideBySide:
+    """A block of environments, with a task of its own, for each agent.
+
+    Args:
+        names: of the environments, among which agents are shared out.
+        agents: how many, a multiple of the number of names.
+        trajectories: environments of an agent.
+        seed: fixes tasks and what happens in them.
+        split: of the tasks.
+        options: of all environments.
+        copies: how many times there are the same tasks with the same luck.
+    """
+    each = agents // len(names)
+    return SideBySide(
+        [
+            make(name, each * trajectories, seed, split=split, tasks=each, **options)
+            for _ in range(copies)
+            for name in names
+        ]
+    )
 
 
 def _spaces(env: DiscreteEnv) -> str:
