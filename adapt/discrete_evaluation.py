@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -20,11 +20,12 @@ from adapt.files import common_folder, write_json
 from adapt.learners import DiscreteSetup
 from adapt.learners.environments import EnvironmentConfig, environment
 from adapt.learners.setup import DiscreteLearner
-from adapt.results import interval, spread
+from adapt.results import interval, percent, spread
 from adapt.runs import alike, run_facts
 from adapt.train import load_learner
 from sim_tasks.discrete import DiscreteEnv, is_atari, is_robot
 from sim_tasks.discrete.atari_scores import human_normalised
+from sim_tasks.discrete.binned import Binned
 
 Act = Callable[[np.ndarray], np.ndarray]
 """Actions, shape (n, J), in states, shape (n, ...)."""
@@ -69,7 +70,7 @@ def evaluate_discrete(
     torch.set_num_threads(1)  # as in training
     configs = alike(runs)
     own_task = False
-    played: dict[str, list[np.ndarray]] = {"learner": [], "random": []}
+    played: dict[str, list[Played]] = {"learner": [], "random": []}
     for run in runs:
         if not quiet:
             say(f"{run} plays")
@@ -104,10 +105,41 @@ def discrete_lines(result: dict[str, Any]) -> Iterator[str]:
     for name, policy in result["policies"].items():
         normalised = policy.get("human_normalised")
         scaled = f"  human-normalised {spread(normalised, 3)}" if normalised else ""
+        if policy.get("success") is not None:
+            scaled = f"  on target for {percent(policy['success'])} of the last second"
         yield (
             f"{name:>8}  return {spread(policy)}  CVaR5% {policy['cvar5']:.3g} "
             f"{interval(policy['cvar5_interval'])}{scaled}"
         )
+
+
+class Played(NamedTuple):
+    """What an agent did in n environments."""
+
+    returns: np.ndarray
+    """Mean over its episodes. Shape (n,)."""
+    success: np.ndarray | None
+    """Likewise the share of an episode's last second in which the robot was where it should be, 0 if it ended early.
+    Shape (n,); None where the environment does not say."""
+
+
+class _LastSecond:
+    """Watches whether robots are where they should be."""
+
+    def __init__(self, env: Binned):
+        self._env = env
+        self._recent = np.zeros((max(1, round(1 / env.period)), env.envs), bool)
+        self._steps = np.zeros(env.envs, np.int64)
+
+    def after_step(self) -> np.ndarray:
+        """Of episodes that end with this step, their share of the last second on target; of others 0. Shape (N,)."""
+        self._steps += 1
+        self._recent = np.roll(self._recent, -1, axis=0)
+        self._recent[-1] = self._env.success
+        whole = self._env.last & (self._steps >= self._env.episode_steps)
+        share = np.where(whole, self._recent.mean(axis=0), 0.0)
+        self._steps[self._env.last] = -1  # the step after an end only begins an episode
+        return share
 
 
 class _Place:
@@ -122,16 +154,19 @@ class _Place:
         """Environments that training had too, whose episodes do not count."""
         self._seed = config["seed"] if self.own_task else request.seed
 
-    def play(self, act: Act) -> np.ndarray:
-        """Mean return of the first K episodes in each environment. Shape (n,)."""
+    def play(self, act: Act) -> Played:
+        """The first K episodes in each environment."""
         env = self._environment()
-        kept: list[list[float]] = [[] for _ in range(env.envs)]
+        last_second = _LastSecond(env) if isinstance(env, Binned) and env.success is not None else None
+        kept: list[list[tuple[float, float]]] = [[] for _ in range(env.envs)]
         while min(len(each) for each in kept) < self._request.episodes:
             env.step(act(env.observation))
+            on_target = last_second.after_step() if last_second else np.zeros(env.envs)
             for number, value in zip(*env.ended(), strict=True):
-                kept[number].append(value)
+                kept[number].append((value, on_target[number]))
         counted = kept[self.before :]
-        return np.array([np.mean(each[: self._request.episodes]) for each in counted])
+        means = np.array([np.mean(each[: self._request.episodes], axis=0) for each in counted])
+        return Played(means[:, 0], means[:, 1] if last_second else None)
 
     def _environment(self) -> DiscreteEnv:
         setup = DiscreteSetup(self._name, self._settings, self._seed, self._request.threads)
@@ -164,14 +199,17 @@ def _result(
     runs: Sequence[Path],
     configs: dict[Path, dict[str, Any]],
     request: DiscreteRequest,
-    played: dict[str, list[np.ndarray]],
+    played: dict[str, list[Played]],
     own_task: bool,
 ) -> dict[str, Any]:
     first = configs[runs[0]]
     name = first["family"]
-    policies = {who: returns_summary(np.stack(each)) for who, each in played.items()}
-    for policy in policies.values():
-        policy["stages"] = [{"name": "episode 1"} | policy]
+    policies = {}
+    for who, each in played.items():
+        summary = returns_summary(np.stack([one.returns for one in each]))
+        policies[who] = policy = summary | {"stages": [{"name": "episode 1"} | summary]}
+        shares = [one.success for one in each if one.success is not None]
+        policy["success"] = float(np.mean(shares)) if shares else None
         if is_atari(name):
             game = name.removeprefix("atari:")
             ends = [human_normalised(game, end) for end in policy["interval"]]

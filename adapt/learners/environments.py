@@ -51,7 +51,12 @@ def environment(setup: DiscreteSetup, envs: int = 0, split: str = "train") -> Di
     count = envs or config.envs
     options: dict[str, Any] = {}
     if is_robot(setup.environment):
-        options = {"bins": config.bins, "repeat": config.repeat, "joint": config.joint, "threads": setup.threads}
+        options = {
+            "bins": config.bins,
+            "repeat": config.repeat,
+            "joint": config.joint,
+            "threads": setup.threads,
+        }
         options |= {} if config.one_task else {"tasks": count, "change": "episode"}
     elif is_atari(setup.environment):
         options = {"threads": setup.threads, **asdict(config.atari)}

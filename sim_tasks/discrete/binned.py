@@ -71,7 +71,9 @@ class Binned(DiscreteEnv):
             )
         joints = self.family.action_size
         if joint and bins**joints > _MOST:
-            raise TaskError(f"joint: {bins} bins of {joints} joints are {bins**joints} actions; valid: up to {_MOST}")
+            raise TaskError(
+                f"joint: {bins} bins of {joints} joints are {bins**joints} actions; valid: up to {_MOST}"
+            )
         super().__init__(
             family,
             envs,
@@ -83,6 +85,10 @@ class Binned(DiscreteEnv):
             joints=1 if joint else joints,
         )
         self.change, self.repeat = change, repeat
+        self.episode_steps = self.family.episode_steps // repeat
+        """Actions of an episode that does not end early."""
+        self.period = repeat * self.family.period
+        """For which an action is held, in [s]."""
         self.centres = np.linspace(-1.0, 1.0, bins)
         """Of the bins. Shape (bins,)."""
         self._bins = (bins,) * joints if joint else None
@@ -91,6 +97,7 @@ class Binned(DiscreteEnv):
         self.sim = TrialVecEnv(
             self.family, envs, seed, stream=11, split=split, threads=threads, changes=disturbances
         )
+        self.success = self.sim.success
         self.values = self.sim.sim.values.copy()
         """The simulations' tasks in SI units, as they were drawn. Shape (N, P)."""
         self._draw_tasks(np.arange(tasks))

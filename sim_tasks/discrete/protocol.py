@@ -64,6 +64,9 @@ class DiscreteEnv(ABC):
         """Of the last step. Live. Shape (N,)."""
         self.last = np.zeros(envs, dtype=bool)
         """Whether `observation` ended an episode. Live. Shape (N,)."""
+        self.success: np.ndarray | None = None
+        """Whether robots were where they should be after the last step. Live. Shape (N,), bool; None where nobody says
+        where that is."""
         self.random = RowRandom([seed, 11, SPLITS.index(split)], envs)
         """What happens in the environments' episodes."""
         self.task_random = RowRandom([seed, 12, SPLITS.index(split)], tasks)

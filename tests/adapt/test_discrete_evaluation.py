@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from adapt.cli import main
-from adapt.discrete_evaluation import DiscreteRequest, evaluate_discrete
+from adapt.discrete_evaluation import DiscreteRequest, _LastSecond, evaluate_discrete
 from adapt.errors import AdaptError, RunError
 from adapt.learners import LEARNERS
 from adapt.learners.rule_learner import RuleLearner
@@ -127,6 +128,39 @@ def test_robots_are_held_out_unless_the_agent_knows_one_alone(one_task, own, rob
     assert 0 <= result["policies"]["learner"]["mean"] <= 300
 
 
+def test_robots_are_on_target_in_their_last_second_or_not(tmp_path, monkeypatch):
+    run = trained(tmp_path / "run", "point_robot", bins=5)
+    made = []
+    monkeypatch.setattr(
+        "adapt.learners.environments.make", lambda *a, **o: made.append(make(*a, **o)) or made[-1]
+    )
+
+    def to_the_goal(
+        self, observation: np.ndarray, generator: torch.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        angle = made[-1].values[:, :1]
+        goal = np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
+        return np.zeros(0), np.clip(np.rint(20 * (goal - observation[:, :2])) + 2, 0, 4).astype(np.int64)
+
+    monkeypatch.setattr(RuleLearner, "act", to_the_goal)
+    policies = evaluate_discrete([run], FEW, quiet=True)[1]["policies"]
+    assert policies["learner"]["success"] == 1.0
+    assert policies["random"]["success"] < 0.5
+
+
+def test_the_last_second_is_of_whole_episodes_alone():
+    env = SimpleNamespace(
+        envs=3, period=0.5, episode_steps=4, success=np.zeros(3, bool), last=np.zeros(3, bool)
+    )
+    watch, shares = _LastSecond(env), []
+    for step in range(9):  # episodes of environment 2 end early; the step after an end begins the next
+        env.success[:] = [step in (3, 8), step in (2, 3, 7, 8), True]
+        env.last[:] = [step in (3, 8), step in (3, 8), step in (2, 5)]
+        shares.append(watch.after_step().tolist())
+    assert shares[3] == shares[8] == [0.5, 1.0, 0.0]
+    assert not np.any(np.delete(shares, [3, 8], axis=0))
+
+
 def test_simulations_have_as_many_threads_as_asked_for(tmp_path, monkeypatch):
     run, asked = trained(tmp_path / "run", "pendulum_swingup"), []
 
@@ -148,7 +182,7 @@ def test_games_are_also_told_on_the_scale_of_a_human(tmp_path):
         patch.setattr(discrete_evaluation, "returns_summary", lambda _: dict(summary))
         patch.setattr(discrete_evaluation, "run_facts", lambda _: {})
         config = {"learner": "disco", "family": "atari:Pong"}
-        played = {"learner": [np.zeros(2)], "random": [np.zeros(2)]}
+        played = dict.fromkeys(("learner", "random"), [discrete_evaluation.Played(np.zeros(2), None)])
         result = discrete_evaluation._result([tmp_path], {tmp_path: config}, FEW, played, False)
     # Pong: random -20.7, human 14.6.
     assert result["policies"]["learner"]["human_normalised"] == {"mean": 1.0, "interval": [0.0, 1.0]}

@@ -35,7 +35,9 @@ def test_it_is_the_family_with_these_actions():
     assert (env.observation[:, -1] == 1.0).all()
 
 
-@pytest.mark.parametrize(("family", "repeat", "joints"), [("pendulum_swingup", 4, 1), ("hopper_rand_params", 2, 3)])
+@pytest.mark.parametrize(
+    ("family", "repeat", "joints"), [("pendulum_swingup", 4, 1), ("hopper_rand_params", 2, 3)]
+)
 def test_a_held_action_is_as_many_steps_whose_rewards_add_up(family, repeat, joints):
     """Hoppers fall in mid-hold: what comes after the end of an episode pays nothing, and does not undo the end."""
     held, single = (Binned(8, 3, family=family, bins=3, repeat=k, change="never") for k in (repeat, 1))
