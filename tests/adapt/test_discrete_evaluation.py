@@ -182,7 +182,7 @@ def test_games_are_also_told_on_the_scale_of_a_human(tmp_path):
         patch.setattr(discrete_evaluation, "returns_summary", lambda _: dict(summary))
         patch.setattr(discrete_evaluation, "run_facts", lambda _: {})
         config = {"learner": "disco", "family": "atari:Pong"}
-        played = dict.fromkeys(("learner", "random"), [discrete_evaluation.Played(np.zeros(2), None)])
+        played = {who: [discrete_evaluation.Played(np.zeros(2), None)] for who in ("learner", "random")}
         result = discrete_evaluation._result([tmp_path], {tmp_path: config}, FEW, played, False)
     # Pong: random -20.7, human 14.6.
     assert result["policies"]["learner"]["human_normalised"] == {"mean": 1.0, "interval": [0.0, 1.0]}
