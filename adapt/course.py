@@ -41,6 +41,8 @@ class CourseRequest:
     def __post_init__(self) -> None:
         if self.robots < 2:
             raise RunError(f"robots: {self.robots}; valid: 2 or more")
+        if self.seed < 0:
+            raise RunError(f"seed: {self.seed}; valid: 0 or more")
         if not 0 <= self.steps <= 1000:
             raise RunError(f"steps: {self.steps}; valid: 0 to 1000")
         if not all(0.0 < rate < np.inf for rate in self.plain):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -157,6 +158,9 @@ def _setting(text: str) -> tuple[str, float]:
 
     name, _, value = text.partition("=")
     try:
-        return name, float(value)
+        number = float(value)
     except ValueError as error:
         raise AdaptError(f"--fix {text}: expected NAME=VALUE, such as encoder_offset=0") from error
+    if not math.isfinite(number):
+        raise AdaptError(f"--fix {text}: expected a finite number")
+    return name, number

@@ -74,6 +74,8 @@ def discover(request: DiscoverRequest, progress: Progress | None = None) -> dict
     """
     if request.steps < 1:
         raise AdaptError(f"steps: {request.steps}; valid: 1 or more")
+    if request.seed < 0:
+        raise AdaptError(f"seed: {request.seed}; valid: 0 or more")
     torch.set_num_threads(1)
     rule, meta_params = beginning(request.rule, request.begin, request.seed, request.gain)
     loop: Discovery | Evolution

@@ -62,7 +62,9 @@ def test_it_is_the_learner_s_curve_and_plain_steps_are_beside_it(run, capsys):
         (("--steps", "-1"), "steps: -1; valid: 0 to 1000"),
         (("--plain", "0.1", "0"), "plain: 0.1, 0.0; valid: learning rates above 0"),
         (("--plain", "nan"), "plain: nan; valid"),
+        (("--seed", "-1"), "seed: -1; valid: 0 or more"),
         (("--fix", "gravity=0"), "gravity"),
+        (("--fix", "encoder_offset=nan"), "--fix encoder_offset=nan: expected a finite number"),
     ],
 )
 def test_what_is_not_valid_is_named(run, capsys, arguments, message):

@@ -227,24 +227,26 @@ def before_and_after(name: str, seed: int, iterations: int, **changes: Any) -> t
 
 @every_learner
 def test_each_learns_to_adapt(name):
-    """Mean return on held-out goals, episodes of 20 steps; 30 iterations, seeds 0, 1, 2.
+    """Mean return on held-out goals, episodes of 20 steps; 20 iterations, seeds 0, 1, 2.
 
                                 before                   after
-    maml             -16.0, -15.5, -15.4     -7.4, -7.3, -7.7
-    maml_first_order -16.2, -16.1, -15.8     -7.0, -7.4, -7.6
-    promp            -16.3, -15.7, -15.7     -9.1, -8.0, -8.4
-    reptile          -15.3, -15.2, -15.2     -9.1, -9.0, -9.0
+    maml             -16.1, -15.9, -15.9     -7.7, -7.7, -7.8
+    maml_first_order -16.4, -16.6, -16.4     -8.1, -8.1, -8.5
+    promp            -16.3, -16.2, -16.2    -10.7, -9.4, -9.9
+    learned_step     -16.8, -17.3, -18.0     -7.6, -8.1, -7.5
+    reptile          -15.5, -15.3, -15.4     -8.8, -9.2, -9.1
 
     Without meta-training the same inner steps lead to -18.8 (maml, promp) and -12.0, -11.6, -12.0 (reptile).
     """
-    before, after = before_and_after(name, 0, 30)
-    assert after > -10.5
+    before, after = before_and_after(name, 0, 20)
+    assert after > -11.2
     assert after - before > 4.5
 
 
 @pytest.mark.parametrize("name", ["maml", "promp", "reptile"])
 def test_without_inner_steps_nothing_adapts(name):
-    """Inner learning rate 0: gains of 0.00 (maml), 0.02 (promp) and -0.05 to -0.26 (reptile) with seeds 0, 1, 2."""
-    before, after = before_and_after(name, 0, 30, inner_learning_rate=0.0, later_learning_rate=0.0)
+    """Inner learning rate 0: gains of 0.03 and -0.02 (maml), 0.00 and -0.07 (promp), -0.26 and -0.16 (reptile) with
+    seeds 0 and 1."""
+    before, after = before_and_after(name, 0, 12, inner_learning_rate=0.0, later_learning_rate=0.0)
     assert abs(after - before) < 1.0
     assert after < -14.0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -85,12 +87,28 @@ class Theirs:
         return action
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Any, PolicyBundle]]:
+    """Trained on pendulums, and the bundle; not to be changed."""
+
+    @lru_cache
+    def of(name: str) -> tuple[Any, PolicyBundle]:
+        learner = trained(name)
+        return learner, export_learner(tmp_path_factory.mktemp(name) / "bundle", learner, {}, "")
+
+    return of
+
+
 @every_one
 @pytest.mark.parametrize("family", [FAMILY, "point_robot"])
-def test_the_bundle_does_what_predict_does(name, family):
+def test_the_bundle_does_what_predict_does(name, family, exported):
     """200 steps of 3 robots, episodes beginning on the way; who has a memory hears the reward."""
-    learner = trained(name, family)
-    adapter, theirs = make_adapter(make_bundle(learner, {}, ""), 3), Theirs(learner)
+    if family == FAMILY:
+        learner, bundle = exported(name)
+    else:
+        learner = trained(name, family)
+        bundle = make_bundle(learner, {}, "")
+    adapter, theirs = make_adapter(bundle, 3), Theirs(learner)
     hears, rng, actions = learner.watched, np.random.default_rng(0), []
     sizes = learner.env.observation.shape[1], learner.env.previous_action.shape[1], 1
     for t in range(200):
@@ -127,9 +145,9 @@ def drive(bundle: PolicyBundle, learner: SB3Learner, robots: int = 2) -> np.ndar
 
 
 @every_one
-def test_a_bundle_drives_the_pendulum_as_sb3_would(name, tmp_path):
-    learner = trained(name)
-    speeds = drive(export_learner(tmp_path / "bundle", learner, {}, ""), learner)
+def test_a_bundle_drives_the_pendulum_as_sb3_would(name, exported):
+    learner, bundle = exported(name)
+    speeds = drive(bundle, learner)
     assert np.isfinite(speeds).all()
     assert np.abs(speeds).max() > 0.5, "a pendulum that hangs proves nothing"
 

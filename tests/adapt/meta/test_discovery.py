@@ -188,6 +188,9 @@ def test_what_cannot_be_discovered(tmp_path: Path) -> None:
         OuterConfig(updates=0)
     with pytest.raises(AdaptError, match="steps: 0"):
         discover(request(tmp_path, 0))
+    with pytest.raises(AdaptError, match="seed: -1; valid: 0 or more"):
+        discover(request(tmp_path / "run", 1, seed=-1, evolution=EvolutionConfig(pairs=1)))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
