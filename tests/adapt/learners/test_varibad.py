@@ -310,9 +310,9 @@ def test_a_belief_that_hears_rewards_finds_the_goal_and_one_that_does_not_cannot
     """point_robot with 30 steps per episode: knowing the goal is worth -6, waiting in the middle of all goals -21."""
     config = VariBADConfig(
         robots=128, horizon=15, episodes=1, hidden=(32, 32), std=1.0, latent=2, memory=32, embedding=32,
-        hears_reward=hears, updates=6, trials=16, times=10, transitions=20, buffer=400, learning_rate=3e-3,
+        hears_reward=hears, updates=8, trials=32, times=10, transitions=20, buffer=400, learning_rate=3e-3,
         ppo=PPOConfig(
-            gamma=0.9, gae_lambda=0.9, epochs=4, minibatches=3, learning_rate=4e-3, entropy=0.0, huber=True
+            gamma=0.9, gae_lambda=0.9, epochs=6, minibatches=4, learning_rate=3e-3, entropy=0.0, huber=True
         ),
     )  # fmt: skip
     learner = build_varibad(Setup(point_robot(episode_steps=30), config, 0, 1))
@@ -321,5 +321,5 @@ def test_a_belief_that_hears_rewards_finds_the_goal_and_one_that_does_not_cannot
         learner.set_progress(iteration / iterations)
         learner.collect()
         metrics = learner.update()
-    # Return of the newest episodes, seeds 0 and 1: -11.3 -14.0; without rewards -22.0 with seed 0.
+    # Return of the newest episodes, seeds 0 to 3: -12.7 -13.7 -8.2 -10.5; without rewards -22.2 -22.4 -22.9 -21.8.
     assert (metrics["return"] > -17.0) is expected, metrics
