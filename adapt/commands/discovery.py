@@ -71,6 +71,8 @@ class Discover:
     """Units of the agents' action model and of the layers behind it."""
     robot_bins: int = 5
     """Actions of a robot's joint."""
+    worlds: int = 0
+    """How many different worlds there are of each kind of grid; 0: every agent lives in a new one."""
     evolve: int = 0
     """Pairs of perturbed rules per outer step, instead of gradients: evolution strategies on whole lifetimes."""
     spread: float = 0.05
@@ -135,6 +137,7 @@ class Discover:
         # A + may also be part of a family's name, such as pendulum_swingup+mass=1:2.
         alone = names.partition("+")[0].partition("@")[0] in family_names()
         robot = {"bins": self.robot_bins, "threads": 1}
+        grid = {"worlds": self.worlds} if self.worlds and names.startswith("grid:") else {}
         return GroupConfig(
             (names,) if alone else tuple(names.split("+")),
             self.agents,
@@ -144,7 +147,7 @@ class Discover:
             self.rate,
             self.floor,
             AgentSizes(self.dense, self.head, self.head),
-            robot if alone else {},
+            robot if alone else grid,
         )
 
 
