@@ -136,7 +136,7 @@ class Discover:
 
         # A + may also be part of a family's name, such as pendulum_swingup+mass=1:2.
         alone = names.partition("+")[0].partition("@")[0] in family_names()
-        robot = {"bins": self.robot_bins, "threads": 1}
+        robot = {"bins": self.robot_bins, "threads": 1, "standard": True}
         grid = {"worlds": self.worlds} if self.worlds and names.startswith("grid:") else {}
         return GroupConfig(
             (names,) if alone else tuple(names.split("+")),
@@ -195,4 +195,50 @@ class Lives:
                 for rule, found in rules.items():
                     low, high = found["interval"]
                     print(f"{name:>20}  {rule:<24} {found['last']:.4f} [{low:.4f}, {high:.4f}]")
+        return result
+
+
+@dataclass
+class Scaling:
+    """Hold rules that were discovered in few environments against those of many, at the same cost and with the same
+    seeds: how well agents learn by them where no rule was discovered."""
+
+    environments: Annotated[Positional[list[str]], tyro.conf.arg(metavar="ENVIRONMENT [ENVIRONMENT ...]")]
+    """On their held-out tasks; choose such that no rule was discovered in."""
+    out: Path
+    """JSON file; the picture goes beside it, where there is a browser."""
+    rule: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
+    """Folder of a run of `adapt discover`, given several times: sizes of sets by seeds."""
+    agents: int = 8
+    """Under each rule, with a task of their own each."""
+    updates: int = 200
+    """Of a life."""
+    rates: tuple[float, ...] = (3e-3, 1e-2, 3e-2)
+    """Of the hand-written actor-critic, whose best one is 1 on the scale."""
+    seed: int = 1000
+    json: bool = False
+
+    def run(self) -> dict[str, Any]:
+        from adapt.console import StepProgress, say
+        from adapt.meta.scaling import scaling
+        from adapt.report.rules import scaling_figure, write_picture
+        from adapt.report.screenshot import find_browser
+
+        with StepProgress("scaling") as progress:
+            result = scaling(
+                self.rule,
+                self.environments,
+                self.agents,
+                self.updates,
+                self.rates,
+                self.seed,
+                self.out,
+                progress,
+            )
+        if find_browser():
+            say(f"open {write_picture(scaling_figure(result), self.out.with_suffix('.png'))}")
+        if not self.json:
+            for count, found in result["sizes"].items():
+                low, high = found["interval"]
+                print(f"{count:>6} environments: {found['score']:.3f} [{low:.3f}, {high:.3f}]")
         return result

@@ -54,7 +54,9 @@ class Grid(DiscreteEnv):
             tasks=tasks,
         )
         self.kind, self._count = kind, np.uint64(worlds)
-        self._pool = np.random.default_rng([seed, 14, SPLITS.index(split)]).integers(2**63, size=worlds, dtype=np.uint64)
+        self._pool = np.random.default_rng([seed, 14, SPLITS.index(split)]).integers(
+            2**63, size=worlds, dtype=np.uint64
+        )
         """What the worlds are drawn from, if they are few. Shape (worlds,)."""
         self._drawn = np.zeros(tasks, np.uint64)
         """What each task's layout was drawn from. Shape (tasks,)."""
