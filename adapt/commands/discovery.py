@@ -49,6 +49,9 @@ class Discover:
     repeat themselves."""
     along: float = 1.0
     """How much every inner update's rollout counts in the outer loss, beside the one at the end."""
+    centre: bool = False
+    """Outer advantages are told by what an agent's other trajectories had at the same step: for robots, which begin
+    together and whose values are slow to learn."""
     begin: Path | None = None
     """Weights to begin with, such as disco_103.npz. Default: random ones of --prediction, --hidden, --remembered."""
     prediction: int = 16
@@ -102,6 +105,7 @@ class Discover:
         from adapt.meta.discovery import OuterConfig
         from adapt.meta.evolution import EvolutionConfig
         from adapt.meta.outer_loss import OuterLoss
+        from adapt.meta.outer_value import ValueConfig
         from adapt.meta.run import DiscoverRequest
         from adapt.update_rules.disco import Disco
         from adapt.update_rules.disco_network import Sizes
@@ -114,6 +118,7 @@ class Discover:
             rate=self.meta_rate,
             largest=self.clip,
             loss=OuterLoss(self.entropy, along=self.along),
+            value=ValueConfig(centre=self.centre),
         )
         return DiscoverRequest(
             tuple(self._group(names) for names in self.environments),

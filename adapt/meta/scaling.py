@@ -18,7 +18,6 @@ import torch
 from adapt import provenance
 from adapt.errors import AdaptError
 from adapt.files import write_json
-from adapt.meta.blind import Blind
 from adapt.meta.comparison import by_hand, group_of, placed_in
 from adapt.meta.judge import last
 from adapt.meta.lifetimes import rewards_of_lives, rewards_under
@@ -50,7 +49,7 @@ def scaling(
 
     Returns:
         `sizes`, by number of training environments: `score` with its 95 % `interval` over discoveries and agents,
-        `blind`, the same where the rules see no rewards, `runs`, each discovery's score, and `environments`, by name.
+        `runs`, each discovery's score, and `environments`, the scores in each.
         `gain`, per doubling of their number, least squares over the sizes, with `interval`. `rewards`: of the last
         quarter of every life, by environment and rule.
 
@@ -67,15 +66,14 @@ def scaling(
     first = [beginning(rule, None, each, configs[0]["gain"])[1] for each in seeds]
     group = group_of(configs[0]["groups"][0], agents, updates)
     rewards: dict[str, dict[str, Any]] = {}
-    scores, blind = [], []
+    scores = []
     for done, name in enumerate(environments, 1):
         lives = placed_in(group, name)
         found, _ = rewards_under(lives, rule, [params for _, params in rules] + first, seed)
-        unpaid, _ = rewards_under(lives, Blind.of(rule), [params for _, params in rules], seed)
         hand = [
             last(rewards_of_lives(replace(lives, rate=rate), by_hand(rule), {}, seed)[0]) for rate in rates
         ]
-        ends, unpaid = np.array([last(each) for each in found]), np.array([last(each) for each in unpaid])
+        ends = np.array([last(each) for each in found])
         best = max(hand, key=lambda values: values.mean())
         zero, one = ends[len(runs) :].mean(), best.mean()
         if not one > zero:
@@ -83,17 +81,15 @@ def scaling(
                 f"{name}: the hand-written rule has {one:.3g}, random weights {zero:.3g}: no scale"
             )
         scores.append((ends[: len(runs)] - zero) / (one - zero))
-        blind.append((unpaid - zero) / (one - zero))
         rewards[name] = {
             **{run.name: values.tolist() for run, values in zip(runs, ends, strict=False)},
-            **{f"{run.name}, blind": values.tolist() for run, values in zip(runs, unpaid, strict=True)},
             **{f"random weights {s}": v.tolist() for s, v in zip(seeds, ends[len(runs) :], strict=True)},
             "actor_critic": best.tolist(),
         }
         if progress is not None:
             progress(name, done, len(environments))
     result = {
-        **summary(runs, [environments_of(config) for config in configs], environments, scores, blind),
+        **summary(runs, [environments_of(config) for config in configs], environments, scores),
         "rewards": rewards,
         "configs": {run.name: config for run, config in zip(runs, configs, strict=True)},
         **{"agents": agents, "updates": updates, "seed": seed, "rates": list(rates)},
@@ -122,10 +118,9 @@ def summary(
     counts: list[int],
     names: Sequence[str],
     scores: list[np.ndarray],
-    blind: list[np.ndarray],
 ) -> dict[str, Any]:
-    """Of scores, and those of blind rules, shape (D, M) in each environment, by the number of training environments."""
-    each, unpaid = np.mean(scores, axis=0), np.mean(blind, axis=0)
+    """Of scores, shape (D, M) in each environment, by the number of training environments."""
+    each = np.mean(scores, axis=0)
     by_size = defaultdict(list)
     for index, count in enumerate(counts):
         by_size[count].append(index)
@@ -133,7 +128,6 @@ def summary(
     for count, places in sorted(by_size.items()):
         sizes[str(count)] = {
             **_interval(each[places]),
-            "blind": _interval(unpaid[places]),
             "runs": {runs[place].name: float(each[place].mean()) for place in places},
             "environments": {
                 name: _interval(score[places]) for name, score in zip(names, scores, strict=True)

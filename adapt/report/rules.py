@@ -64,10 +64,6 @@ def scaling_figure(result: dict[str, Any]) -> go.Figure:
                 x=[x for x, _ in points], y=[y for _, y in points], mode="markers", name="one discovery",
                 marker={"color": MUTED, "size": 7, "symbol": "circle-open"}, **place,
             )  # fmt: skip
-            figure.add_scatter(
-                x=counts, y=[each["blind"]["score"] for each in found], line=line(ORANGE), name="blind",
-                mode="lines", **place,
-            )  # fmt: skip
         figure.update_xaxes(
             axis("Training environments", type="log", tickvals=counts, ticktext=[str(c) for c in counts]),
             row=place["row"], col=place["col"],

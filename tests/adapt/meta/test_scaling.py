@@ -26,11 +26,10 @@ def test_scores_by_hand() -> None:
     """Two sizes with two discoveries each: means 0.1 and 0.5, two doublings apart, so 0.2 for each."""
     score = np.array([[0.0, 0.0], [0.2, 0.2], [0.4, 0.4], [0.6, 0.6]])
     runs = [Path(name) for name in "abcd"]
-    found = summary(runs, [1, 1, 4, 4], ["one", "other"], [score, score], [0 * score, 0 * score])
+    found = summary(runs, [1, 1, 4, 4], ["one", "other"], [score, score])
     assert found["sizes"]["1"]["score"] == pytest.approx(0.1)
     assert found["sizes"]["4"]["runs"] == pytest.approx({"c": 0.4, "d": 0.6})
     assert found["sizes"]["4"]["environments"]["other"]["score"] == pytest.approx(0.5)
-    assert found["sizes"]["4"]["blind"]["score"] == 0.0
     assert found["gain"]["mean"] == pytest.approx(0.2)
     low, high = found["gain"]["interval"]
     assert low == pytest.approx(0.1)  # 0.2 and 0.4, as they may be drawn
@@ -53,7 +52,7 @@ def test_runs_are_counted_judged_and_held_to_one_budget(
     assert found["sizes"].keys() == {"1", "6"}
     rewards = found["rewards"]["catch:4x3"]
     assert rewards.keys() == {
-        *("one", "more", "one, blind", "more, blind", "random weights 0", "random weights 1", "actor_critic"),
+        *("one", "more", "random weights 0", "random weights 1", "actor_critic"),
     }
     zero = np.mean([rewards["random weights 0"], rewards["random weights 1"]])
     by_hand = (np.mean(rewards["more"]) - zero) / (np.mean(rewards["actor_critic"]) - zero)
