@@ -29,8 +29,8 @@ class ValueConfig:
     rate: float = 1e-3
     dense: tuple[int, ...] = (64, 64)
     centre: bool = False
-    """Whether the mean over an agent's trajectories is taken from advantages, step by step. Where they begin together, as
-    robots' do, that takes away what all of them have in common: the error of values that are not learnt yet."""
+    """Whether the mean over an agent's trajectories is taken from advantages, step by step. Where they begin together,
+    as robots do, that takes away what all of them have in common: the error of values that are not learnt yet."""
 
 
 class OuterValue:
