@@ -10,7 +10,7 @@ import tyro
 from adapt.commands.atari import Atari
 from adapt.commands.common import print_json
 from adapt.commands.deployment import Demo, Deploy, Echo, Hil, Latency, Replay, SimRobot
-from adapt.commands.discovery import Discover, Lives
+from adapt.commands.discovery import Discover, Lives, Scaling
 from adapt.commands.examination import Course, Experts, Familiarity, Rehearse
 from adapt.commands.learning import (
     Compare,
@@ -27,6 +27,7 @@ _COMMANDS = {
     "train": Train,
     "discover": Discover,
     "lives": Lives,
+    "scaling": Scaling,
     "evaluate": Evaluate,
     "compare": Compare,
     "experts": Experts,

@@ -204,16 +204,21 @@ def _result(
 ) -> dict[str, Any]:
     first = configs[runs[0]]
     name = first["family"]
-    policies = {}
+    policies: dict[str, dict[str, Any]] = {}
     for who, each in played.items():
         summary = returns_summary(np.stack([one.returns for one in each]))
-        policies[who] = policy = summary | {"stages": [{"name": "episode 1"} | summary]}
         shares = [one.success for one in each if one.success is not None]
-        policy["success"] = float(np.mean(shares)) if shares else None
+        policies[who] = summary | {
+            "stages": [{"name": "episode 1"} | summary],
+            "success": float(np.mean(shares)) if shares else None,
+        }
         if is_atari(name):
             game = name.removeprefix("atari:")
-            ends = [human_normalised(game, end) for end in policy["interval"]]
-            policy["human_normalised"] = {"mean": human_normalised(game, policy["mean"]), "interval": ends}
+            ends = [human_normalised(game, end) for end in summary["interval"]]
+            policies[who]["human_normalised"] = {
+                "mean": human_normalised(game, summary["mean"]),
+                "interval": ends,
+            }
     return {
         "learner": first["learner"],
         "family": name,

@@ -49,6 +49,9 @@ class Discover:
     repeat themselves."""
     along: float = 1.0
     """How much every inner update's rollout counts in the outer loss, beside the one at the end."""
+    centre: bool = False
+    """Outer advantages are told by what an agent's other trajectories had at the same step: for robots, which begin
+    together and whose values are slow to learn."""
     begin: Path | None = None
     """Weights to begin with, such as disco_103.npz. Default: random ones of --prediction, --hidden, --remembered."""
     prediction: int = 16
@@ -71,6 +74,8 @@ class Discover:
     """Units of the agents' action model and of the layers behind it."""
     robot_bins: int = 5
     """Actions of a robot's joint."""
+    worlds: int = 0
+    """How many different worlds there are of each kind of grid; 0: every agent lives in a new one."""
     evolve: int = 0
     """Pairs of perturbed rules per outer step, instead of gradients: evolution strategies on whole lifetimes."""
     spread: float = 0.05
@@ -100,6 +105,7 @@ class Discover:
         from adapt.meta.discovery import OuterConfig
         from adapt.meta.evolution import EvolutionConfig
         from adapt.meta.outer_loss import OuterLoss
+        from adapt.meta.outer_value import ValueConfig
         from adapt.meta.run import DiscoverRequest
         from adapt.update_rules.disco import Disco
         from adapt.update_rules.disco_network import Sizes
@@ -112,6 +118,7 @@ class Discover:
             rate=self.meta_rate,
             largest=self.clip,
             loss=OuterLoss(self.entropy, along=self.along),
+            value=ValueConfig(centre=self.centre),
         )
         return DiscoverRequest(
             tuple(self._group(names) for names in self.environments),
@@ -134,7 +141,8 @@ class Discover:
 
         # A + may also be part of a family's name, such as pendulum_swingup+mass=1:2.
         alone = is_robot(names.partition("+")[0])
-        robot = {"bins": self.robot_bins, "threads": 1}
+        robot = {"bins": self.robot_bins, "threads": 1, "standard": True}
+        grid = {"worlds": self.worlds} if self.worlds and names.startswith("grid:") else {}
         return GroupConfig(
             (names,) if alone else tuple(names.split("+")),
             self.agents,
@@ -144,7 +152,7 @@ class Discover:
             self.rate,
             self.floor,
             AgentSizes(self.dense, self.head, self.head),
-            robot if alone else {},
+            robot if alone else grid,
         )
 
 
@@ -192,4 +200,50 @@ class Lives:
                 for rule, found in rules.items():
                     low, high = found["interval"]
                     print(f"{name:>20}  {rule:<24} {found['last']:.4f} [{low:.4f}, {high:.4f}]")
+        return result
+
+
+@dataclass
+class Scaling:
+    """Hold rules that were discovered in few environments against those of many, at the same cost and with the same
+    seeds: how well agents learn by them where no rule was discovered."""
+
+    environments: Annotated[Positional[list[str]], tyro.conf.arg(metavar="ENVIRONMENT [ENVIRONMENT ...]")]
+    """On their held-out tasks; choose such that no rule was discovered in."""
+    out: Path
+    """JSON file; the picture goes beside it, where there is a browser."""
+    rule: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
+    """Folder of a run of `adapt discover`, given several times: sizes of sets by seeds."""
+    agents: int = 8
+    """Under each rule, with a task of their own each."""
+    updates: int = 200
+    """Of a life."""
+    rates: tuple[float, ...] = (3e-3, 1e-2, 3e-2)
+    """Of the hand-written actor-critic, whose best one is 1 on the scale."""
+    seed: int = 1000
+    json: bool = False
+
+    def run(self) -> dict[str, Any]:
+        from adapt.console import StepProgress, say
+        from adapt.meta.scaling import scaling
+        from adapt.report.rules import scaling_figure, write_picture
+        from adapt.report.screenshot import find_browser
+
+        with StepProgress("scaling") as progress:
+            result = scaling(
+                self.rule,
+                self.environments,
+                self.agents,
+                self.updates,
+                self.rates,
+                self.seed,
+                self.out,
+                progress,
+            )
+        if find_browser():
+            say(f"open {write_picture(scaling_figure(result), self.out.with_suffix('.png'))}")
+        if not self.json:
+            for count, found in result["sizes"].items():
+                low, high = found["interval"]
+                print(f"{count:>6} environments: {found['score']:.3f} [{low:.3f}, {high:.3f}]")
         return result

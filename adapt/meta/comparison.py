@@ -18,6 +18,7 @@ from adapt.meta.population import GroupConfig
 from adapt.meta.run import beginning, load_rule, read_run
 from adapt.networks.agent import AgentSizes
 from adapt.update_rules.actor_critic import ActorCritic
+from adapt.update_rules.disco import Disco
 from sim_tasks.discrete import is_robot
 
 RANDOM, FIRST, BY_HAND = "random weights", "first weights", "actor_critic"
@@ -65,12 +66,11 @@ def compare_rules(
     kinds = [{**config["groups"][0], "environments": 0, "agents": 0, "options": 0} for config in configs]
     if others := [run for run, kind in zip(runs, kinds, strict=True) if kind != kinds[0]]:
         raise AdaptError(f"{others[0]}: its agents differ from those of {runs[0]}")
-    group = _group(configs[0]["groups"][0], agents, updates)
+    group = group_of(configs[0]["groups"][0], agents, updates)
     contestants = _contestants(runs, configs, group.rate, rates)
     found = {}
     for done, name in enumerate(environments, 1):
-        options = {"bins": 5, "threads": 1} if is_robot(name) else {}
-        found[name] = judge(replace(group, environments=(name,), options=options), contestants, seed)
+        found[name] = judge(placed_in(group, name), contestants, seed)
         if progress is not None:
             progress(name, done, len(environments))
     result = {
@@ -87,10 +87,23 @@ def compare_rules(
     return result
 
 
-def _group(recorded: dict[str, Any], agents: int, updates: int) -> GroupConfig:
+def group_of(recorded: dict[str, Any], agents: int, updates: int) -> GroupConfig:
+    """Agents such as those of a run's group, who live once, on held-out tasks; `placed_in` says where."""
     sizes = AgentSizes(**recorded["sizes"] | {"dense": tuple(recorded["sizes"]["dense"])})
     kept = {name: recorded[name] for name in ("trajectories", "steps", "rate", "floor")}
     return GroupConfig(("catch",), agents, lifetime=updates, sizes=sizes, split="test", **kept)
+
+
+def placed_in(group: GroupConfig, name: str) -> GroupConfig:
+    """The same agents in an environment."""
+    options = {"bins": 5, "threads": 1, "standard": True} if is_robot(name.partition("+")[0]) else {}
+    return replace(group, environments=(name,), options=options)
+
+
+def by_hand(rule: Disco) -> ActorCritic:
+    """The hand-written rule, for agents whose values are those that a discovered rule asks for."""
+    values = {name: getattr(rule, name) for name in ("bins", "largest", "discount")}
+    return ActorCritic(**values, entropy_weight=_ENTROPY, normalise=True)
 
 
 def _contestants(
@@ -106,6 +119,4 @@ def _contestants(
     begin = Path(config["begin"]) if config["begin"] else None
     first = beginning(rule, begin, config["seed"], config["gain"], config.get("begin_sha256"))
     found[FIRST if config["begin"] else RANDOM] = Contestant(*first, (rate,))
-    values = {name: getattr(rule, name) for name in ("bins", "largest", "discount")}
-    by_hand = ActorCritic(**values, entropy_weight=_ENTROPY, normalise=True)
-    return found | {BY_HAND: Contestant(by_hand, {}, rates)}
+    return found | {BY_HAND: Contestant(by_hand(rule), {}, rates)}

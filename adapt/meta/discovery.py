@@ -93,7 +93,9 @@ class Discovery:
         return self._chosen * sum(each) // len(each)
 
     def step(self) -> dict[str, float]:
-        """One outer step; its metrics."""
+        """One outer step; its metrics: of the agents' last rollouts `reward`, the loss' parts, and of the meta-gradient
+        `meta_gradient_norm`, `agreement`, its cosine with the average of those before it, and `relative_step`, what it
+        changes, by the norm of the weights."""
         count, chosen = len(self.sites), self._chosen
         turn = [(self.done * chosen + i) % count for i in range(chosen)]
         changes, rows = [], []
@@ -135,9 +137,12 @@ class Discovery:
         site, config = self.sites[index], self.config
         stretch = site.live(self.meta_params, config.updates, config.validation)
         found = site.gradient(self.meta_params, stretch, partial(checkpointed, truncate=config.truncate))
-        norm = math.sqrt(sum(value.square().sum().item() for value in found.of_meta_params.values()))
+        norm = _norm(found.of_meta_params)
         scale = min(1.0, config.largest / norm) if norm > 0 else 1.0
         gradient = {name: scale * value for name, value in found.of_meta_params.items()}
+        agreement = _cosine(
+            gradient, {name: self._optimiser.mean(self._moments[index], name) for name in gradient}
+        )
         with torch.no_grad():
             after, self._moments[index] = self._optimiser.step(
                 self.meta_params, gradient, self._moments[index]
@@ -148,4 +153,16 @@ class Discovery:
             "end_loss": found.end_loss,
             "update_loss": found.update_loss,
             "meta_gradient_norm": norm,
+            "agreement": agreement,
+            "relative_step": _norm(change) / max(_norm(self.meta_params), 1e-12),
         }
+
+
+def _norm(tensors: Tensors) -> float:
+    return math.sqrt(sum(value.square().sum().item() for value in tensors.values()))
+
+
+def _cosine(one: Tensors, other: Tensors) -> float:
+    """Between two vectors; 0 where one of them is none."""
+    product = sum((value * other[name]).sum().item() for name, value in one.items())
+    return product / max(_norm(one) * _norm(other), 1e-30)

@@ -46,8 +46,8 @@ def judge(group: GroupConfig, contestants: Mapping[str, Contestant], seed: int) 
         for rate in contestant.rates:
             config = replace(group, rate=rate)
             lives[rate] = rewards_of_lives(config, contestant.rule, contestant.meta_params, seed)[0]
-        best = max(lives, key=lambda rate: _last(lives[rate]).mean())
-        found = {f"{rate:g}": float(_last(rewards).mean()) for rate, rewards in lives.items()}
+        best = max(lives, key=lambda rate: last(lives[rate]).mean())
+        found = {f"{rate:g}": float(last(rewards).mean()) for rate, rewards in lives.items()}
         results[name] = {"rate": best, **_summary(lives[best]), "rates": found}
     for name, result in results.items():
         result["beyond"] = {
@@ -62,7 +62,8 @@ def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, An
     return {"mean": float(pairs.mean()), "interval": bootstrap(mean, pairs)}
 
 
-def _last(rewards: np.ndarray) -> np.ndarray:
+def last(rewards: np.ndarray) -> np.ndarray:
+    """Mean over the last part of lives, (lifetime, M): what an agent is judged by. Shape (M,)."""
     return rewards[-max(1, round(LAST * len(rewards))) :].mean(axis=0)
 
 
@@ -71,13 +72,13 @@ def _summary(rewards: np.ndarray) -> dict[str, Any]:
     points = np.array([part.mean(axis=0) for part in parts])
     low, high = bootstrap_curve(points[None])
     ends = np.cumsum([len(part) for part in parts])
-    last = _last(rewards)
+    result = last(rewards)
     return {
         "updates": ends.tolist(),
         "curve": points.mean(axis=1).tolist(),
         "low": low.tolist(),
         "high": high.tolist(),
-        "last": float(last.mean()),
-        "interval": bootstrap(mean, last),
-        "agents": last.tolist(),
+        "last": float(result.mean()),
+        "interval": bootstrap(mean, result),
+        "agents": result.tolist(),
     }

@@ -19,8 +19,8 @@ def rewards_of_lives(
     """Lets M agents live once, from their first parameters to the end of their lifetime, each in a task of its own.
 
     Returns:
-        Mean reward per control step of each update's rollout, and mean return of the episodes that ended in it, NaN
-        where none did. Shape (lifetime, M) each.
+        Mean reward per control step of each update's rollout, in the task's own unit, and mean return of the episodes
+        that ended in it, NaN where none did. Shape (lifetime, M) each.
     """
     return _live(Group(config, rule, seed, staggered=False), meta_params)
 
@@ -41,10 +41,11 @@ def rewards_under(
 def _live(group: Group, meta_params: Tensors) -> tuple[np.ndarray, np.ndarray]:
     config = group.config
     rewards, returns = np.empty((2, config.lifetime, group.agents))
+    zero, one = group.env.unit[:, :: config.trajectories]
     for update in range(config.lifetime):
         rollout = group.roll()
         steps = rollout.counts.sum(dim=(1, 2)).clamp(min=1)
-        rewards[update] = (rollout.reward.sum(dim=(1, 2)) / steps).numpy()
+        rewards[update] = zero + one * (rollout.reward.sum(dim=(1, 2)) / steps).numpy()
         returns[update] = group.returns()
         group.learn(meta_params, joined(rollout))
     return rewards, returns

@@ -29,6 +29,9 @@ class ValueConfig:
     """Lambda."""
     rate: float = 1e-3
     dense: tuple[int, ...] = (64, 64)
+    centre: bool = False
+    """Whether the mean over an agent's trajectories is taken from advantages, step by step. Where they begin together,
+    as robots do, that takes away what all of them have in common: the error of values that are not learnt yet."""
 
 
 class OuterValue:
@@ -79,13 +82,16 @@ class OuterValue:
     def _judge(self, said: torch.Tensor, told: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
         """Targets of values and advantages, (T, B) each."""
         discount = self._config.discount * (1 - told["terminal"])
-        return vtrace(
+        target, advantage = vtrace(
             signed_parabolic(said),
             told["reward"],
             discount,
             torch.ones_like(told["reward"]),
             self._config.trace,
         )
+        if self._config.centre:
+            advantage = advantage - advantage.mean(dim=1, keepdim=True)
+        return target, advantage
 
 
 def _told(rollout: Rollout) -> Tensors:

@@ -212,6 +212,18 @@ def read_run(run: Path) -> dict[str, Any]:
         raise RunError(f"{run}: not a run of discovery (no readable config.json)") from error
 
 
+def outer_steps_of(run: Path) -> int:
+    """Of a run that has come to its end.
+
+    Raises:
+        RunError: it has not.
+    """
+    try:
+        return json.loads((run / "result.json").read_text(encoding="utf-8"))["outer_steps"]
+    except (OSError, ValueError) as error:
+        raise RunError(f"{run}: has no result.json: discovery has not ended there") from error
+
+
 def _check_finite(metrics: dict[str, float], meta_params: Tensors, checkpoint: Path) -> None:
     bad = [f"{name} is {value}" for name, value in metrics.items() if not math.isfinite(value)]
     bad += [f"{name} is not finite" for name, value in meta_params.items() if not value.isfinite().all()]

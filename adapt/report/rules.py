@@ -41,6 +41,39 @@ def lives_figure(result: dict[str, Any]) -> go.Figure:
     return figure
 
 
+def scaling_figure(result: dict[str, Any]) -> go.Figure:
+    """`adapt scaling`: scores over the number of training environments, their mean and environment by environment."""
+    sizes = result["sizes"]
+    counts = [float(count) for count in sizes]
+    names = list(next(iter(sizes.values()))["environments"])
+    titles = ["mean of all held-out ones", *names]
+    rows = -(-len(titles) // 2)
+    figure = _grid(rows, 2, titles)
+    for index, name in enumerate(["", *names]):
+        place = {"row": index // 2 + 1, "col": index % 2 + 1}
+        found = [each["environments"][name] if name else each for each in sizes.values()]
+        low, high = ([each["interval"][end] for each in found] for end in (0, 1))
+        band(figure, counts, low, high, BLUE, "discovered", **place)
+        figure.add_scatter(
+            x=counts, y=[each["score"] for each in found], line=line(BLUE), name="discovered", mode="lines+markers",
+            showlegend=not index, **place,
+        )  # fmt: skip
+        if not name:
+            points = [
+                (float(count), value) for count, each in sizes.items() for value in each["runs"].values()
+            ]
+            figure.add_scatter(
+                x=[x for x, _ in points], y=[y for _, y in points], mode="markers", name="one discovery",
+                marker={"color": MUTED, "size": 7, "symbol": "circle-open"}, **place,
+            )  # fmt: skip
+        figure.update_xaxes(
+            axis("Training environments", type="log", tickvals=counts, ticktext=list(sizes)),
+            row=place["row"], col=place["col"],
+        )  # fmt: skip
+        figure.update_yaxes(axis("Score" if index % 2 == 0 else ""), row=place["row"], col=place["col"])
+    return figure
+
+
 def costs_figure(result: dict[str, Any], both: tuple[int, int]) -> go.Figure:
     """Time and peak memory of `adapt bench meta`, over inner updates and over agents."""
     figure = _grid(1, 4, [""] * 4)

@@ -38,6 +38,10 @@ class SideBySide:
         self.task_of = np.concatenate(
             [env.task_of + begin for env, begin in zip(environments, self._first_task[:-1], strict=True)]
         )
+        self.unit = np.repeat(
+            [env.unit for env in environments], [env.envs for env in environments], axis=0
+        ).T
+        """Of rewards, as `DiscreteEnv.unit`. Shape (2, N)."""
         self._look()
 
     def step(self, action: np.ndarray) -> None:

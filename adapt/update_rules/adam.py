@@ -33,6 +33,10 @@ class Adam:
             moments[_SECOND + name] = torch.zeros_like(value)
         return moments
 
+    def mean(self, moments: Tensors, name: str) -> torch.Tensor:
+        """Of a parameter's gradients until now, not divided by the share that was seen; its shape."""
+        return moments[_FIRST + name]
+
     def step(
         self,
         params: Tensors,

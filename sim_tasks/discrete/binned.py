@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ _MOST = 1024
 """Actions that a policy over all joints may have."""
 _SEGMENT = np.uint64(2**32)
 """Numbers of a block's stream that a task may be drawn from."""
+_DISCOUNT, _ROBOTS = 0.99, 64
+"""Of what rewards are measured against, and on how many training tasks."""
 
 
 class Binned(DiscreteEnv):
@@ -22,8 +25,8 @@ class Binned(DiscreteEnv):
     A is odd, 0 too.
 
     Observation: the policy's, then the remaining time in [0, 1], since the time limit ends an episode here (Pardo et
-    al. 2018, arXiv:1712.00378). Shape (O + 1,). Reward: the family's own, as it is; 0 where a simulation diverges,
-    which ends the episode.
+    al. 2018, arXiv:1712.00378). Shape (O + 1,). Reward: the family's own, as it is or `standard`; 0 where a simulation
+    diverges, which ends the episode. Returns are of the family's own.
 
     Raises:
         TaskError: the family or split is not known, fewer than 2 bins, or `change` is neither never nor episode.
@@ -43,6 +46,7 @@ class Binned(DiscreteEnv):
         joint: bool = False,
         threads: int = 0,
         disturbances: bool = True,
+        standard: bool = False,
     ):
         """
         Args:
@@ -59,6 +63,8 @@ class Binned(DiscreteEnv):
                 then, with bins^J actions. Otherwise every joint has its own.
             threads: that step simulations; 0: one per core.
             disturbances: whether physics change and robots are pushed in mid-episode, where the family has that.
+            standard: whether `random_rewards`' mean is taken from the reward, and it is divided by their spread: values
+                of all families then have about the same size. It changes what is best where episodes end early.
         """
         if bins < 2:
             raise TaskError(f"bins: {bins}; valid: 2 or more")
@@ -89,6 +95,8 @@ class Binned(DiscreteEnv):
         """Actions of an episode that does not end early."""
         self.period = repeat * self.family.period
         """For which an action is held, in [s]."""
+        self.unit = random_rewards(family, bins, repeat) if standard else (0.0, 1.0)
+        self._score = np.zeros(envs, np.float32)
         self.centres = np.linspace(-1.0, 1.0, bins)
         """Of the bins. Shape (bins,)."""
         self._bins = (bins,) * joints if joint else None
@@ -108,12 +116,14 @@ class Binned(DiscreteEnv):
             action = np.column_stack(np.unravel_index(action[:, 0], self._bins))
         command = self.centres[action]
         step = self.sim.step(command)
-        self.reward[:] = step.reward
+        self._score[:] = step.reward
         self.last[:] = step.done
         for _ in range(1, self.repeat):
             step = self.sim.step(command)
-            self.reward += np.where(self.last, 0.0, step.reward)  # an episode may have ended before its time
+            self._score += np.where(self.last, 0.0, step.reward)  # an episode may have ended before its time
             self.last |= step.done
+        zero, one = self.unit
+        self.reward[:] = (self._score - zero) / one
 
     def _begin(self, ids: np.ndarray) -> None:
         if self.change == "episode":
@@ -146,6 +156,23 @@ class Binned(DiscreteEnv):
         self.sim.restore(
             _nested({key: value for key, value in state.items() if key.startswith("sim/")})["sim"]
         )
+
+
+@lru_cache(maxsize=64)
+def random_rewards(family: str, bins: int, repeat: int) -> tuple[float, float]:
+    """Of random actions, each held for `repeat` control steps, over an episode on each of 64 training tasks: mean
+    reward of an action, and the standard deviation of the discounted sum of the differences from it; 1 where they are
+    all alike."""
+    env = Binned(_ROBOTS, 0, family=family, tasks=_ROBOTS, bins=bins, repeat=repeat, threads=1)
+    rng = np.random.default_rng([0, 15])
+    rewards = np.empty((env.episode_steps, _ROBOTS))
+    for step in range(len(rewards)):
+        env.step(rng.integers(0, bins, (_ROBOTS, env.joints)))
+        rewards[step] = env.reward
+    mean, total = float(rewards.mean()), np.zeros(_ROBOTS)
+    for reward in rewards[::-1]:
+        total = reward - mean + _DISCOUNT * total
+    return mean, float(total.std()) or 1.0
 
 
 def _flat(state: dict[str, Any], prefix: str) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ from sim_tasks.discrete.grid_kinds import KINDS, draw
 from sim_tasks.discrete.grid_layout import ACTIONS, CELLS, OBJECTS, SIZE, Layout, stack
 from sim_tasks.discrete.protocol import DiscreteEnv
 from sim_tasks.errors import TaskError
+from sim_tasks.randomisation import SPLITS
 
 _AGENT, _WALL, _OBJECT, _TIME, _OWED = 0, 1, 2, 2 + OBJECTS, 3 + OBJECTS
 PLANES = 4 + OBJECTS
@@ -22,14 +23,27 @@ class Grid(DiscreteEnv):
     the remaining time, as a fraction of the horizon, and the reward that is owed.
 
     Raises:
-        TaskError: an unknown kind, or another split than train and test.
+        TaskError: an unknown kind, another split than train and test, or fewer than no worlds.
     """
 
-    def __init__(self, envs: int, seed: int, *, kind: str, split: str = "train", tasks: int = 1):
+    def __init__(
+        self, envs: int, seed: int, *, kind: str, split: str = "train", tasks: int = 1, worlds: int = 0
+    ):
+        """
+        Args:
+            envs: how many, N.
+            seed: fixes everything that is drawn.
+            kind: of world.
+            split: which worlds.
+            tasks: how many worlds N environments play at a time.
+            worlds: how many there are in all, the seed's first ones; a task is one of them. 0: every task is a new one.
+        """
         if kind not in KINDS:
             raise TaskError(f"unknown kind {kind!r} of grid worlds; valid: {', '.join(KINDS)}")
         if split not in ("train", "test"):
             raise TaskError(f"split {split!r} of grid worlds; valid: train, test")
+        if worlds < 0:
+            raise TaskError(f"worlds: {worlds}; valid: 0 or more")
         super().__init__(
             f"grid:{kind}",
             envs,
@@ -39,7 +53,11 @@ class Grid(DiscreteEnv):
             split=split,
             tasks=tasks,
         )
-        self.kind = kind
+        self.kind, self._count = kind, np.uint64(worlds)
+        self._pool = np.random.default_rng([seed, 14, SPLITS.index(split)]).integers(
+            2**63, size=worlds, dtype=np.uint64
+        )
+        """What the worlds are drawn from, if they are few. Shape (worlds,)."""
         self._drawn = np.zeros(tasks, np.uint64)
         """What each task's layout was drawn from. Shape (tasks,)."""
         self.layouts: list[Layout] = [draw(kind, split, np.random.default_rng(0))] * tasks
@@ -110,7 +128,8 @@ class Grid(DiscreteEnv):
         return listed[tasks[:, None], (u * counts[tasks, None]).astype(np.int64)]
 
     def _draw_tasks(self, tasks: np.ndarray) -> None:
-        self._drawn[tasks] = self.task_random.bits(tasks, 1)[:, 0]
+        drawn = self.task_random.bits(tasks, 1)[:, 0]
+        self._drawn[tasks] = self._pool[drawn % self._count] if self._count else drawn
         self._lay_out(tasks)
 
     def _lay_out(self, tasks: np.ndarray) -> None:

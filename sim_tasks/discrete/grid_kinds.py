@@ -164,8 +164,38 @@ def cliff(rng: np.random.Generator) -> Layout:
     return layout
 
 
+def fork(rng: np.random.Generator) -> Layout:
+    """A crossing with two to four ways of one step, each to another reward, which ends the episode: a bandit."""
+    row, column = (int(place) for place in rng.integers(1, SIZE - 1, 2))
+    around = [(row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)]
+    ways = [cell(*around[way]) for way in rng.permutation(4)[: rng.integers(2, 5)]]
+    wall = np.ones(CELLS, dtype=bool)
+    wall[[cell(row, column), *ways]] = False
+    start = np.arange(CELLS) == cell(row, column)
+    layout = Layout(wall, int(rng.integers(2, 6)), start, walks(wall), slip=rng.uniform(0.0, 0.3))
+    for index, way in enumerate(ways):
+        layout.add(index, way, 1.0 if index == 0 else rng.uniform(-1.0, 0.5), ending=1.0)
+    return layout
+
+
+def fall(rng: np.random.Generator) -> Layout:
+    """Every action falls a row, to the left, straight or to the right; which does what is drawn. At the bottom, where
+    the episode ends, lie up to four rewards."""
+    depth, width = int(rng.integers(3, SIZE + 1)), int(rng.integers(4, SIZE + 1))
+    row, column = np.divmod(np.arange(CELLS), SIZE)
+    inside = (row < depth) & (column < width)
+    aside = rng.permutation([-1, 0, 1, *rng.integers(-1, 2, 2)])
+    ahead = np.clip(column[:, None] + aside, 0, width - 1)
+    fallen = np.minimum(row + 1, depth - 1)[:, None] * SIZE + ahead
+    target = np.where(inside[:, None], fallen, np.arange(CELLS)[:, None])
+    layout = Layout(~inside, depth - 1, inside & (row == 0), target, slip=rng.uniform(0.0, 0.2))
+    for index, place in enumerate(rng.permutation(width)[: rng.integers(2, 5)]):
+        layout.add(index, cell(depth - 1, int(place)), 1.0 if index == 0 else rng.uniform(-1.0, 0.5))
+    return layout
+
+
 KINDS: dict[str, Callable[[np.random.Generator], Layout]] = {
-    kind.__name__: kind for kind in (dense, roaming, sparse, maze, delayed, chain, deepsea, cliff)
+    kind.__name__: kind for kind in (dense, roaming, sparse, maze, delayed, chain, deepsea, cliff, fork, fall)
 }
 
 

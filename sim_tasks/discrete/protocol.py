@@ -71,6 +71,8 @@ class DiscreteEnv(ABC):
         """What happens in the environments' episodes."""
         self.task_random = RowRandom([seed, 12, SPLITS.index(split)], tasks)
         """Which tasks are drawn."""
+        self.unit = (0.0, 1.0)
+        """The task's own reward is the second times `reward`, plus the first."""
         self._score = self.reward
         """What returns are made of. Shape (N,)."""
         self._return = np.zeros(envs)

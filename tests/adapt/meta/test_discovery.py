@@ -35,6 +35,7 @@ GROUP = GroupConfig(
     ("catch:4x3",), agents=2, trajectories=2, steps=4, lifetime=4, floor=1e-4, sizes=AgentSizes((6,), 4, 4)
 )
 OTHER = dataclasses.replace(GROUP, environments=("point",))
+FIRST = RULE.initial_meta_params(torch.Generator().manual_seed(0))
 
 
 def request(out: Path, steps: int, **other: object) -> DiscoverRequest:
@@ -70,6 +71,17 @@ def test_a_run_that_was_stopped_goes_on_exactly(tmp_path: Path, evolution: Evolu
     assert [row["reward"] for row in rows[0]] == [row["reward"] for row in rows[1]]
     with pytest.raises(RunError, match="seed was 3, now 4"):
         discover(dataclasses.replace(stopped, resume=True, seed=4))
+
+
+def test_agreement_tells_a_direction_from_noise() -> None:
+    """A site whose gradient stays the same agrees with itself; the first has nothing to agree with."""
+    loop = Discovery(OuterConfig(updates=2, validation=1), RULE, FIRST, [GROUP], seed=0)
+    site = loop.sites[0]
+    found = site.gradient(loop.meta_params, site.live(loop.meta_params, 2, 1))
+    site.gradient = lambda *_: found  # type: ignore[method-assign]
+    rows = [loop.step() for _ in range(3)]
+    assert [row["agreement"] for row in rows] == pytest.approx([0.0, 1.0, 1.0], abs=1e-5)
+    assert all(0 < row["relative_step"] < 0.1 for row in rows)
 
 
 def test_weights_are_read_again_with_their_settings(tmp_path: Path) -> None:

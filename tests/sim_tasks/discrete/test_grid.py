@@ -6,6 +6,7 @@ import pytest
 from sim_tasks.discrete.grid import Grid
 from sim_tasks.discrete.grid_kinds import KINDS, draw
 from sim_tasks.discrete.grid_layout import CELLS, OBJECTS, Layout, cell, distances, walks
+from sim_tasks.errors import TaskError
 
 STAY, UP, DOWN, LEFT, RIGHT = range(5)
 
@@ -48,7 +49,7 @@ def test_worlds_can_be_solved(kind):
     for world in worlds(kind, "test", 60):
         assert world.start.any()
         assert not (world.start & world.wall).any()
-        if kind == "deepsea":
+        if kind in ("deepsea", "fall"):
             continue  # see below
         for start in np.flatnonzero(world.start)[:3]:
             away = distances(world.target, int(start))[world.place[world.present]]
@@ -67,6 +68,35 @@ def test_deep_seas_hold_a_treasure_that_only_steps_to_the_right_reach():
             total += reward
         assert last
         assert total == pytest.approx(1.0 - 0.01 * world.horizon / (world.horizon + 1), abs=1e-5)
+
+
+def test_whoever_falls_lands_in_the_bottom_row_and_chooses_where():
+    for world in worlds("fall", "train", 30):
+        ends = set()
+        for action in range(5):
+            env = on(world)
+            *before, (_, last) = run(env, *[action] * world.horizon)
+            assert last
+            assert not any(ended or reward for reward, ended in before)
+            ends.add(int(env.cell[0]) // 7)
+        assert ends == {world.horizon}
+        assert len(np.unique(world.target[cell(0, 2)])) == 3
+
+
+def test_few_worlds_are_those_that_all_lives_see():
+    """Drawn by the seed: another number of tasks plays the same ones."""
+    seen = []
+    for tasks in (1, 3):
+        env = Grid(tasks, 5, kind="chain", tasks=tasks, worlds=2)
+        keys = set()
+        for _ in range(12):
+            env.renew(np.arange(tasks))
+            keys |= {world.key() for world in env.layouts}
+        seen.append(keys)
+    assert seen[0] == seen[1]
+    assert len(seen[0]) == 2
+    with pytest.raises(TaskError, match="worlds: -1; valid: 0 or more"):
+        Grid(1, 0, kind="chain", worlds=-1)
 
 
 def test_a_walk_by_hand():

@@ -169,3 +169,18 @@ def test_walls_stop_a_point():
         env.step(np.array([[8]]))
     assert env.position[0].tolist() == [2.0, 2.0]
     assert not env.velocity.any()
+
+
+def test_standard_rewards_are_the_familys_own_in_another_unit():
+    own, standard = (Binned(4, 3, family="point_robot", tasks=4, standard=each) for each in (False, True))
+    zero, one = standard.unit
+    assert own.unit == (0.0, 1.0)
+    assert zero == pytest.approx(-1.1, abs=0.1)  # minus metres from the goal; the point begins 1 m from it
+    assert 10 < one < 40
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        action = rng.integers(0, 5, (4, 2))
+        own.step(action)
+        standard.step(action)
+        assert zero + one * standard.reward == pytest.approx(own.reward, abs=1e-5)
+    assert standard.returns() == pytest.approx(own.returns())
