@@ -98,7 +98,7 @@ LEARNERS: dict[str, LearnerKind] = {
         about="discrete actions, learnt by a hand-written update rule: a policy gradient without a critic",
     ),
     "self_tuning": LearnerKind(
-        build_self_tuning, SelfTuningConfig(), discrete=True,
+        build_self_tuning, SelfTuningConfig(), discrete=True, pin=pin_weights,
         about="discrete actions, learnt by an actor-critic that tunes its own hyperparameters by meta-gradients",
     ),
     "sb3_discrete_ppo": LearnerKind(
