@@ -60,7 +60,7 @@ class SelfTuningConfig(RuleConfig):
     tuner_rate: float = 0.01
     """Of Adam on the hyperparameters; 0: they stay where they start."""
     weights: str = ""
-    """File of where they start, .npz, as `adapt tune` writes it; they are the judge's too. Default: as `rule` has it."""
+    """File of where they start, .npz, as `adapt tune` writes it; the judge's then, too. Default: as `rule` says."""
     sha256: str = ""
     """That the file has to have. Default: as it is when training begins, which the run records."""
 

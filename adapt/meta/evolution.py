@@ -38,6 +38,9 @@ class EvolutionConfig:
     """Standard deviation of a perturbation."""
     rate: float = 1e-2
     """Of Adam on the estimated gradient."""
+    plain: bool = False
+    """Whether the estimated gradient is followed as it is and not by Adam, whose first steps have the same size in all
+    directions: where few steps are taken, what does not matter to the fitness would drift as far as what does."""
     together: int = 1
     """Pairs that have the same luck and are asked of the fitness at once; more are faster, where it is vectorised."""
 
@@ -109,7 +112,10 @@ class Evolution:
         for seed, (up, down) in zip(seeds, weights, strict=True):
             for name, noise in _noise(self.meta_params, seed).items():
                 slope[name] -= (up - down) * noise / (2 * config.spread * len(seeds))
-        self.meta_params, self.moments = self._optimiser.step(self.meta_params, slope, self.moments)
+        if config.plain:
+            self.meta_params = {n: x - config.rate * slope[n] for n, x in self.meta_params.items()}
+        else:
+            self.meta_params, self.moments = self._optimiser.step(self.meta_params, slope, self.moments)
         self.done += 1
         return {"reward": float(pairs.mean()), "best": float(pairs.max())}
 

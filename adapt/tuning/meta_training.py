@@ -20,8 +20,8 @@ from adapt.tuning.population import Setting
 from adapt.update_rules.rule import Tensors
 from adapt.update_rules.self_tuning import SelfTuning, values
 
-EVOLUTION = EvolutionConfig(pairs=8, spread=0.5, rate=0.3, together=8)
-"""Settled on training tasks of `point_robot` and `grid:dense`; spread and rate in units of x, see `hyperparameters`."""
+EVOLUTION = EvolutionConfig(pairs=8, spread=0.7, rate=2.1, plain=True, together=8)
+"""Settled on training tasks of `point_robot`; spread and rate in units of x, see `hyperparameters`."""
 
 
 @dataclass(frozen=True)
