@@ -52,7 +52,6 @@ def test_lifetimes_are_of_the_hyperparameters_that_they_were_given():
         for shown in lived.hyperparameters[name]:
             np.testing.assert_allclose(shown, expected, rtol=1e-5)
     np.testing.assert_allclose(lived.hyperparameters["value_weight"], 0.5, rtol=1e-5)
-    np.testing.assert_allclose(lived.scores[0], lived.scores[2], atol=0.05)
 
 
 def test_what_is_out_of_range_is_no_hyperparameter():
@@ -142,8 +141,8 @@ def test_trials_are_drawn_in_the_ranges_and_the_best_is_theirs():
 
 
 def test_meta_training_moves_every_hyperparameter_by_the_scores_alone(monkeypatch: pytest.MonkeyPatch):
-    """Scores say how near the learning rate is to 5, and no more: it gets there, and no other one drifts as far."""
-    wanted, asked = RANGES["rate"].x(5.0), []
+    """Scores say how near the learning rate is to 20, and no more: it gets there, and no other one drifts as far."""
+    wanted, asked = RANGES["rate"].x(20.0), []
 
     def near(setting, rule, rules, tasks, seed):
         asked.append((len(rules), tasks, seed))
@@ -151,9 +150,9 @@ def test_meta_training_moves_every_hyperparameter_by_the_scores_alone(monkeypatc
 
     monkeypatch.setattr(meta_training, "lifetimes", near)
     found, how = meta_train(SETTING, RULE, 16 * 8 + 5, seed=0)
-    assert values(found)["rate"] == pytest.approx(5.0, rel=0.5)
+    assert values(found)["rate"] == pytest.approx(20.0, rel=0.3)
     assert found.keys() == start().keys()
-    assert max(abs(float(found[n] - x)) for n, x in start().items() if n != "rate") < abs(wanted)
+    assert max(abs(float(found[n] - x)) for n, x in start().items() if n != "rate") < 0.7 * wanted
     assert [row["rate"] for row in how["steps"]][-1] == values(found)["rate"]
     assert how["frames"] == 16 * 8 * SETTING.frames == len(asked) * 16 * SETTING.frames
     assert len({seed for *_, seed in asked}) == 8  # other tasks at every step
