@@ -168,7 +168,9 @@ def difference(one: np.ndarray, other: np.ndarray, paired: bool) -> dict[str, An
     """Of the means over the same tasks, (n,) or (S, n) each, with a 95 % interval; `paired` where both are of the same
     meta-trainings."""
     samples = (one - other,) if paired else (one, -other)
-    apart = statistics.bootstrap(lambda *parts: sum(statistics.mean(part) for part in parts), *samples)
+    apart = statistics.bootstrap(
+        lambda *parts: np.sum([statistics.mean(part) for part in parts], axis=0), *samples
+    )
     return {"mean": float(one.mean() - other.mean()), "interval": apart}
 
 
