@@ -18,7 +18,7 @@ from adapt.update_rules.lifetime import Learning
 from adapt.update_rules.online_tuning import OnlineTuning
 from adapt.update_rules.policy_gradient import PolicyGradient
 from adapt.update_rules.self_tuning import SelfTuning, own_judge
-from adapt.update_rules.self_tuning_weights import load_start
+from adapt.update_rules.self_tuning_weights import load_start, start_sha256
 
 
 @dataclass(frozen=True)
@@ -65,15 +65,20 @@ class SelfTuningConfig(RuleConfig):
     """That the file has to have. Default: as it is when training begins, which the run records."""
 
 
-def pin_weights(config: DiscoConfig | SelfTuningConfig) -> DiscoConfig | SelfTuningConfig:
-    """The configuration with the hash of its weights as they are now, unless it has one or needs none.
+def pin_weights(config: DiscoConfig) -> DiscoConfig:
+    """The configuration with the hash of its weights as they are now, unless it has one.
 
     Raises:
         AdaptError: there are none.
     """
-    if isinstance(config, SelfTuningConfig) and not config.weights:
-        return config
     return replace(config, sha256=config.sha256 or weights_sha256(_path(config)))
+
+
+def pin_start(config: SelfTuningConfig) -> SelfTuningConfig:
+    """As `pin_weights`; without weights the configuration as it is."""
+    if not config.weights:
+        return config
+    return replace(config, sha256=config.sha256 or start_sha256(Path(config.weights)))
 
 
 def build_disco(setup: DiscreteSetup) -> RuleLearner:
@@ -104,5 +109,5 @@ def build_self_tuning(setup: DiscreteSetup) -> RuleLearner:
     return RuleLearner(env, rule, start, config, setup.seed, learning)
 
 
-def _path(config: DiscoConfig | SelfTuningConfig) -> Path | None:
+def _path(config: DiscoConfig) -> Path | None:
     return Path(config.weights) if config.weights else None

@@ -8,9 +8,14 @@ import torch
 
 from adapt.update_rules.rule import Tensors
 from adapt.update_rules.self_tuning import SelfTuning
-from adapt.update_rules.weights_file import check_weights, read_weights
+from adapt.update_rules.weights_file import check_weights, digest, file_content, read_weights
 
 _HINT = "`adapt tune` writes such files"
+
+
+def start_sha256(path: Path) -> str:
+    """Of a file. Raises AdaptError where there is none."""
+    return digest(file_content(path, _HINT))
 
 
 def load_start(path: Path, rule: SelfTuning, sha256: str | None = None) -> Tensors:

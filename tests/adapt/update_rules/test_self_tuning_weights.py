@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from adapt.cli import main
 from adapt.errors import AdaptError, RunError
 from adapt.learners import LEARNERS, DiscreteSetup
 from adapt.learners.rules import SelfTuningConfig
@@ -108,6 +109,13 @@ def test_a_run_keeps_to_the_file_that_it_began_with(weights: Path, tmp_path: Pat
         load_learner(out)
     with pytest.raises(RunError, match="hyperparameters was"):
         train(TrainRequest("self_tuning", "catch:4x3", out, config=config, threads=1, resume=True))
+
+
+def test_a_file_that_is_missing_begins_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    arguments = ["train", "self_tuning", "catch:4x3", "--weights", str(tmp_path / "none.npz")]
+    assert main([*arguments, "--out", str(tmp_path / "run")]) == 2
+    assert "none.npz: No such file or directory; `adapt tune` writes such files" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_without_a_file_has_no_hash(tmp_path: Path):
