@@ -94,6 +94,7 @@ def test_a_training_begins_with_them(weights: Path):
         made.collect()
         made.update()
     assert made._meta_params == start()
+    assert made._learning.rule == own_judge(config.rule, start()) != config.rule
     assert not any(value for name, value in made.life.meta_state.items() if name.startswith("eta."))
 
 
