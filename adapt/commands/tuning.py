@@ -11,25 +11,27 @@ from adapt.commands.common import Positional, print_report
 
 @dataclass
 class Tune:
-    """Hold a rule that tunes itself against the best of a random search of the hand-written rule, on held-out tasks.
+    """Learn where hyperparameters start from whole lifetimes, and hold that against the best of a random search of the
+    hand-written rule at the same frames, on held-out tasks.
 
-    Writes tuning.json: all trials, every candidate's scores and hyperparameters, differences with intervals.
+    Writes tuning.json: trials, steps, every candidate's scores and hyperparameters, differences with intervals; and for
+    each meta-training an .npz that `adapt train self_tuning --weights` begins with.
     """
 
     env: Positional[str]
     """An environment with discrete actions, such as point_robot or grid:dense (docs/discrete.md)."""
     trials: int = 64
-    """Of the random search."""
-    tasks: int = 4
-    """Training tasks; a trial lives one lifetime on each."""
+    """Of a random search."""
+    tasks: int = 2
+    """Training tasks; a trial lives one lifetime on each, and meta-training has as many lifetimes together."""
+    repeats: int = 3
+    """Searches, and meta-trainings, each with other tasks and luck."""
     held_out: int = 32
     """Tasks that candidates are compared on."""
-    generations: int = 4
-    """In which hyperparameters are carried on from lifetime to lifetime, at the search's frames; 0 leaves that out."""
-    updates: int = 400
+    updates: int = 200
     """Of a lifetime, 128 frames each."""
     tuner_rate: float = 0.01
-    """Learning rate of the hyperparameters."""
+    """Learning rate of hyperparameters that move within a lifetime."""
     seed: int = 0
     out: Path | None = None
     """Where the JSON goes. Default: runs/tuning/<env>-<seed>.json."""
@@ -38,7 +40,7 @@ class Tune:
     def run(self) -> dict[str, Any]:
         from adapt.tuning.comparison import Budget, report_tuning, table_lines
 
-        budget = Budget(self.trials, self.tasks, self.held_out, self.generations)
+        budget = Budget(self.trials, self.tasks, self.repeats, self.held_out)
         path, result = report_tuning(self.env, self.updates, self.tuner_rate, budget, self.seed, self.out)
         if not self.json:
             print_report(table_lines(result), path)

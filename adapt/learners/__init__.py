@@ -19,6 +19,7 @@ from adapt.learners.rules import (
     build_disco,
     build_policy_gradient,
     build_self_tuning,
+    pin_start,
     pin_weights,
 )
 from adapt.learners.sb3 import (
@@ -98,7 +99,7 @@ LEARNERS: dict[str, LearnerKind] = {
         about="discrete actions, learnt by a hand-written update rule: a policy gradient without a critic",
     ),
     "self_tuning": LearnerKind(
-        build_self_tuning, SelfTuningConfig(), discrete=True,
+        build_self_tuning, SelfTuningConfig(), discrete=True, pin=pin_start,
         about="discrete actions, learnt by an actor-critic that tunes its own hyperparameters by meta-gradients",
     ),
     "sb3_discrete_ppo": LearnerKind(

@@ -14,9 +14,11 @@ from adapt.learners.setup import DiscreteSetup
 from adapt.update_rules.actor_critic import ActorCritic
 from adapt.update_rules.adam import Adam
 from adapt.update_rules.disco_weights import load_disco, weights_sha256
+from adapt.update_rules.lifetime import Learning
 from adapt.update_rules.online_tuning import OnlineTuning
 from adapt.update_rules.policy_gradient import PolicyGradient
-from adapt.update_rules.self_tuning import SelfTuning
+from adapt.update_rules.self_tuning import SelfTuning, own_judge
+from adapt.update_rules.self_tuning_weights import load_start, start_sha256
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,11 @@ class SelfTuningConfig(RuleConfig):
     rule: SelfTuning = field(default_factory=SelfTuning)
     """Where discount, trace and weights start, and the judge's."""
     tuner_rate: float = 0.01
-    """Of Adam on the hyperparameters."""
+    """Of Adam on the hyperparameters; 0: they stay where they start."""
+    weights: str = ""
+    """File of where they start, .npz, as `adapt tune` writes it; the judge's then, too. Default: as `rule` says."""
+    sha256: str = ""
+    """That the file has to have. Default: as it is when training begins, which the run records."""
 
 
 def pin_weights(config: DiscoConfig) -> DiscoConfig:
@@ -66,6 +72,13 @@ def pin_weights(config: DiscoConfig) -> DiscoConfig:
         AdaptError: there are none.
     """
     return replace(config, sha256=config.sha256 or weights_sha256(_path(config)))
+
+
+def pin_start(config: SelfTuningConfig) -> SelfTuningConfig:
+    """As `pin_weights`; without weights the configuration as it is."""
+    if not config.weights:
+        return config
+    return replace(config, sha256=config.sha256 or start_sha256(Path(config.weights)))
 
 
 def build_disco(setup: DiscreteSetup) -> RuleLearner:
@@ -84,11 +97,16 @@ def build_policy_gradient(setup: DiscreteSetup) -> RuleLearner:
 
 
 def build_self_tuning(setup: DiscreteSetup) -> RuleLearner:
-    """Raises AdaptError where a hyperparameter starts out of its range."""
+    """Raises AdaptError where a hyperparameter starts out of its range, or the weights are missing, not those of this
+    rule and agent, or have another hash."""
     config: SelfTuningConfig = setup.config
-    start = config.rule.initial_meta_params(torch.Generator())
-    learning = partial(OnlineTuning, tuner=Adam(config.tuner_rate))
-    return RuleLearner(environment(setup), config.rule, start, config, setup.seed, learning)
+    rule, env = config.rule, environment(setup)
+    start = rule.initial_meta_params(torch.Generator())
+    if config.weights:
+        start = load_start(Path(config.weights), rule, config.sha256 or None)
+        rule = own_judge(rule, start)
+    learning = partial(OnlineTuning, tuner=Adam(config.tuner_rate)) if config.tuner_rate else Learning
+    return RuleLearner(env, rule, start, config, setup.seed, learning)
 
 
 def _path(config: DiscoConfig) -> Path | None:

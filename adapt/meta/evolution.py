@@ -1,8 +1,8 @@
 """An outer loop without gradients: evolution strategies (Salimans et al. 2017, arXiv:1703.03864).
 
 For rules or rewards that are not differentiable, and for whole lifetimes. Perturbations come in antithetic pairs that
-live with the same luck; fitness counts by its rank. A pair's work depends on its number alone, so it is done anywhere:
-what comes of a step does not depend on the number of workers.
+live with the same luck; fitness counts by its rank. What pairs that live together do depends on their number alone, so
+it is done anywhere: what comes of a step does not depend on the number of workers.
 """
 
 from __future__ import annotations
@@ -38,10 +38,17 @@ class EvolutionConfig:
     """Standard deviation of a perturbation."""
     rate: float = 1e-2
     """Of Adam on the estimated gradient."""
+    plain: bool = False
+    """Whether the estimated gradient is followed as it is and not by Adam, whose first steps have the same size in all
+    directions: where few steps are taken, what does not matter to the fitness would drift as far as what does."""
+    together: int = 1
+    """Pairs that have the same luck and are asked of the fitness at once; more are faster, where it is vectorised."""
 
     def __post_init__(self) -> None:
         if self.pairs < 1 or not self.spread > 0:
             raise AdaptError(f"pairs: {self.pairs}, spread: {self.spread}; valid: 1 or more, more than 0")
+        if self.together < 1 or self.pairs % self.together:
+            raise AdaptError(f"together: {self.together}; valid: a divisor of pairs, {self.pairs}")
 
 
 @dataclass(frozen=True)
@@ -91,19 +98,24 @@ class Evolution:
 
     def step(self, pool: Executor | None = None) -> dict[str, float]:
         """One step; pairs are spread over a pool's workers. Mean and best fitness among the perturbed."""
+        config = self.config
+        seeds = [seed_of(self._seed, 31, self.done, pair) for pair in range(config.pairs)]
         work = [
-            (self._fitness, self.meta_params, self.config.spread, seed_of(self._seed, 31, self.done, pair))
-            for pair in range(self.config.pairs)
+            (self._fitness, self.meta_params, config.spread, tuple(seeds[first : first + config.together]))
+            for first in range(0, config.pairs, config.together)
         ]
-        pairs = np.array(list((pool.map if pool else map)(_pair_fitness, work)))
+        pairs = np.concatenate(list((pool.map if pool else map)(_fitness_of_pairs, work)))
         if not np.isfinite(pairs).all():
             raise AdaptError(f"fitness of outer step {self.done + 1}: {pairs[~np.isfinite(pairs)][0]}")
         weights = centred_ranks(pairs)
         slope = {name: torch.zeros_like(value) for name, value in self.meta_params.items()}
-        for (_, _, spread, seed), (up, down) in zip(work, weights, strict=True):
+        for seed, (up, down) in zip(seeds, weights, strict=True):
             for name, noise in _noise(self.meta_params, seed).items():
-                slope[name] -= (up - down) * noise / (2 * spread * len(work))
-        self.meta_params, self.moments = self._optimiser.step(self.meta_params, slope, self.moments)
+                slope[name] -= (up - down) * noise / (2 * config.spread * len(seeds))
+        if config.plain:
+            self.meta_params = {n: x - config.rate * slope[n] for n, x in self.meta_params.items()}
+        else:
+            self.meta_params, self.moments = self._optimiser.step(self.meta_params, slope, self.moments)
         self.done += 1
         return {"reward": float(pairs.mean()), "best": float(pairs.max())}
 
@@ -130,13 +142,17 @@ def centred_ranks(fitness: np.ndarray) -> np.ndarray:
     return ((below + (equal - 1) / 2) / max(1, len(values) - 1) - 0.5).reshape(fitness.shape)
 
 
-def _pair_fitness(work: tuple[Fitness, Tensors, float, int]) -> np.ndarray:
-    fitness, meta_params, spread, seed = work
-    noise = _noise(meta_params, seed)
-    up, down = (
-        {name: value + sign * spread * noise[name] for name, value in meta_params.items()} for sign in (1, -1)
-    )
-    return fitness([up, down], seed)
+def _fitness_of_pairs(work: tuple[Fitness, Tensors, float, tuple[int, ...]]) -> np.ndarray:
+    """Of each pair's two, with the luck of the first. Shape (pairs, 2)."""
+    fitness, meta_params, spread, seeds = work
+    perturbed = []
+    for seed in seeds:
+        noise = _noise(meta_params, seed)
+        perturbed += [
+            {name: value + sign * spread * noise[name] for name, value in meta_params.items()}
+            for sign in (1, -1)
+        ]
+    return np.asarray(fitness(perturbed, seeds[0])).reshape(-1, 2)
 
 
 def _noise(meta_params: Tensors, seed: int) -> Tensors:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 import resource
 import time
 from collections.abc import Callable
@@ -20,7 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from adapt import provenance
@@ -34,6 +32,7 @@ from adapt.training_log import TrainingLog, stop_flag
 from adapt.update_rules.disco import Disco
 from adapt.update_rules.disco_weights import load_disco, weights_sha256
 from adapt.update_rules.rule import Tensors
+from adapt.update_rules.weights_file import save_weights
 
 CHECKPOINT_SECONDS = 30.0
 """Between checkpoints, at least."""
@@ -107,7 +106,7 @@ def discover(request: DiscoverRequest, progress: Progress | None = None) -> dict
             last = loop.done == request.steps
             if last or stopped() or time.monotonic() - saved >= CHECKPOINT_SECONDS:
                 # The checkpoint last: a run that it says is done has its rule.
-                save_rule(request.out / "rule.npz", loop.meta_params)
+                save_weights(request.out / "rule.npz", loop.meta_params)
                 save_checkpoint(checkpoint, {"loop": loop.state(), "seconds": seconds})
                 saved = time.monotonic()
             if stopped() and not last:
@@ -145,13 +144,6 @@ def beginning(
         return rule, first | loud
     loaded, meta_params = load_disco(weights, sha256)
     return dataclasses.replace(rule, sizes=loaded.sizes), meta_params
-
-
-def save_rule(path: Path, meta_params: Tensors) -> None:
-    """Weights as `load_disco` reads them; old or new, never half."""
-    temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp.npz")
-    np.savez(temporary, **{name: value.detach().numpy() for name, value in meta_params.items()})  # type: ignore[arg-type]
-    os.replace(temporary, path)
 
 
 def load_rule(run: Path) -> tuple[Disco, Tensors]:

@@ -1,1 +1,1 @@
-"""Hyperparameters and algorithms by search: random trials as one population, and a bandit over rules."""
+"""Hyperparameters and algorithms by themselves: meta-training over lifetimes, random search, a bandit over rules."""

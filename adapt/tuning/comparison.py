@@ -1,14 +1,14 @@
-"""What tuning itself is worth against random search: both are judged on held-out tasks, at equal frames a lifetime.
+"""Hyperparameters by meta-training against the best of a random search of the hand-written rule, at the same frames.
 
-Two readings of a fair comparison: a rule that tunes itself has one lifetime and has seen no training task; or it may
-spend on the training tasks what the search's trials spent together.
+Both spend as many frames on training tasks, both several times over, each time with other tasks and luck. On held-out
+tasks then fresh agents live one lifetime each, the same tasks for all.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,18 +21,28 @@ from adapt.console import say
 from adapt.files import folder_name, write_json
 from adapt.provenance import commit, machine, versions
 from adapt.results import spread
-from adapt.tuning.lifetimes import Lifetimes, live
+from adapt.tuning.lifetimes import Lifetimes, lifetimes, live
+from adapt.tuning.meta_training import EVOLUTION, meta_train
 from adapt.tuning.population import Population, Setting
-from adapt.tuning.search import lifetimes, search
+from adapt.tuning.search import at, search
 from adapt.update_rules.actor_critic import ActorCritic
 from adapt.update_rules.adam import Adam
-from adapt.update_rules.hyperparameters import RATE
 from adapt.update_rules.online_tuning import OnlineTuning
 from adapt.update_rules.rule import Tensors
-from adapt.update_rules.self_tuning import SelfTuning, carried
+from adapt.update_rules.self_tuning import SelfTuning, own_judge, values
+from adapt.update_rules.weights_file import digest, save_weights
 
-_HELD_OUT = 1
+_HELD_OUT = 100_000
 """Added to the seed where tasks are held out."""
+_DIFFERENCES = (
+    ("meta_trained", "searched", False),
+    ("meta_trained", "default", False),
+    ("searched", "default", False),
+    ("meta_trained_moving", "meta_trained", True),
+    ("self_tuning", "default", False),
+    ("self_tuning", "searched", False),
+)
+"""Of two candidates, and whether each training of the one belongs to one of the other."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +50,13 @@ class Budget:
     """Of a comparison."""
 
     trials: int = 64
-    """Of the random search."""
-    tasks: int = 4
-    """Training tasks, on which each trial has one lifetime."""
+    """Of a random search."""
+    tasks: int = 2
+    """Training tasks, on which each trial has one lifetime; meta-training has trials x tasks lifetimes too."""
+    repeats: int = 3
+    """Searches, and meta-trainings."""
     held_out: int = 32
     """Tasks that candidates are compared on, with one lifetime each."""
-    generations: int = 4
-    """In which eta is carried on, of as many frames together as the search; 0: it is not carried."""
 
 
 def default_rule() -> SelfTuning:
@@ -58,16 +68,22 @@ def default_rule() -> SelfTuning:
 def report_tuning(
     env: str, updates: int, tuner_rate: float, budget: Budget, seed: int, out: Path | None
 ) -> tuple[Path, dict[str, Any]]:
-    """`compare`, written to a file with what a reader needs to believe it; the file, and what is in it."""
+    """`compare`, written to a file with what a reader needs to believe it, and beside it what meta-training found, for
+    `adapt train self_tuning --weights`; the file, and what is in it."""
     torch.set_num_threads(1)
     setting, rule, begun = Setting.of(env, updates), default_rule(), time.monotonic()
-    result = compare(setting, rule, Adam(tuner_rate), budget, seed)
-    told = {"env": env, "seed": seed, "frames_of_a_lifetime": setting.frames, "tuner_rate": tuner_rate}
-    told |= {"budget": asdict(budget), "setting": asdict(setting), "rule": asdict(rule)}
-    told |= {"versions": versions(), "commit": commit(), "machine": machine()}
-    result = told | {"wall_seconds": time.monotonic() - begun} | result
     path = out or Path("runs/tuning") / f"{folder_name(env)}-{seed}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
+    result, found = compare(setting, rule, Adam(tuner_rate), budget, seed)
+    for each, meta_params in zip(result["meta_training"], found, strict=True):
+        weights = path.with_name(f"{path.stem}-{each['seed']}.npz")
+        save_weights(weights, meta_params)
+        each |= {"weights": weights.name, "sha256": digest(weights.read_bytes())}
+    told = {"env": env, "seed": seed, "frames_of_a_lifetime": setting.frames, "tuner_rate": tuner_rate}
+    told |= {"budget": asdict(budget), "setting": asdict(setting), "rule": asdict(rule)}
+    told |= {"evolution": asdict(EVOLUTION)}
+    told |= {"versions": versions(), "commit": commit(), "machine": machine()}
+    result = told | {"wall_seconds": time.monotonic() - begun} | result
     write_json(path, result)
     return path, result
 
@@ -77,8 +93,8 @@ def table_lines(result: dict[str, Any]) -> Iterator[str]:
     budget = result["budget"]
     yield (
         f"{result['env']}: {budget['held_out']} held-out tasks, lifetimes of "
-        f"{result['frames_of_a_lifetime']:,} frames; "
-        f"random search: {budget['trials']} trials, {result['search']['frames']:,} frames"
+        f"{result['frames_of_a_lifetime']:,} frames; {budget['repeats']} searches of {budget['trials']} trials, "
+        f"{result['search'][0]['frames']:,} frames each, and as many meta-trainings"
     )
     for name, candidate in result["candidates"].items():
         yield f"  {name:<22} return {spread(candidate)}"
@@ -86,97 +102,95 @@ def table_lines(result: dict[str, Any]) -> Iterator[str]:
         yield f"  {names:<36} {spread(apart)}"
 
 
-def compare(setting: Setting, rule: SelfTuning, tuner: Adam, budget: Budget, seed: int) -> dict[str, Any]:
-    """Candidates by name, with `scores` on held-out tasks, and differences of means with 95 % intervals over them.
+def compare(
+    setting: Setting, rule: SelfTuning, tuner: Adam, budget: Budget, seed: int
+) -> tuple[dict[str, Any], list[Tensors]]:
+    """Candidates by name, with `scores` on held-out tasks, and differences of means with 95 % intervals over tasks and
+    over searches and meta-trainings; and the meta-parameters that were found.
 
-    `default`: the reference, written by hand. `searched`: the best of random search's trials of it. `self_tuning`: one
-    lifetime from the default on. At the search's frames: `self_tuning_searched`, from the best start of as many random
-    ones on; `self_tuning_carried`, from where eta was carried to by generations of lifetimes; `searched_tuned`, from
-    the best trial on, which is its own judge too.
+    `default`: the reference, written by hand. `searched`: the best of random search's trials of it. `meta_trained`:
+    the reference with hyperparameters by `meta_train`; they stay. `meta_trained_moving`: they go on moving in the
+    lifetime, and are the judge's too. `self_tuning`: one lifetime from the default on.
     """
-    start = rule.initial_meta_params(torch.Generator())
-    find = partial(search, setting, rule, budget.tasks, budget.trials, seed)
-    say(f"{setting.env}: random search, {budget.trials} trials of {budget.tasks} x {setting.frames:,} frames")
-    found = find()
-    say("the same, each trial tuning itself")
-    found_tuned = find(tuner=tuner)
-    judged = partial(lifetimes, setting, rule, split="test", tasks=budget.held_out, seed=seed + _HELD_OUT)
+    seeds = range(seed * budget.repeats, (seed + 1) * budget.repeats)
+    searches, trainings, starts = [], [], []
+    for own in seeds:
+        say(
+            f"{setting.env}: random search, {budget.trials} trials of {budget.tasks} x {setting.frames:,} frames"
+        )
+        searches.append({"seed": own} | search(setting, rule, budget.tasks, budget.trials, own))
+        say("meta-training, of as many frames")
+        found, how = meta_train(setting, rule, budget.trials * budget.tasks, own)
+        starts.append(found)
+        trainings.append({"seed": own, "found": values(found)} | how)
     say(f"{budget.held_out} held-out tasks")
-    candidates = {
-        "default": judged(meta_params=start),
-        "searched": judged(meta_params=start, values=[found["best"]]),
-        "self_tuning": judged(meta_params=start, tuner=tuner),
-        "self_tuning_searched": judged(meta_params=start, values=[found_tuned["best"]], tuner=tuner),
-    }
-    own, own_setting = as_found(setting, rule, found["best"])
-    candidates["searched_tuned"] = lifetimes(
-        own_setting,
-        own,
-        own.initial_meta_params(torch.Generator()),
-        budget.held_out,
-        seed + _HELD_OUT,
-        split="test",
-        tuner=tuner,
-    )
-    if budget.generations:
-        say(f"self-tuning carried on, {budget.generations} generations of as many frames together")
-        carried_to = carry(setting, rule, start, budget, seed, tuner)
-        candidates["self_tuning_carried"] = judged(meta_params=carried_to, tuner=tuner)
+    where = {"tasks": budget.held_out, "seed": seed + _HELD_OUT}
+    still = [at(rule, {}), *(at(rule, each["best"]) for each in searches), *starts]
+    parts = _split(lifetimes(setting, rule, still, split="test", **where), budget.repeats)
+    moving = partial(tuned, setting, tuner=tuner, **where)
+    parts["self_tuning"] = moving(rule, at(rule, {}))
+    parts["meta_trained_moving"] = _together([moving(own_judge(rule, each), each) for each in starts])
     return {
-        "search": found,
-        "search_self_tuning": found_tuned,
-        "candidates": {name: summary(lived) for name, lived in candidates.items()},
+        "search": searches,
+        "meta_training": trainings,
+        "candidates": {name: summary(lived) for name, lived in parts.items()},
         "differences": {
-            f"{one} - {other}": difference(candidates[one].scores, candidates[other].scores)
-            for one, other in (
-                ("self_tuning", "default"),
-                ("self_tuning", "searched"),
-                ("self_tuning_searched", "searched"),
-                ("searched_tuned", "searched"),
-                ("self_tuning_carried", "searched"),
-            )
-            if one in candidates
+            f"{one} - {other}": difference(parts[one].scores, parts[other].scores, paired)
+            for one, other, paired in _DIFFERENCES
         },
-    }
+    }, starts
 
 
-def as_found(setting: Setting, rule: SelfTuning, values: dict[str, float]) -> tuple[SelfTuning, Setting]:
-    """The rule whose reference and judge are a trial of the search, and its setting: with the default as their judge,
-    discount and trace leave a trial's values for the default's."""
-    reference = replace(rule.reference, **{name: value for name, value in values.items() if name != RATE})
-    own = replace(rule, reference=reference, judge=reference)
-    return own, replace(setting, rate=setting.rate * values[RATE])
-
-
-def carry(
-    setting: Setting, rule: SelfTuning, meta_params: Tensors, budget: Budget, seed: int, tuner: Adam
-) -> Tensors:
-    """Where eta is after generations of lifetimes on training tasks, each from where the one before led on the mean."""
-    agents = budget.trials * budget.tasks // budget.generations
-    for generation in range(budget.generations):
-        own = seed * budget.generations + generation
-        online = partial(OnlineTuning, tuner=tuner)
-        population = Population(setting, rule, meta_params, agents, own, online=online)
-        live(population)
-        meta_params = carried(meta_params, population.life.meta_state)
-    return meta_params
+def tuned(
+    setting: Setting, rule: SelfTuning, meta_params: Tensors, tasks: int, seed: int, tuner: Adam
+) -> Lifetimes:
+    """Lifetimes on held-out tasks in which eta moves."""
+    online = partial(OnlineTuning, tuner=tuner)
+    return live(Population(setting, rule, meta_params, tasks, seed, split="test", online=online))
 
 
 def summary(lived: Lifetimes) -> dict[str, Any]:
-    """As JSON has it: scores, their mean with its interval, curves and hyperparameters over agents."""
+    """As JSON has it: scores, (n,) or (S, n), their mean with its interval, curves and hyperparameters over agents."""
+    curve = lived.curve.reshape(len(lived.curve), -1)
     return {
         "mean": float(lived.scores.mean()),
         "interval": statistics.bootstrap(statistics.mean, lived.scores),
         "scores": lived.scores.tolist(),
-        "curve": [None if np.isnan(part).all() else float(np.nanmean(part)) for part in lived.curve],
+        "curve": [None if np.isnan(part).all() else float(np.nanmean(part)) for part in curve],
         "hyperparameters": {
-            name: np.quantile(values, (0.1, 0.5, 0.9), axis=1).T.tolist()
-            for name, values in lived.hyperparameters.items()
+            name: np.quantile(every.reshape(len(every), -1), (0.1, 0.5, 0.9), axis=1).T.tolist()
+            for name, every in lived.hyperparameters.items()
         },
     }
 
 
-def difference(one: np.ndarray, other: np.ndarray) -> dict[str, Any]:
-    """Of the means over the same tasks, with a 95 % interval."""
-    apart = one - other
-    return {"mean": float(apart.mean()), "interval": statistics.bootstrap(statistics.mean, apart)}
+def difference(one: np.ndarray, other: np.ndarray, paired: bool) -> dict[str, Any]:
+    """Of the means over the same tasks, (n,) or (S, n) each, with a 95 % interval; `paired` where both are of the same
+    meta-trainings."""
+    samples = (one - other,) if paired else (one, -other)
+    apart = statistics.bootstrap(
+        lambda *parts: np.sum([statistics.mean(part) for part in parts], axis=0), *samples
+    )
+    return {"mean": float(one.mean() - other.mean()), "interval": apart}
+
+
+def _split(lived: Lifetimes, repeats: int) -> dict[str, Lifetimes]:
+    """Of the default, searches and meta-trainings, which lived side by side."""
+    cuts = {"default": 0, "searched": slice(1, repeats + 1), "meta_trained": slice(repeats + 1, None)}
+    return {
+        name: Lifetimes(
+            lived.scores[cut],
+            lived.curve[:, cut],
+            {key: value[:, cut] for key, value in lived.hyperparameters.items()},
+        )
+        for name, cut in cuts.items()
+    }
+
+
+def _together(lived: list[Lifetimes]) -> Lifetimes:
+    names = lived[0].hyperparameters
+    return Lifetimes(
+        np.stack([each.scores for each in lived]),
+        np.stack([each.curve for each in lived], axis=1),
+        {name: np.stack([each.hyperparameters[name] for each in lived], axis=1) for name in names},
+    )

@@ -1,18 +1,17 @@
-"""What came of a population's lifetimes, and hyperparameters told to it. M agents, U updates."""
+"""Lifetimes of agents under several choices of hyperparameters, and what came of them. M agents, U updates."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from adapt.tuning.population import Population
+from adapt.meta.copies import Individual, with_own
+from adapt.tuning.population import Population, Setting
 from adapt.update_rules.hyperparameters import RANGES
-from adapt.update_rules.lifetime import Life
 from adapt.update_rules.rule import Tensors
-from adapt.update_rules.self_tuning import ETA
+from adapt.update_rules.self_tuning import SelfTuning
 
 LAST = 5
 """The last one of so many parts of a lifetime is judged."""
@@ -22,7 +21,7 @@ _PARTS = 20
 
 @dataclass(frozen=True)
 class Lifetimes:
-    """Of M agents."""
+    """Of M agents; of R rules in n tasks, M stands for (R, n)."""
 
     scores: np.ndarray
     """Mean return of the episodes that ended in the last fifth of the updates. Shape (M,)."""
@@ -30,6 +29,28 @@ class Lifetimes:
     """Mean return in each twentieth of the updates. Shape (20, M)."""
     hyperparameters: dict[str, np.ndarray]
     """In the middle of each twentieth, by name. Shapes (20, M)."""
+
+
+def lifetimes(
+    setting: Setting,
+    rule: SelfTuning,
+    rules: Sequence[Tensors],
+    tasks: int,
+    seed: int,
+    *,
+    split: str = "train",
+) -> Lifetimes:
+    """Of one agent in every task under each of R meta-parameters, which stay: the same tasks, first parameters and luck
+    for all. Shapes (..., R, tasks)."""
+    population = Population(setting, Individual(rule), {}, tasks, seed, copies=len(rules), split=split)
+    population.life = with_own(population.life, rules, tasks)
+    lived = live(population)
+
+    def apart(values: np.ndarray) -> np.ndarray:
+        return values.reshape(*values.shape[:-1], len(rules), tasks)
+
+    moved = {name: apart(values) for name, values in lived.hyperparameters.items()}
+    return Lifetimes(apart(lived.scores), apart(lived.curve), moved)
 
 
 def live(population: Population) -> Lifetimes:
@@ -51,23 +72,6 @@ def live(population: Population) -> Lifetimes:
         curve=np.array([_mean(part, missing=True) for part in np.array_split(every, _PARTS)]),
         hyperparameters={name: np.array([each[name] for each in kept]) for name in kept[0]},
     )
-
-
-def told(life: Life, meta_params: Tensors, values: Mapping[str, np.ndarray]) -> Life:
-    """A beginning life of M agents by a `SelfTuning` rule, each with hyperparameters of its own, shapes (M,) by name;
-    `rate` is that of all tensors.
-
-    Raises:
-        ValueError: one lies out of its range.
-    """
-    state = dict(life.meta_state)
-    for name, of_agents in values.items():
-        x = torch.tensor([RANGES[name].x(float(value)) for value in of_agents])
-        for key in state:
-            if key.startswith(ETA) and key.removeprefix(ETA).partition("/")[0] == name:
-                own = key.removeprefix(ETA)
-                state[key] = (x - meta_params.get(own, meta_params[name])).to(state[key].dtype)
-    return Life(life.params, life.moments, state)
 
 
 def _mean(returns: np.ndarray, missing: bool = False) -> np.ndarray:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-import numpy as np
 import optuna
 import torch
 
-from adapt.tuning.lifetimes import Lifetimes, live, told
-from adapt.tuning.population import Population, Setting
-from adapt.update_rules.adam import Adam
-from adapt.update_rules.hyperparameters import RATE
-from adapt.update_rules.lifetime import Learning
-from adapt.update_rules.online_tuning import OnlineTuning
+from adapt.tuning.lifetimes import lifetimes
+from adapt.tuning.population import Setting
+from adapt.update_rules.hyperparameters import RANGES, RATE
 from adapt.update_rules.rule import Tensors
 from adapt.update_rules.self_tuning import SelfTuning
 
@@ -55,56 +51,35 @@ def draw(trials: int, seed: int) -> tuple[optuna.Study, list[optuna.Trial], list
     return study, asked, values
 
 
-def search(
-    setting: Setting, rule: SelfTuning, tasks: int, trials: int = 64, seed: int = 0, tuner: Adam | None = None
-) -> dict[str, Any]:
+def search(setting: Setting, rule: SelfTuning, tasks: int, trials: int = 64, seed: int = 0) -> dict[str, Any]:
     """Trials, each a lifetime on every one of the training tasks, and the best by the mean of their scores.
 
     Args:
         setting: of all trials.
-        rule: whose hyperparameters are told.
+        rule: whose reference's hyperparameters are drawn, and stay.
         tasks: training tasks, the same for all trials.
         trials: how many.
         seed: of what is drawn, and of the tasks.
-        tuner: None: a trial's hyperparameters stay, so the rule is its reference, written by hand. Otherwise they are
-            where its lifetimes start.
     """
     study, asked, values = draw(trials, seed)
-    meta_params = rule.initial_meta_params(torch.Generator())
-    lived = lifetimes(setting, rule, meta_params, tasks, seed, values=values, tuner=tuner)
-    scores = lived.scores.reshape(trials, tasks)
-    for trial, score in zip(asked, scores.mean(axis=1), strict=True):
+    found = lifetimes(setting, rule, [at(rule, each) for each in values], tasks, seed).scores.mean(axis=1)
+    for trial, score in zip(asked, found, strict=True):
         study.tell(trial, float(score))
     best = study.best_trial.number
     return {
         "best": values[best],
         "best_score": study.best_value,
-        "trials": [v | {"score": float(s.mean())} for v, s in zip(values, scores, strict=True)],
+        "trials": [each | {"score": float(score)} for each, score in zip(values, found, strict=True)],
         "frames": trials * tasks * setting.frames,
     }
 
 
-def lifetimes(
-    setting: Setting,
-    rule: SelfTuning,
-    meta_params: Tensors,
-    tasks: int,
-    seed: int,
-    *,
-    split: str = "train",
-    values: list[dict[str, float]] | None = None,
-    tuner: Adam | None = None,
-    tuned: tuple[str, ...] | None = None,
-) -> Lifetimes:
-    """Of one agent in every task for each of the `values`, as `search` has them."""
-    online: Any = Learning
-    if tuner is not None:
-        online = partial(OnlineTuning, tuner=tuner, **({} if tuned is None else {"tuned": tuned}))
-    copies = len(values) if values else 1
-    population = Population(
-        setting, rule, meta_params, tasks, seed, copies=copies, split=split, online=online
-    )
-    if values:
-        every = {name: np.repeat([each[name] for each in values], tasks) for name in values[0]}
-        population.life = told(population.life, meta_params, every)
-    return live(population)
+def at(rule: SelfTuning, values: Mapping[str, float]) -> Tensors:
+    """Meta-parameters with which eta starts at some values; all others are the reference's.
+
+    Raises:
+        ValueError: one lies out of its range.
+    """
+    start = rule.initial_meta_params(torch.Generator())
+    dtype = torch.get_default_dtype()
+    return start | {name: torch.tensor(RANGES[name].x(value), dtype=dtype) for name, value in values.items()}

@@ -121,9 +121,13 @@ def hyperparameters(meta_params: Tensors, meta_state: Tensors) -> Tensors:
     return values
 
 
-def carried(meta_params: Tensors, meta_state: Tensors) -> Tensors:
-    """Meta-parameters that start where eta is now, for lifetimes to come: of one agent, or of M agents the means of
-    eta, whose displacements have a leading axis M."""
-    moved = {n.removeprefix(ETA): value for n, value in meta_state.items() if n.startswith(ETA)}
-    started = {name: meta_params.get(name, meta_params[name.partition("/")[0]]) for name in moved}
-    return meta_params | {name: started[name] + moved[name].mean() for name in moved}
+def values(meta_params: Tensors) -> dict[str, float]:
+    """Hyperparameters where eta starts, by name."""
+    return {n: float(RANGES[n.partition("/")[0]].value(x)) for n, x in meta_params.items()}
+
+
+def own_judge(rule: SelfTuning, meta_params: Tensors) -> SelfTuning:
+    """The rule with a judge who thinks as the rule does where it starts: with another's, discount and trace leave what
+    was found for the judge's."""
+    found = {name: value for name, value in values(meta_params).items() if hasattr(rule.judge, name)}
+    return replace(rule, judge=replace(rule.judge, **found))

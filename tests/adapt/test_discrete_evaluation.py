@@ -6,6 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from adapt.learners.rule_learner import RuleLearner
 from adapt.runs import export_run
 from adapt.train import TrainRequest, train
 from sim_tasks.discrete import make
+from sim_tasks.discrete.binned import Binned
 from tests.adapt.small import SMALL
 
 FEW = DiscreteRequest(envs=16)
@@ -152,7 +154,7 @@ def test_the_last_second_is_of_whole_episodes_alone():
     env = SimpleNamespace(
         envs=3, period=0.5, episode_steps=4, success=np.zeros(3, bool), last=np.zeros(3, bool)
     )
-    watch, shares = _LastSecond(env), []
+    watch, shares = _LastSecond(cast("Binned", env)), []
     for step in range(9):  # episodes of environment 2 end early; the step after an end begins the next
         env.success[:] = [step in (3, 8), step in (2, 3, 7, 8), True]
         env.last[:] = [step in (3, 8), step in (3, 8), step in (2, 5)]

@@ -42,6 +42,18 @@ def test_climbs() -> None:
     assert (evolution.meta_params["a"] - 3).abs().max() < 0.3
 
 
+def test_plain_steps_leave_alone_what_does_not_matter() -> None:
+    begun = {"a": torch.zeros(2), "b": torch.zeros(2)}
+    drifts = []
+    for config in (EvolutionConfig(8, 0.7, 2.0, plain=True), EvolutionConfig(8, 0.7, 0.3)):
+        evolution = Evolution(config, begun, near_three, seed=0)
+        for _ in range(8):
+            evolution.step()
+        assert (evolution.meta_params["a"] > 1.0).all()
+        drifts.append(float((evolution.meta_params["b"] / evolution.meta_params["a"]).abs().max()))
+    assert drifts[0] < 0.5 * drifts[1]
+
+
 def test_descends_with_the_opposite_fitness() -> None:
     """The climb is the fitness's doing."""
 
@@ -78,6 +90,25 @@ def test_rules_side_by_side_are_rules_alone() -> None:
         alone = rewards_of_lives(GROUP, RULE, rule, seed=4)
         np.testing.assert_allclose(rewards[index], alone[0], atol=1e-6)
         np.testing.assert_allclose(returns[index], alone[1], atol=1e-6)
+
+
+def test_pairs_together_are_the_same_pairs_with_the_same_luck() -> None:
+    found, asked = [], []
+
+    def watched(rules: Sequence[Tensors], seed: int) -> np.ndarray:
+        asked.append((len(rules), seed))
+        return -np.array([float(((rule["a"] - 3) ** 2).sum()) for rule in rules])
+
+    for together in (1, 2, 4):
+        evolution = Evolution(EvolutionConfig(4, 0.5, together=together), {"a": torch.zeros(5)}, watched, 0)
+        evolution.step()
+        found.append(evolution.meta_params["a"])
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+    assert [count for count, _ in asked] == [2, 2, 2, 2, 4, 4, 8]
+    assert len({seed for _, seed in asked[:4]}) == 4
+    with pytest.raises(AdaptError, match="together: 3; valid: a divisor of pairs, 4"):
+        EvolutionConfig(pairs=4, together=3)
 
 
 @pytest.mark.parametrize(("pairs", "spread"), [(0, 0.1), (1, 0.0)])

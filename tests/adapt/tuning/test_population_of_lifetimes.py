@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from adapt.errors import AdaptError
+from adapt.meta.evolution import EvolutionConfig
 from adapt.networks.agent import AgentSizes
-from adapt.tuning.comparison import Budget, as_found, compare
-from adapt.tuning.lifetimes import live, told
+from adapt.tuning import meta_training
+from adapt.tuning.comparison import Budget, compare, difference
+from adapt.tuning.lifetimes import lifetimes, live
+from adapt.tuning.meta_training import meta_train
 from adapt.tuning.population import Population, Setting
 from adapt.tuning.rules import Candidate, controlled, random_score
-from adapt.tuning.search import SEARCHED, draw, lifetimes, search
+from adapt.tuning.search import SEARCHED, at, draw, search
 from adapt.update_rules.actor_critic import ActorCritic
 from adapt.update_rules.adam import Adam
 from adapt.update_rules.hyperparameters import RANGES
 from adapt.update_rules.online_tuning import OnlineTuning
-from adapt.update_rules.self_tuning import SelfTuning, hyperparameters
+from adapt.update_rules.self_tuning import SelfTuning, values
 
 SETTING = Setting("catch:5x5", envs=4, steps=8, updates=10, rate=5e-3, sizes=AgentSizes(dense=(16,)))
 REFERENCE = ActorCritic(bins=11, largest=2.0, discount=0.95, entropy_weight=0.01, normalise=True)
@@ -30,26 +35,28 @@ def start() -> dict[str, torch.Tensor]:
     return RULE.initial_meta_params(torch.Generator())
 
 
-def test_copies_differ_in_what_they_are_told_alone():
+def test_copies_are_alike():
     population = Population(SETTING, RULE, start(), tasks=2, seed=3, copies=3)
     for value in population.life.params.values():
         for copy in (1, 2):
             torch.testing.assert_close(value[2 * copy : 2 * copy + 2], value[:2])
-    values = {"rate": np.repeat([0.5, 1.0, 2.0], 2), "discount": np.repeat([0.9, 0.95, 0.99], 2)}
-    life = told(population.life, start(), values)
-    effective = torch.vmap(lambda state: hyperparameters(start(), state))(life.meta_state)
-    np.testing.assert_allclose(effective["discount"], values["discount"], rtol=1e-5)
-    rates = [name for name in effective if name.startswith("rate/")]
-    assert len(rates) == len(population.life.params)
-    for name in rates:
-        np.testing.assert_allclose(effective[name], values["rate"], rtol=1e-5)
-    np.testing.assert_allclose(effective["value_weight"], np.full(6, 0.5), rtol=1e-5)
 
 
-def test_what_is_out_of_range_is_not_told():
-    population = Population(SETTING, RULE, start(), tasks=1, seed=3)
+def test_lifetimes_are_of_the_hyperparameters_that_they_were_given():
+    given = [{"rate": 0.5, "discount": 0.9}, {"rate": 2.0, "discount": 0.99}, {"rate": 0.5, "discount": 0.9}]
+    lived = lifetimes(SETTING, RULE, [at(RULE, each) for each in given], 2, seed=3)
+    assert lived.scores.shape == (3, 2)
+    assert lived.curve.shape == (20, 3, 2)
+    for name in ("discount", "rate/head/v/w", "rate/torso0/w"):
+        expected = np.repeat([each[name.partition("/")[0]] for each in given], 2).reshape(3, 2)
+        for shown in lived.hyperparameters[name]:
+            np.testing.assert_allclose(shown, expected, rtol=1e-5)
+    np.testing.assert_allclose(lived.hyperparameters["value_weight"], 0.5, rtol=1e-5)
+
+
+def test_what_is_out_of_range_is_no_hyperparameter():
     with pytest.raises(ValueError, match=r"1\.5; valid: between 0\.7 and 0\.999"):
-        told(population.life, start(), {"discount": np.array([1.5])})
+        at(RULE, {"discount": 1.5})
 
 
 @pytest.mark.parametrize("env", ["catch:5x5", "point_robot", "grid:dense"])
@@ -110,7 +117,7 @@ def test_actions_are_drawn_by_the_policy():
 
 def test_a_population_learns_catch():
     setting = replace(SETTING, updates=150, envs=8, steps=16, rate=1e-2, sizes=AgentSizes(dense=(32,)))
-    learned = lifetimes(setting, RULE, start(), 4, seed=0)
+    learned = lifetimes(setting, RULE, [start()], 4, seed=0)
     assert learned.scores.mean() > 0.5  # a random player has about -0.5
     assert learned.curve[0].mean() < 0.0
 
@@ -133,14 +140,30 @@ def test_trials_are_drawn_in_the_ranges_and_the_best_is_theirs():
     assert found["frames"] == 4 * 2 * 10 * 8 * 4
 
 
-def test_a_trial_as_a_rule_learns_as_the_trial_does():
-    values = {"rate": 2.0, "discount": 0.97, "trace": 0.8, "value_weight": 0.3, "entropy_weight": 0.02}
-    own, setting = as_found(SETTING, RULE, values)
-    assert own.judge == own.reference
-    one = lifetimes(SETTING, RULE, start(), 2, seed=0, values=[values])
-    other = lifetimes(setting, own, own.initial_meta_params(torch.Generator()), 2, seed=0)
-    np.testing.assert_allclose(one.scores, other.scores, rtol=0.05, atol=0.05)
-    np.testing.assert_allclose(one.hyperparameters["discount"], other.hyperparameters["discount"], rtol=1e-5)
+def test_meta_training_moves_every_hyperparameter_by_the_scores_alone(monkeypatch: pytest.MonkeyPatch):
+    """Scores say how near the learning rate is to 20, and no more: it gets there, and no other one drifts as far."""
+    wanted, asked = RANGES["rate"].x(20.0), []
+
+    def near(setting, rule, rules, tasks, seed):
+        asked.append((len(rules), tasks, seed))
+        return SimpleNamespace(scores=-np.array([[abs(float(each["rate"]) - wanted)] for each in rules]))
+
+    monkeypatch.setattr(meta_training, "lifetimes", near)
+    found, how = meta_train(SETTING, RULE, 16 * 8 + 5, seed=0)
+    assert values(found)["rate"] == pytest.approx(20.0, rel=0.3)
+    assert found.keys() == start().keys()
+    assert max(abs(float(found[n] - x)) for n, x in start().items() if n != "rate") < 0.7 * wanted
+    assert [row["rate"] for row in how["steps"]][-1] == values(found)["rate"]
+    assert how["frames"] == 16 * 8 * SETTING.frames == len(asked) * 16 * SETTING.frames
+    assert len({seed for *_, seed in asked}) == 8  # other tasks at every step
+    with pytest.raises(AdaptError, match="15 lifetimes; valid: 16 or more"):
+        meta_train(SETTING, RULE, 15, seed=0)
+
+
+def test_meta_training_repeats_and_seeds_differ():
+    setting, config = replace(SETTING, updates=5), EvolutionConfig(pairs=2, together=2, spread=0.5, rate=0.3)
+    found = [meta_train(setting, RULE, 8, seed, config)[0] for seed in (0, 0, 1)]
+    assert found[0] == found[1] != found[2]
 
 
 def test_too_short_lifetimes_are_refused():
@@ -150,15 +173,30 @@ def test_too_short_lifetimes_are_refused():
 
 
 def test_a_comparison_is_whole():
-    result = compare(
-        replace(SETTING, updates=5), RULE, Adam(0.01), Budget(trials=8, tasks=2, held_out=3), seed=0
-    )
-    assert all(len(candidate["scores"]) == 3 for candidate in result["candidates"].values())
+    budget = Budget(trials=8, tasks=2, repeats=2, held_out=3)
+    result, starts = compare(replace(SETTING, updates=5), RULE, Adam(0.01), budget, seed=0)
+    shapes = {name: np.shape(candidate["scores"]) for name, candidate in result["candidates"].items()}
+    assert shapes == {
+        "default": (3,), "self_tuning": (3,), "searched": (2, 3), "meta_trained": (2, 3), "meta_trained_moving": (2, 3),
+    }  # fmt: skip
     for names, apart in result["differences"].items():
         one, other = (result["candidates"][name]["mean"] for name in names.split(" - "))
         assert apart["mean"] == pytest.approx(one - other, abs=1e-9)
         assert apart["interval"][0] <= apart["mean"] <= apart["interval"][1]
-    assert result["search"]["frames"] == result["search_self_tuning"]["frames"]
+    for searched, training, found in zip(result["search"], result["meta_training"], starts, strict=True):
+        assert searched["seed"] == training["seed"]
+        assert searched["frames"] == training["frames"] == 16 * 5 * 8 * 4
+        assert training["found"] == values(found)
+        ends = result["candidates"]["meta_trained"]["hyperparameters"]["discount"]
+        assert ends[0][0] - 1e-6 <= values(found)["discount"] <= ends[0][2] + 1e-6
+
+
+def test_moving_hyperparameters_of_other_trainings_widen_the_interval():
+    """Where every task says the same, an interval is that of the searches."""
+    searches = np.array([[1.0] * 4, [3.0] * 4, [5.0] * 4])
+    apart = difference(np.full(4, 9.0), searches, paired=False)
+    assert apart == {"mean": 6.0, "interval": [4.0, 8.0]}
+    assert difference(searches + 1, searches, paired=True) == {"mean": 1.0, "interval": [1.0, 1.0]}
 
 
 def test_controllers_are_held_against_the_oracle_and_the_best_single_rule():

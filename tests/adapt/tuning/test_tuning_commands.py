@@ -10,24 +10,34 @@ import pytest
 from adapt.cli import main
 from adapt.errors import AdaptError
 from adapt.tuning import figure
+from adapt.tuning.comparison import default_rule
+from adapt.update_rules.self_tuning import values
+from adapt.update_rules.self_tuning_weights import load_start
 
 
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("tuning") / "tuning.json"
-    sizes = "--trials 2 --tasks 1 --held-out 2 --updates 5 --generations 1"
+    sizes = "--trials 16 --tasks 1 --repeats 1 --held-out 2 --updates 5"
     assert main(["tune", "catch:5x5", *sizes.split(), "--out", str(out), "--json"]) == 0
     return out
 
 
 def test_tune_writes_what_it_prints(tuned: Path):
     result = json.loads(tuned.read_text())
-    assert result["budget"] == {"trials": 2, "tasks": 1, "held_out": 2, "generations": 1}
+    assert result["budget"] == {"trials": 16, "tasks": 1, "repeats": 1, "held_out": 2}
     assert set(result["candidates"]) == {
-        "default", "searched", "self_tuning", "self_tuning_searched", "self_tuning_carried", "searched_tuned",
+        "default", "searched", "meta_trained", "meta_trained_moving", "self_tuning",
     }  # fmt: skip
-    assert result["search"]["frames"] == 2 * result["frames_of_a_lifetime"] == 2 * 5 * 128
+    assert result["search"][0]["frames"] == 16 * result["frames_of_a_lifetime"] == 16 * 5 * 128
+    assert result["meta_training"][0]["frames"] == result["search"][0]["frames"]
     assert {"commit", "versions", "machine", "seed"} <= set(result)
+
+
+def test_what_was_found_is_a_file_to_begin_with(tuned: Path):
+    training = json.loads(tuned.read_text())["meta_training"][0]
+    weights = tuned.with_name(training["weights"])
+    assert values(load_start(weights, default_rule(), training["sha256"])) == training["found"]
 
 
 def test_choose_names_the_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

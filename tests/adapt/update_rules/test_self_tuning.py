@@ -16,7 +16,7 @@ from adapt.update_rules.hyperparameters import RANGES
 from adapt.update_rules.lifetime import Learning, Life
 from adapt.update_rules.online_tuning import OnlineTuning
 from adapt.update_rules.rule import Rollout, Tensors
-from adapt.update_rules.self_tuning import ETA, VALUE, SelfTuning, carried, hyperparameters
+from adapt.update_rules.self_tuning import ETA, VALUE, SelfTuning
 from adapt.update_rules.value import cross_entropy, expected, two_hot
 
 ACTIONS, INPUTS, STEPS, BATCH = 3, 4, 5, 2
@@ -230,16 +230,3 @@ def test_a_population_lives_as_its_agents_would_alone():
         for part, own_part in zip(life.parts(), own.parts(), strict=True):
             for name, value in own_part.items():
                 torch.testing.assert_close(part[name][agent], value, rtol=1e-7, atol=1e-10)
-
-
-def test_what_is_carried_starts_where_eta_was():
-    learning = OnlineTuning(RULE, network(), Adam(0.03), tuner=Adam(0.1))
-    life = learning.begin(network().initial(torch.Generator().manual_seed(0)))
-    for seed in range(4):
-        life, _ = learning.update(start(), life, rollout(seed))
-    onwards = carried(start(), life.meta_state)
-    fresh = learning.begin(network().initial(torch.Generator().manual_seed(1)))
-    ended = hyperparameters(start(), life.meta_state)
-    for name, value in hyperparameters(onwards, fresh.meta_state).items():
-        torch.testing.assert_close(value, ended[name])
-    assert any(float(ended[n]) != float(v) for n, v in hyperparameters(start(), fresh.meta_state).items())
