@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from adapt.errors import AdaptError
 from adapt.meta.copies import Individual, with_own
 from adapt.tuning.population import Population, Setting
 from adapt.update_rules.hyperparameters import RANGES
@@ -57,7 +58,7 @@ def live(population: Population) -> Lifetimes:
     """All of the population's updates.
 
     Raises:
-        ValueError: no episode of an agent ended in the last fifth.
+        AdaptError: no episode of an agent ended in the last fifth.
     """
     updates = population.setting.updates
     shown = (np.arange(_PARTS) + 0.5) * updates // _PARTS
@@ -79,6 +80,9 @@ def _mean(returns: np.ndarray, missing: bool = False) -> np.ndarray:
     there = ~np.isnan(returns)
     count = there.sum(axis=0)
     if not missing and not count.all():
-        raise ValueError(f"no episode ended of agent {np.flatnonzero(count == 0)[0]}: take longer lifetimes")
+        raise AdaptError(
+            f"updates: no episode of agent {np.flatnonzero(count == 0)[0]} ended in the last fifth of its "
+            "lifetime; take longer lifetimes"
+        )
     total = np.where(there, returns, 0.0).sum(axis=0)
     return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)

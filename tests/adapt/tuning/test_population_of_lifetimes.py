@@ -168,7 +168,7 @@ def test_meta_training_repeats_and_seeds_differ():
 
 def test_too_short_lifetimes_are_refused():
     population = Population(replace(SETTING, updates=5, steps=1), RULE, start(), tasks=1, seed=0)
-    with pytest.raises(ValueError, match="take longer lifetimes"):
+    with pytest.raises(AdaptError, match="take longer lifetimes"):
         live(population)
 
 

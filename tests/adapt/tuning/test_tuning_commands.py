@@ -54,6 +54,9 @@ def test_choose_names_the_rules(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_what_cannot_be_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["tune", "grid:nowhere", "--out", str(tmp_path / "x.json")]) == 2
     assert "unknown kind 'nowhere'" in capsys.readouterr().err
+    short = ["--updates", "5", "--trials", "16", "--tasks", "1", "--repeats", "1"]
+    assert main(["tune", "point_robot", *short, "--out", str(tmp_path / "x.json")]) == 2
+    assert "updates: no episode of agent 0 ended" in capsys.readouterr().err
     assert main(["choose", "catch:5x5", "--disco", str(tmp_path / "none.npz")]) == 2
     assert "none.npz" in capsys.readouterr().err
 
