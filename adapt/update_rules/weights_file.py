@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import zipfile
 from pathlib import Path
@@ -37,7 +38,8 @@ def read_weights(path: Path, sha256: str | None = None, hint: str = "") -> Tenso
     if sha256 is not None and (found := digest(content)) != sha256:
         raise AdaptError(f"{path}: sha256 {found}; expected {sha256}{end}")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # What was hashed, not what lies there by now.
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
         raise AdaptError(f"{path}: not a readable .npz file: {error}{end}") from error

@@ -73,6 +73,15 @@ def test_what_is_no_such_file_is_refused(weights: Path):
         load_start(weights, RULE)
 
 
+def test_what_was_hashed_is_what_is_read(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Even where another file takes its place at that moment."""
+    known, path = weights.read_bytes(), tmp_path / "swapped.npz"
+    expected = load_start(weights, SelfTuning())
+    save_weights(path, {name: value + 1 for name, value in expected.items()})
+    monkeypatch.setattr("adapt.update_rules.weights_file.file_content", lambda *_: known)
+    assert load_start(path, SelfTuning(), digest(known)) == expected
+
+
 def test_numbers_of_any_size_are_valid_hyperparameters(tmp_path: Path):
     extreme = {name: torch.full((), 3e38 * (-1) ** index) for index, name in enumerate(start())}
     save_weights(tmp_path / "far.npz", extreme)
