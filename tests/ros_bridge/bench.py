@@ -86,18 +86,12 @@ class Bench:
         self, condition: Callable[[], object], imu: bool = True, tell: Callable[[], object] | None = None
     ) -> None:
         """A good reading every control period, with or without that of the IMU, and after `tell` was called."""
-        due = 0.0
+        def say() -> None:
+            if tell is not None:
+                tell()
+            self.robot.say_fine(imu=imu)
 
-        def turn() -> None:
-            nonlocal due
-            if time.monotonic() >= due:
-                due = time.monotonic() + PERIOD
-                if tell is not None:
-                    tell()
-                self.robot.say_fine(imu=imu)
-            self.turn()
-
-        until(condition, turn)
+        self.say_until(say, condition)
 
     def configure(self) -> None:
         assert self.node.trigger_configure() == SUCCESS
@@ -109,6 +103,19 @@ class Bench:
         self.good_readings_until(
             lambda: self.node.refusal() is None and self.node.trigger_activate() == SUCCESS
         )
+
+    def say_until(self, tell: Callable[[], object], condition: Callable[[], object]) -> None:
+        """Calls `tell` every control period: what is said before both sides have found each other is lost."""
+        due = 0.0
+
+        def turn() -> None:
+            nonlocal due
+            if time.monotonic() >= due:
+                due = time.monotonic() + PERIOD
+                tell()
+            self.turn()
+
+        until(condition, turn)
 
     def in_control(self) -> None:
         """Configured, active, past the soft start, and heard."""

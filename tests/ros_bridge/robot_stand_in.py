@@ -64,6 +64,10 @@ class RobotStandIn:
         position = tuple((self._spec.default_position + 0.1).tolist())
         self.say(joint_state(stamp, names, position, (0.2,) * len(names)))
 
+    def say_broken(self) -> None:
+        """A reading of one joint whose speed is NaN."""
+        self.say(joint_state(self.now(), velocity=(np.nan,)))
+
     def tell(self, topic: str, message: Any) -> None:
         """A goal."""
         if topic not in self._told:

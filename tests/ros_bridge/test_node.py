@@ -79,8 +79,7 @@ def test_without_fresh_and_finite_sensors_it_cannot_be_activated(bench):
     bench.configure()
     assert bench.node.trigger_activate() == FAILURE
     assert bench.node.state == "inactive"
-    bench.robot.say(joint_state(time.time(), velocity=(np.nan,)))
-    bench.until(lambda: bench.loop.senses.joints.problem)
+    bench.say_until(bench.robot.say_broken, lambda: bench.loop.senses.joints.problem)
     assert bench.node.refusal() == "joint_states: velocity of 'pivot' is nan"
     assert bench.node.trigger_activate() == FAILURE
     bench.good_readings_until(lambda: bench.node.refusal() is None)

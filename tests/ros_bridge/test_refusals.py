@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pytest
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
@@ -73,8 +72,7 @@ def test_auto_start_says_what_it_waits_for_once_and_not_at_every_reading(bench):
     waiting = [line for line in log.lines if line.startswith("inactive, waiting: ")]
     assert len(waiting) == len({line.split(": ", 1)[1][:40] for line in waiting}) <= 2, waiting
     assert "s old" in waiting[-1]
-    bench.robot.say(joint_state(bench.robot.now(), velocity=(np.nan,)))
-    bench.until(lambda: starter.poll() or "nan" in log.lines[-1])
+    bench.say_until(bench.robot.say_broken, lambda: starter.poll() or "nan" in log.lines[-1])
 
 
 @pytest.mark.ros
@@ -85,8 +83,7 @@ def test_a_manager_that_goes_on_asking_is_told_once_until_the_reason_changes(ben
         assert bench.node.trigger_activate() == FAILURE
     silent = "not activated: joint_states: no reading younger than 0.06 s"
     assert log.lines == [silent]
-    bench.robot.say(joint_state(bench.robot.now(), velocity=(np.nan,)))
-    bench.until(lambda: bench.loop.senses.joints.problem)
+    bench.say_until(bench.robot.say_broken, lambda: bench.loop.senses.joints.problem)
     assert [bench.node.trigger_activate() for _ in range(3)] == [FAILURE] * 3
     assert log.lines == [silent, "not activated: joint_states: velocity of 'pivot' is nan"]
     bench.activate()
