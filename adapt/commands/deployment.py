@@ -176,7 +176,7 @@ class Hil:
     json: bool = False
 
     def run(self) -> int:
-        from ros_bridge.hil.report import show
+        from ros_bridge.hil.soak_report import show
         from ros_bridge.hil.soak import Soak, soak
 
         run = Soak(self.family, str(self.bundle), self.minutes, self.robot, self.seed, self.kills)

@@ -17,7 +17,9 @@ from robots import RobotSpec
 from ros_bridge.errors import BridgeError
 
 JOINTS, IMU, COMMANDS, NODE = "joints", "imu", "commands", "node"
-"""Where faults are: two sensors, what the robot is told, and the node as a process."""
+BODY, MACHINE = "body", "machine"
+"""Where faults are: two sensors, what the robot is told, the node as a process, the robot's body (of a simulated one
+alone), and the computer and network that the node lives on."""
 _SENSORS = (JOINTS, IMU)
 FIELDS = {JOINTS: ("position", "velocity"), IMU: ("angular_velocity", "orientation"), COMMANDS: ("command",)}
 """Numbers of a message that the node reads."""
@@ -40,6 +42,13 @@ class Kind:
     """Joints that a robot must have for it."""
     numbers: bool = False
     """Whether it is in some of a message's numbers, and not in the message as a whole."""
+    drawn: bool = True
+    """Whether `random_schedule` draws it."""
+
+    @property
+    def sim_only(self) -> bool:
+        """Whether nobody can do it to a real robot: it is in the robot's body."""
+        return self.targets == (BODY,)
 
 
 _SHARE = "of `SCALES`"
@@ -69,7 +78,31 @@ KINDS: dict[str, Kind] = {
     "bursts": Kind("messages come together, so many at once", low=2, high=10, unit="messages"),
     "loss": Kind("each message is lost with this probability", (*_SENSORS, COMMANDS), 0.1, 0.9, "1"),
     "saturated": Kind("commands are cut to this share of their limits", (COMMANDS,), 0.1, 0.8, "1"),
+    "units": Kind("numbers are in degrees, not in radians", (JOINTS,), numbers=True, drawn=False),
+    "clock_jump": Kind(
+        "the robot's clock is ahead by so much, or behind", _SENSORS, -10.0, 10.0, "s", drawn=False
+    ),
+    "weak": Kind("motors have this share of their torque", (BODY,), 0.0, 1.0, "1", drawn=False),
+    "locked": Kind("joints do not move", (BODY,), drawn=False),
+    "free": Kind("motors have no torque, and joints run free", (BODY,), drawn=False),
+    "payload": Kind(
+        "a mass is added at the tool, the last link or the base", (BODY,), 0.0, 10.0, "kg", drawn=False
+    ),
+    "friction": Kind("joints have this times their friction", (BODY,), 0.0, 10.0, "1", drawn=False),
+    "slippery": Kind("the ground has this times its friction", (BODY,), 0.05, 2.0, "1", drawn=False),
+    "encoder_offset": Kind("encoders are off by so much", (BODY,), -1.0, 1.0, "rad", drawn=False),
+    "sag": Kind(
+        "the voltage is this share: torque and speed of all motors", (BODY,), 0.3, 1.0, "1", drawn=False
+    ),
+    "push": Kind("a force on the base, or on the last link", (BODY,), 0.0, 500.0, "N", drawn=False),
+    "slope": Kind("the ground tilts", (BODY,), -0.5, 0.5, "rad", drawn=False),
     "killed": Kind("the node gets SIGKILL and is started again", (NODE,)),
+    "paused": Kind("the node is stopped for a while, SIGSTOP, and goes on", (NODE,), drawn=False),
+    "disk_full": Kind("the node can write no byte more to its files", (NODE,), drawn=False),
+    "hogged": Kind("so many busy processes beside the node", (MACHINE,), 1, 8, "processes", drawn=False),
+    "lost": Kind(
+        "the node hears and reaches nobody: the other DDS participant dies", (MACHINE,), drawn=False
+    ),
 }
 QUIET = (1.0, 3.0)
 """Time without faults after each fault, least and most, in [s]: for recovery to be seen."""
@@ -101,6 +134,10 @@ class Fault:
     """Which of the message's numbers it is in; empty: all that the node reads."""
     seed: int = 0
     """Of what is random in it."""
+    probability: float = 1.0
+    """Each message meets it with this probability; of faults of messages alone."""
+    ramp: float = 0.0
+    """Time in which the magnitude grows from that of no fault to its own, in [s]."""
 
     def __post_init__(self) -> None:
         kind = KINDS.get(self.kind)
@@ -152,7 +189,7 @@ def possible(spec: RobotSpec, kills: bool = False) -> list[tuple[str, str]]:
         for name, kind in KINDS.items()
         if len(spec.joints) >= kind.least_joints
         for target in kind.targets
-        if target in targets
+        if kind.drawn and target in targets
     ]
 
 

@@ -21,7 +21,7 @@ from ros_bridge.hil import schedule
 from ros_bridge.hil.crew import NODE, ROBOT, Crew
 from ros_bridge.hil.judge import Judge
 from ros_bridge.hil.listener import Listener
-from ros_bridge.hil.report import report
+from ros_bridge.hil.soak_report import report
 from ros_bridge.lifetime import ros
 from ros_bridge.processes import free_domain
 from sim_tasks.families import load_family
@@ -72,7 +72,7 @@ def soak(
         node: command line of another node than `adapt deploy BUNDLE`, without its namespace; of `node_module`.
 
     Returns:
-        The report, as `ros_bridge.hil.report.report` has it.
+        The report, as `ros_bridge.hil.soak_report.report` has it.
 
     Raises:
         UserError: the bundle cannot be used, or does not fit the family's robot.

@@ -86,6 +86,7 @@ class Bench:
         self, condition: Callable[[], object], imu: bool = True, tell: Callable[[], object] | None = None
     ) -> None:
         """A good reading every control period, with or without that of the IMU, and after `tell` was called."""
+
         def say() -> None:
             if tell is not None:
                 tell()
