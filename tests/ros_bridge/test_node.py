@@ -20,7 +20,7 @@ from ros_bridge import topics
 from ros_bridge.deploy import AutoStart
 from ros_bridge.node import AdaptationNode
 from tests.ros_bridge.bench import FAILURE, PERIOD, QUANTITIES, SUCCESS, Bench, safe
-from tests.ros_bridge.stand_ins import Steadfast, joint_state
+from tests.ros_bridge.stand_ins import Steadfast
 
 pytestmark = pytest.mark.ros
 
