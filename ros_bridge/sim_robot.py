@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,11 @@ from ros_bridge.commands import command_codec
 from ros_bridge.drive import Drive
 from ros_bridge.errors import BridgeError
 from ros_bridge.goals import SOURCES, goal_message
+from ros_bridge.hil.body import BodyFaults
+from ros_bridge.hil.body_listener import BodyListener
+from ros_bridge.hil.fault import Fault
+from ros_bridge.hil.fitting import require_fit
+from ros_bridge.hil.schedule_file import read_schedule
 from ros_bridge.imu import imu_message
 from ros_bridge.lifetime import StopFlag, ros
 from ros_bridge.pace import Pace
@@ -48,6 +54,7 @@ class SimRobot(Node):
         stop: StopFlag,
         namespace: str = "",
         goals: bool = True,
+        faults: Sequence[Fault] = (),
     ):
         super().__init__("sim_robot", namespace=namespace, start_parameter_services=False)
         self.family, self.task, self.spec = family, task, family.robot
@@ -71,6 +78,7 @@ class SimRobot(Node):
         self.sim.reset(self._ids, task.start[None], task.start_velocity[None])
         self.sensors.restart(self._ids, self._random.all)
         self.judge = SimJudge(family, self.sim, steps, task.seed, goals)
+        self.faults = BodyListener(self, BodyFaults(family, self.sim, self.spec), faults)
         self._open()
 
     def _open(self) -> None:
@@ -105,6 +113,7 @@ class SimRobot(Node):
         for k in range(len(self.record.time)):
             self._pace.until(k * period)
             self._change(k * period)
+            self.faults.step(k * period)
             self._sense(k * period, record=True)
             for substep in range(self.family.plant.substeps):
                 # In the middle of each time step: a command acts from the step that it reaches nearest.
@@ -239,6 +248,7 @@ def run_sim_robot(
     record: Path | None = None,
     wait: float = 30.0,
     goals: bool = True,
+    faults: Path | None = None,
 ) -> int:
     """Runs held-out task `task` of `seed` in real time; ends `seconds` after the first command, or when told to.
 
@@ -252,12 +262,14 @@ def run_sim_robot(
         record: where to keep what happened, as JSON; written also when the run ends early.
         wait: how long to wait for the first command, in [s].
         goals: draw the family's goals and tell the node; otherwise that is left to somebody else.
+        faults: the relay's schedule, as JSON: those of the body happen here when the relay says so.
 
     Returns:
         Exit code: `OK`, `NO_COMMAND` or `NODE_GONE`.
 
     Raises:
         TaskError: unknown family, or a task index, length or time that makes no sense.
+        BridgeError: the schedule cannot be read, or has a fault of the body that the robot cannot have.
     """
     built = load_family(family)
     if not seconds >= JUDGED:
@@ -265,8 +277,10 @@ def run_sim_robot(
     if change_time is not None and not change_time < seconds:
         raise TaskError(f"change time {change_time}: expected less than the run's {seconds} s")
     hidden = hidden_task(built, task, seed, change_time)
+    schedule = [] if faults is None else read_schedule(faults)
+    require_fit(built.robot, schedule)
     with ros() as stop:
-        robot = SimRobot(built, hidden, seconds, stop, namespace, goals)
+        robot = SimRobot(built, hidden, seconds, stop, namespace, goals, schedule)
         try:
             return robot.run(wait)
         finally:

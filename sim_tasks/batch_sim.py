@@ -13,7 +13,7 @@ from sim_tasks.errors import TaskError
 from sim_tasks.motors import RestCommand
 from sim_tasks.physics import Physics
 from sim_tasks.plant import Plant
-from sim_tasks.randomisation import Parameter, check_delays
+from sim_tasks.randomisation import Parameter, SimFields, check_delays
 from sim_tasks.randomisation.actuator import require_limited
 from sim_tasks.row_random import Rows
 
@@ -107,13 +107,19 @@ class BatchSim:
         """One simulation's state; derived fields need `mj_forward`."""
         return self._batch.get_data(robot)
 
-    def set_parameters(self, ids: np.ndarray, values: np.ndarray) -> None:
+    def set_parameters(
+        self, ids: np.ndarray, values: np.ndarray, then: Callable[[SimFields], None] | None = None
+    ) -> None:
         """Gives simulations `ids`, shape (n,), their physics, shape (n, P), in SI units; keeps their motion.
+
+        `then` may change the fields and properties of these simulations further; the next call knows nothing of it.
 
         Raises:
             TaskError: a value is not finite or not physical; names the parameter.
         """
         self._physics.write(ids, values)
+        if then is not None:
+            then(self._physics)
         self._settle(ids, values)
 
     def draft(self) -> Physics:

@@ -53,7 +53,7 @@ def measure_node(seconds: float, rate_hz: float = RATE, rounds: int = ROUNDS) ->
         AdaptError: no time, no rate, or no rounds.
         ProcessError: a process did not start or failed; says what its log says last.
     """
-    _check(seconds, rate_hz, rounds)
+    check_pace(seconds, rate_hz, rounds)
     from ros_bridge.round_trip import Pace, measure_round_trips
 
     with tempfile.TemporaryDirectory(prefix="adapt_bench_") as name:
@@ -129,7 +129,8 @@ def measure_step(bundle: PolicyBundle, spec: RobotSpec, seconds: float) -> dict[
     return {"p50": float(p50), "p99": float(p99)}
 
 
-def _check(seconds: float, rate_hz: float, rounds: int) -> None:
+def check_pace(seconds: float, rate_hz: float, rounds: int) -> None:
+    """Raises AdaptError if something cannot be measured like that."""
     if not seconds > 0:
         raise AdaptError(f"seconds: {seconds}; more than 0 is needed")
     if not 1 <= rate_hz <= 2000:

@@ -24,7 +24,7 @@ def bench(
     rate_hz: float = 500.0,
     rounds: int = 3,
 ) -> dict[str, Any]:
-    """Measures `sim`, `train`, `node` or `all` of them; or `meta`.
+    """Measures `sim`, `train`, `node` or `all` of them; or `relay`, or `meta`.
 
     Args:
         what: which of them.
@@ -33,12 +33,12 @@ def bench(
         num_envs: of `sim`, simulations side by side.
         peers: whether `sim` on a HalfCheetah also measures other simulators of it.
         learner: of `train`.
-        rate_hz: of the readings that `node` sends, in [Hz].
-        rounds: of `node`, how often node and echo have their turn.
+        rate_hz: of the readings that `node` and `relay` send, in [Hz].
+        rounds: of `node`, how often node and echo have their turn; of `relay`, the four relays.
 
     Returns:
         Plain data with versions, commit and machine. `sim`: see `measure_simulation`; `train`: see `measure_training`;
-        `node`: see `measure_node`; `meta`: see `measure_meta`; flat where nothing else is measured.
+        `node`: see `measure_node`; `relay`: see `measure_relay`; `meta`: see `measure_meta`; flat where nothing else is measured.
     """
     result: dict[str, Any] = {
         "versions": provenance.versions(),
@@ -67,6 +67,14 @@ def bench(
         for line in told(trips):
             say(f"  {line}")
         result |= trips if what == "node" else {"node": trips}
+    if what == "relay":
+        from adapt.bench import relay
+
+        say("measuring relay: joint states of 12 joints")
+        hops = relay.measure_relay(seconds, rate_hz, rounds)
+        for line in relay.told(hops):
+            say(f"  {line}")
+        result |= hops
     if what == "meta":
         from adapt.bench.meta import measure_meta
 

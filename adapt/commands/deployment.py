@@ -69,6 +69,8 @@ class SimRobot:
     namespace: str = ""
     record: Path | None = None
     """Where to keep what happened, as JSON."""
+    faults: Path | None = None
+    """Schedule of a relay, as JSON: its faults of the body happen when the relay says so."""
 
     def run(self) -> int:
         from ros_bridge.sim_robot import run_sim_robot
@@ -82,6 +84,7 @@ class SimRobot:
             namespace=self.namespace,
             record=self.record,
             goals=self.goals,
+            faults=self.faults,
         )
 
 

@@ -105,12 +105,13 @@ class View:
 class Bench:
     """Measure speed; the last line of standard output is one JSON object."""
 
-    what: Positional[Literal["sim", "train", "node", "all", "meta"]] = "all"
-    """`meta`, the outer steps of `adapt discover`, is not among all: it takes minutes."""
+    what: Positional[Literal["sim", "train", "node", "all", "relay", "meta"]] = "all"
+    """Not among all: `relay`, what the faults between robot and node cost, and `meta`, the outer steps of
+    `adapt discover`, which take minutes."""
     names: Positional[tuple[str, ...]] = ()
     """Of `train`: learner and family, such as varibad half_cheetah_vel."""
     seconds: float = 5.0
-    """Time per measurement, in s; of `node`, for the node and for the echo each."""
+    """Time per measurement, in s; of `node`, for the node and for the echo each; of `relay`, for each relay."""
     family: str = "pendulum_swingup"
     """Task family that `sim` measures."""
     num_envs: int = 1024
@@ -118,9 +119,9 @@ class Bench:
     peers: bool = True
     """On HalfCheetah, `sim` also measures Gymnasium, stable-baselines3 and, where installed, envpool."""
     rate: float = 500.0
-    """Of the readings that `node` sends, in Hz. A deadline is missed when no command comes within 1 / rate."""
+    """Of the readings that `node` and `relay` send, in Hz. A deadline is missed when no command comes within 1 / rate."""
     rounds: int = 3
-    """How often `node` measures node and echo in turn; 1: each at a stretch."""
+    """How often `node` measures node and echo in turn, and `relay` its relays; 1: each at a stretch."""
 
     def run(self) -> None:
         from adapt.bench import bench

@@ -25,10 +25,13 @@ class Event:
 
     what: str
     at: float
-    """System time in [s] since the epoch, as the middleware's time stamps are."""
+    """System time in [s] since the epoch, as the middleware's time stamps are; of a relay on `/clock` that."""
     index: int = -1
     touched: int = 0
     """Messages that it has met."""
+    zero: float | None = None
+    """When the schedule began, in [s] of the relay's own clock: what a relay that takes its place is told. None: it has
+    not begun."""
 
 
 def event_message(event: Event) -> String:

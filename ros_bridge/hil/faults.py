@@ -5,12 +5,14 @@ What happens to whole messages on their way is `ros_bridge.hil.line`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from ros_bridge.hil.schedule import FIELDS, Fault
+from ros_bridge.hil.fault import Fault
+from ros_bridge.hil.kinds import FIELDS
 
 
 @dataclass
@@ -31,6 +33,8 @@ class Alteration:
     def __init__(self, fault: Fault):
         self.fault = fault
         self.random = np.random.default_rng(fault.seed)
+        self.level = fault.magnitude
+        """Its magnitude now."""
         self.held: dict[str, list[float]] | None = None
         """What a sensor that is stuck goes on saying."""
         self._alter = _ALTERATIONS[fault.kind]
@@ -40,9 +44,13 @@ class Alteration:
         """Whether the fault is one of a message's content."""
         return fault.kind in _ALTERATIONS
 
-    def alter(self, sample: Sample, elapsed: float) -> None:
-        """Breaks a sample, in place."""
+    def alter(self, sample: Sample, elapsed: float) -> bool:
+        """Breaks a sample, in place; whether it met this one: some faults do so with a probability."""
+        if self.fault.probability < 1.0 and self.random.random() >= self.fault.probability:
+            return False
+        self.level = self.fault.level(elapsed)
         self._alter(self, sample, elapsed)
+        return True
 
     def fields(self, sample: Sample) -> list[str]:
         """The fault's fields, of those that the message has."""
@@ -78,21 +86,26 @@ def _garbage(at: Alteration, sample: Sample, elapsed: float) -> None:
 
 
 def _wrong(at: Alteration, sample: Sample, elapsed: float) -> None:
-    at.numbers(sample, lambda value: -at.fault.magnitude * value)
+    at.numbers(sample, lambda value: -at.level * value)
 
 
 def _bias(at: Alteration, sample: Sample, elapsed: float) -> None:
-    shift = at.fault.magnitude * _sign(at.fault)
-    at.numbers(sample, lambda value: value + shift)
+    at.numbers(sample, lambda value: value + at.level)
 
 
 def _drift(at: Alteration, sample: Sample, elapsed: float) -> None:
-    shift = at.fault.magnitude * elapsed * _sign(at.fault)
+    """The rate's integral: over a ramp, half of the time that passed in it counts."""
+    growing = min(elapsed, at.fault.ramp)
+    shift = 0.5 * growing * at.fault.level(growing) + at.fault.magnitude * (elapsed - growing)
     at.numbers(sample, lambda value: value + shift)
 
 
 def _noise(at: Alteration, sample: Sample, elapsed: float) -> None:
-    at.numbers(sample, lambda value: value + at.fault.magnitude * at.random.standard_normal())
+    at.numbers(sample, lambda value: value + at.level * at.random.standard_normal())
+
+
+def _units(at: Alteration, sample: Sample, elapsed: float) -> None:
+    at.numbers(sample, math.degrees)
 
 
 def _nan(at: Alteration, sample: Sample, elapsed: float) -> None:
@@ -125,17 +138,20 @@ def _unstamped(at: Alteration, sample: Sample, elapsed: float) -> None:
 
 
 def _stale(at: Alteration, sample: Sample, elapsed: float) -> None:
-    sample.stamp -= round(1e9 * at.fault.magnitude)
+    sample.stamp -= round(1e9 * at.level)
 
 
 def _jumping(at: Alteration, sample: Sample, elapsed: float) -> None:
-    sample.stamp += round(1e9 * at.random.uniform(-at.fault.magnitude, at.fault.magnitude))
+    sample.stamp += round(1e9 * at.random.uniform(-at.level, at.level))
+
+
+def _clock_jump(at: Alteration, sample: Sample, elapsed: float) -> None:
+    sample.stamp += round(1e9 * at.level)
 
 
 def _saturated(at: Alteration, sample: Sample, elapsed: float) -> None:
     """Magnitude 1 is the limit: who makes the sample scales commands by it."""
-    most = at.fault.magnitude
-    at.numbers(sample, lambda value: min(max(value, -most), most))
+    at.numbers(sample, lambda value: min(max(value, -at.level), at.level))
 
 
 _ALTERATIONS: dict[str, Callable[[Alteration, Sample, float], None]] = {
@@ -145,6 +161,7 @@ _ALTERATIONS: dict[str, Callable[[Alteration, Sample, float], None]] = {
     "bias": _bias,
     "drift": _drift,
     "noise": _noise,
+    "units": _units,
     "nan": _nan,
     "inf": _inf,
     "swapped": _swapped,
@@ -153,9 +170,6 @@ _ALTERATIONS: dict[str, Callable[[Alteration, Sample, float], None]] = {
     "unstamped": _unstamped,
     "stale": _stale,
     "jumping": _jumping,
+    "clock_jump": _clock_jump,
     "saturated": _saturated,
 }
-
-
-def _sign(fault: Fault) -> float:
-    return 1.0 if fault.seed % 2 else -1.0

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ros_bridge.hil.schedule import Fault
+from ros_bridge.hil.agenda import ROUNDING
+from ros_bridge.hil.fault import Fault
 
 
 class Disturbance:
@@ -19,7 +20,9 @@ class Disturbance:
         self.fault, self.begin = fault, begin
         self.random = np.random.default_rng(fault.seed)
         self.heard = 0
-        """Messages so far."""
+        """Messages that met it so far."""
+        self.level = fault.magnitude
+        """Its magnitude now."""
         self.held: list[Any] = []
         """Messages that wait for others."""
         self._route = _ROUTES[fault.kind]
@@ -31,7 +34,10 @@ class Disturbance:
 
     def route(self, message: Any, now: float) -> tuple[list[Any], float]:
         """Messages that go on in place of one, in order, and by how much later than now, in [s]."""
+        if self.fault.probability < 1.0 and self.random.random() >= self.fault.probability:
+            return [message], 0.0
         self.heard += 1
+        self.level = self.fault.level(now - self.begin)
         return self._route(self, message, now)
 
 
@@ -66,7 +72,7 @@ class Line:
     def release(self, now: float) -> list[Any]:
         """What comes out until `now` [s], in order."""
         out = []
-        while self._queue and self._queue[0][0] <= now:
+        while self._queue and self._queue[0][0] <= now + ROUNDING:
             out.append(heapq.heappop(self._queue)[2])
         return out
 
@@ -79,7 +85,7 @@ def _off(at: Disturbance, message: Any, now: float) -> _Routed:
 
 
 def _loss(at: Disturbance, message: Any, now: float) -> _Routed:
-    return ([] if at.random.random() < at.fault.magnitude else [message]), 0.0
+    return ([] if at.random.random() < at.level else [message]), 0.0
 
 
 def _slow(at: Disturbance, message: Any, now: float) -> _Routed:
@@ -87,7 +93,7 @@ def _slow(at: Disturbance, message: Any, now: float) -> _Routed:
 
 
 def _delayed(at: Disturbance, message: Any, now: float) -> _Routed:
-    return [message], at.fault.magnitude
+    return [message], at.level
 
 
 def _intermittent(at: Disturbance, message: Any, now: float) -> _Routed:

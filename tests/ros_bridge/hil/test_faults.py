@@ -44,16 +44,22 @@ def fault(kind: str, target: str = JOINTS, **more) -> Fault:
 
 
 @pytest.mark.parametrize(
-    ("kind", "magnitude", "seed", "expected"),
+    ("kind", "magnitude", "ramp", "expected"),
     [
-        ("bias", 0.5, 1, 0.7),
-        ("bias", 0.5, 2, -0.3),  # the sign is drawn with the seed: an even one is minus
-        ("drift", 0.5, 1, 0.45),  # 0.5 rad/s for 0.5 s
-        ("wrong", 2.0, 1, -0.4),
+        ("bias", 0.5, 0.0, 0.7),
+        ("bias", -0.5, 0.0, -0.3),
+        ("bias", 0.5, 2.0, 0.325),  # after 0.5 s of the ramp a quarter of it: 0.2 + 0.125
+        ("drift", 0.5, 0.0, 0.45),  # 0.5 rad/s for 0.5 s
+        ("drift", -0.5, 0.0, -0.05),
+        ("drift", 0.5, 1.0, 0.2625),  # the rate is 0.25 rad/s by now: 0.25 * 0.5 / 2 = 0.0625
+        ("drift", 0.5, 0.4, 0.35),  # 0.5 * 0.4 / 2 + 0.5 * 0.1 = 0.15
+        ("wrong", 2.0, 0.0, -0.4),
+        ("wrong", 2.0, 1.0, -0.1),  # the factor goes from 1 to -2: -0.5 halfway
+        ("units", 0.0, 0.0, 11.459155902616466),  # 0.2 * 180 / pi
     ],
 )
-def test_one_joint_s_position_is_changed_and_nothing_else(kind, magnitude, seed, expected):
-    one = fault(kind, magnitude=magnitude, joints=("knee",), field="position", seed=seed)
+def test_one_joint_s_position_is_changed_and_nothing_else(kind, magnitude, ramp, expected):
+    one = fault(kind, magnitude=magnitude, joints=("knee",), field="position", ramp=ramp)
     result = broken(one, joints())
     assert result.values["position"] == pytest.approx([0.1, expected, 0.3])
     result.values["position"] = joints().values["position"]
@@ -122,9 +128,18 @@ def test_a_missing_field_is_gone():
     assert list(broken(fault("missing", IMU, field="orientation"), imu()).values) == ["angular_velocity"]
 
 
-@pytest.mark.parametrize(("kind", "shift"), [("unstamped", -STAMP), ("stale", -250_000_000)])
-def test_stamps_are_shifted_and_nothing_else(kind, shift):
-    result = broken(fault(kind, magnitude=0.25), joints())
+@pytest.mark.parametrize(
+    ("kind", "more", "shift"),
+    [
+        ("unstamped", {}, -STAMP),
+        ("stale", {"magnitude": 0.25}, -250_000_000),
+        ("stale", {"magnitude": 0.25, "ramp": 1.0}, -125_000_000),  # half of the ramp has passed
+        ("clock_jump", {"magnitude": 7.5}, 7_500_000_000),
+        ("clock_jump", {"magnitude": -7.5}, -7_500_000_000),  # before the epoch, as after a clock that was set to 0
+    ],
+)
+def test_stamps_are_shifted_and_nothing_else(kind, more, shift):
+    result = broken(fault(kind, **more), joints())
     assert result.stamp - STAMP == shift
     result.stamp = STAMP
     assert result == joints()
@@ -143,3 +158,30 @@ def test_jumping_stamps_go_both_ways_and_no_further_than_the_magnitude():
 def test_saturated_commands_are_cut():
     sample = Sample(0, ["hip", "knee"], {"command": [0.9, -0.2]})
     assert broken(fault("saturated", COMMANDS, magnitude=0.5), sample).values["command"] == [0.5, -0.2]
+
+
+def test_a_ramp_cuts_commands_more_and_more():
+    sample = Sample(0, ["hip", "knee"], {"command": [0.9, -0.7]})
+    one = fault("saturated", COMMANDS, magnitude=0.2, ramp=1.0)
+    # From 1 to 0.2 in a second: 0.6 after half of it.
+    assert broken(one, sample).values["command"] == pytest.approx([0.6, -0.6])
+
+
+def test_a_probability_is_the_share_of_messages_that_it_meets():
+    alteration, met = Alteration(fault("nan", probability=0.25, seed=5)), 0
+    for _ in range(2000):
+        sample = joints()
+        said = alteration.alter(sample, 0.0)
+        assert math.isnan(sample.values["position"][0]) == said
+        met += said
+    assert met == pytest.approx(500, abs=78)  # 4 standard deviations of sqrt(2000 * 0.25 * 0.75) = 19.4
+
+
+def test_a_fault_is_in_named_joints_with_a_probability_and_in_a_ramp_at_once():
+    one = fault("bias", magnitude=-0.4, joints=("knee",), field="position", probability=0.5, ramp=1.0, seed=1)
+    alteration, shifts = Alteration(one), []
+    for _ in range(20):
+        sample = joints()
+        alteration.alter(sample, 0.5)
+        shifts.append(round(sample.values["position"][1] - 0.2, 9))
+    assert set(shifts) == {0.0, -0.2}

@@ -58,6 +58,41 @@ def test_loss_has_its_share():
     assert len(passed("loss", 0.25, count=2000)) == pytest.approx(1500, abs=80)  # 4 standard deviations: 77
 
 
+def test_loss_grows_from_none_over_a_ramp():
+    line, out = Line(), list[int]()
+    growing = Disturbance(Fault("loss", JOINTS, 0.0, 40.0, 1.0, seed=3, ramp=40.0), begin=0.0)
+    for step in range(2000):
+        line.push(step, step * 0.02, [growing])
+    out = line.release(40.0)
+    # Lost with probability step / 2000: of the first half a quarter, of the second three quarters.
+    early = sum(step < 1000 for step in out)
+    assert early == pytest.approx(750, abs=52)  # 4 standard deviations of at most sqrt(1000 / 6) = 12.9
+    assert len(out) - early == pytest.approx(250, abs=52)
+
+
+def test_a_delay_that_grows_keeps_messages_in_order():
+    line = Line()
+    growing = Disturbance(fault("delayed", magnitude=0.1, ramp=1.0), begin=0.0)
+    for step in (0, 25, 50):
+        line.push(step, step * 0.02, [growing])
+    assert line.release(0.0) == [0]
+    assert line.release(0.549) == []
+    assert line.release(0.551) == [25]  # 0.5 s + half of 0.1 s
+    assert line.release(1.101) == [50]
+
+
+@pytest.mark.parametrize("kind", ["off", "slow"])
+def test_what_a_probability_spares_passes(kind):
+    line, count = Line(), 2000
+    spared = Disturbance(fault(kind, magnitude=4.0 * (kind == "slow"), probability=0.5, seed=2), begin=0.0)
+    for step in range(count):
+        line.push(step, step * 0.02, [spared])
+    # Half is spared; of the other half none, or one in four passes.
+    share = 0.5 if kind == "off" else 0.625
+    assert len(line.release(100.0)) == pytest.approx(share * count, abs=90)  # 4 sqrt(2000 / 4) = 89
+    assert spared.heard == pytest.approx(count / 2, abs=90)
+
+
 def test_two_faults_act_on_what_the_first_leaves():
     line = Line()
     twice, later = Disturbance(fault("duplicates"), 0.0), Disturbance(fault("delayed", magnitude=0.1), 0.0)

@@ -11,16 +11,18 @@ import numpy as np
 import pytest
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import JointState
+from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Float64MultiArray
 
 from robots import RobotSpec
 from ros_bridge.commands import command_codec
-from ros_bridge.conversions import to_reading
+from ros_bridge.conversions import to_reading, to_stamp
 from ros_bridge.errors import BridgeError
 from ros_bridge.hil.events import Event, event_message, read_event
-from ros_bridge.hil.relay import Relay, Stream
+from ros_bridge.hil.relay import Relay
 from ros_bridge.hil.samples import IMU_SAMPLES, JOINT_SAMPLES, SampleCodec, command_samples
-from ros_bridge.hil.schedule import COMMANDS, IMU, JOINTS, Fault
+from ros_bridge.hil.schedule import BODY, COMMANDS, IMU, JOINTS, MACHINE, NODE, Fault
+from ros_bridge.hil.stream import Stream
 from ros_bridge.imu import ABSENT, to_imu_reading
 from tests.ros_bridge.stand_ins import imu_state, joint_state
 
@@ -177,3 +179,90 @@ def test_the_relay_of_a_robot_without_namespace_is_between_it_and_the_node(ros, 
         assert not heard & said
     finally:
         relay.destroy_node()
+
+
+def said(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, float, int]]:
+    """What the relay says of its faults: what, number, when, messages."""
+    heard = list[tuple[str, int, float, int]]()
+
+    class Ears:
+        def publish(self, message: Any) -> None:
+            event = read_event(message)
+            heard.append((event.what, event.index, round(event.at, 6), event.touched))
+
+    monkeypatch.setattr(relay, "_events", Ears())
+    return heard
+
+
+def clock(relay: Relay, now: float) -> None:
+    """`/clock` says so."""
+    relay._on_clock(Clock(clock=to_stamp(now)))
+
+
+def test_the_relay_tells_of_all_faults_and_goes_by_the_clock_that_it_is_given(ros, go2, monkeypatch):
+    faults = [
+        Fault("delayed", JOINTS, 0.06, 1.0, 0.1),
+        Fault("push", BODY, 0.02, 0.1, 50.0),
+        Fault("paused", NODE, 0.2, 0.02),
+    ]
+    relay = Relay(go2, faults, "robot", "node", sim_time=True)
+    try:
+        heard, out, count = said(relay, monkeypatch), Published(), list[int]()
+        monkeypatch.setattr(relay._streams[JOINTS], "_publisher", out)
+        relay._on_message(JOINTS, b"before there is a clock")
+        for step in range(60):
+            clock(relay, 10.0 + 0.02 * step)
+            relay._on_message(JOINTS, bytes([step]))
+            if step == 1:
+                relay._on_message(COMMANDS, b"the first one")  # zero: 10.02
+            count.append(len(out))
+    finally:
+        relay.destroy_node()
+    assert heard == [
+        ("started", -1, 10.02, 0),
+        ("begun", 1, 10.04, 0),
+        ("begun", 0, 10.08, 0),
+        ("touched", 0, 10.08, 0),
+        ("ended", 1, 10.14, 0),
+        ("begun", 2, 10.22, 0),
+        ("ended", 2, 10.24, 0),
+        ("ended", 0, 11.08, 50),
+        ("over", -1, 11.08, 0),
+    ]
+    # Delayed by five steps from 10.08 on, which is step 4; what was held up comes before what follows the fault.
+    assert out == [b"before there is a clock", *(bytes([step]) for step in range(60))]
+    assert count[3:10] == [5, 5, 5, 5, 5, 5, 6]
+    assert count[53:59] == [50, 51, 52, 53, 54, 60]
+
+
+def test_a_relay_that_takes_over_goes_on_in_the_middle(ros, pendulum, monkeypatch):
+    faults = [Fault("lost", MACHINE, 1.0, 1.0), Fault("bias", JOINTS, 0.5, 3.0, 0.4, ramp=2.0)]
+    relay = Relay(pendulum, faults, "robot", "node", sim_time=True)
+    try:
+        relay.resume(5.0)
+        heard, out = said(relay, monkeypatch), Published()
+        monkeypatch.setattr(relay._streams[JOINTS], "_publisher", out)
+        relay._on_message(COMMANDS, b"nobody starts it again")
+        clock(relay, 7.0)
+        relay._on_message(JOINTS, serialize_message(joint_state(STAMP, ("pivot",), (0.1,), (0.0,))))
+    finally:
+        relay.destroy_node()
+    assert heard == [("ended", 0, 7.0, 0), ("touched", 1, 7.0, 0)]
+    assert out[0].position[0] == pytest.approx(0.4)  # 1.5 s of a ramp of 2 s to 0.4: 0.1 + 0.3
+
+
+def test_a_fault_that_the_robot_cannot_have_is_refused(ros, pendulum):
+    with pytest.raises(BridgeError, match=r"fault 0 \(imu off\): pendulum has no IMU"):
+        Relay(pendulum, [fault("off", IMU)], "robot", "node")
+
+
+def test_what_a_probability_spares_has_the_very_bytes_and_is_not_counted(go2):
+    through, out = stream(JOINT_SAMPLES)
+    through.begin(3, fault("nan", probability=0.5, seed=1), 1.0)
+    raw = serialize_message(joints(go2))
+    first = [through.pass_on(raw, 1.0) for _ in range(40)]
+    through.release(1.0)
+    met = [message for message in out if message != raw]
+    assert 10 < len(met) < 30
+    assert [index for new in first for index in new] == [3]
+    assert through.end(3, 1.1) == len(met)
