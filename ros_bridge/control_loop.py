@@ -99,6 +99,8 @@ class ControlLoop:
         self._stopped = False
         self._sent_at = -np.inf
         self._budget = MotionBudget(spec.period, spec.command_rate)
+        self.moving_time: Callable[[float], float] = lambda arrival: arrival
+        """From a monotonic time in [s] to the time by which the robot moves then, in [s]: another one if simulated."""
 
     def rehearse(self) -> None:
         """Runs the policy on no reading at all: a graph that does not fit the robot fails here, not in motion."""
@@ -197,11 +199,11 @@ class ControlLoop:
             return self._safe(Reason.OK, arrival)  # nobody has said what to do
         stopwatch = _Stopwatch(self.clock, age)
         step = self.controller.step(
-            frame, stopwatch.age, goal=goal, elapsed=lambda: self._budget.available(arrival + stopwatch.took)
+            frame, stopwatch.age, goal=goal, elapsed=lambda: self._budget.available(self.moving_time(arrival + stopwatch.took))
         )
         self.steps += 1
         self._sent_at, took = arrival, stopwatch.took
-        self._budget.spend(arrival + took, step.command[0])
+        self._budget.spend(self.moving_time(arrival + took), step.command[0])
         reasons = int(step.reasons[0]) | (Reason.OVERRUN if took > self.spec.period else 0)
         reward = np.nan if step.reward is None else float(step.reward[0])
         command, asked = step.command[0], step.requested[0]
@@ -235,9 +237,9 @@ class ControlLoop:
         return None if observation.body.tool is None else observation.tool_position(position)[0]
 
     def _safe(self, why: Reason, arrival: float) -> Output:
-        command = self.controller.stop(self._budget.available(arrival))[0]
+        command = self.controller.stop(self._budget.available(self.moving_time(arrival)))[0]
         self._sent_at = arrival
-        self._budget.spend(arrival, command)
+        self._budget.spend(self.moving_time(arrival), command)
         nothing = np.full(len(self.spec.joints), np.nan)
         return self._count(Output(command, nothing, int(Reason.STOPPED | why), None))
 

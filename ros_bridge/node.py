@@ -124,6 +124,7 @@ class AdaptationNode(LifecycleNode):
                 folder = self.get_parameter("record").value
                 recorder = open_recorder(self, folder, bundle, spec, timeout, fallback)
                 loop = recorder.loop(spec, controller, goals)
+                loop.moving_time = lambda arrival: self._now() if self._clock_watch.simulated else arrival
                 loop.rehearse()
                 self._ports = self._open(bundle, loop)
                 undo.pop_all()

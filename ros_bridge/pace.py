@@ -17,6 +17,10 @@ class Pace:
         self.patience = patience
         self.slips = 0
         """How often the machine was too slow."""
+        self.lost = 0.0
+        """By how much simulated time was set back in all, in [s]."""
+        self.late = 0.0
+        """By how much the last deadline was missed, in [s]."""
         self._executor = executor
         self._stop = stop
         self._zero = time.monotonic()
@@ -29,6 +33,13 @@ class Pace:
         """Simulated time in [s]."""
         return time.monotonic() - self._zero
 
+    def stamp(self) -> float:
+        """ROS time in [s]: a reading is about to be published."""
+        return time.time()
+
+    def answered(self) -> None:
+        """A command came, which no deadline waits for."""
+
     def until(self, deadline: float) -> None:
         """Serves messages until simulated time `deadline` [s], or until the process is told to stop."""
         while True:
@@ -36,7 +47,8 @@ class Pace:
             self._executor.spin_once(timeout_sec=min(max(left, 0.0), POLL))
             if left <= 0 or self._stop.raised:
                 break
-        late = self.now() - deadline
-        if late > self.patience:
+        self.late = max(self.now() - deadline, 0.0)
+        if self.late > self.patience:
             self.slips += 1
-            self._zero += late
+            self.lost += self.late
+            self._zero += self.late

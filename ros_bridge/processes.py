@@ -15,7 +15,7 @@ from ros_bridge.errors import ProcessError
 PATIENCE = 10.0
 """Time that a process has to end in an orderly way, in [s]."""
 _PR_SET_PDEATHSIG = 1
-_DOMAINS = 100
+DOMAINS = 100
 """ROS domains 1 to this can be used on every system (ROS 2 documentation, "The ROS_DOMAIN_ID")."""
 
 
@@ -24,7 +24,7 @@ def own_domain() -> dict[str, str]:
 
     A `ROS_DOMAIN_ID` that is set already is kept.
     """
-    domain = os.environ.get("ROS_DOMAIN_ID", str(1 + os.getpid() % _DOMAINS))
+    domain = os.environ.get("ROS_DOMAIN_ID", str(1 + os.getpid() % DOMAINS))
     return {"ROS_DOMAIN_ID": domain, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
 
 
@@ -35,14 +35,14 @@ def free_domain() -> dict[str, str]:
         ProcessError: all of them are taken.
     """
     first = int(os.environ.get("ROS_DOMAIN_ID", os.getpid()))
-    for offset in range(1, _DOMAINS + 1):
-        domain = 1 + (first + offset) % _DOMAINS
-        if not _taken(domain):
+    for offset in range(1, DOMAINS + 1):
+        domain = 1 + (first + offset) % DOMAINS
+        if not taken(domain):
             return own_domain() | {"ROS_DOMAIN_ID": str(domain)}
-    raise ProcessError(f"ROS domains 1 to {_DOMAINS} are all taken")
+    raise ProcessError(f"ROS domains 1 to {DOMAINS} are all taken")
 
 
-def _taken(domain: int) -> bool:
+def taken(domain: int) -> bool:
     """Whether a domain's first participant is there: it listens on UDP port 7410 + 250 domain (DDSI-RTPS 9.6.1.1)."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:

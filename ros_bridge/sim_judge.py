@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
+from ros_bridge.goal_profile import GoalEntry, GoalProfile
 from sim_tasks.batch_sim import BatchSim
+from sim_tasks.errors import TaskError
 from sim_tasks.family import TaskFamily
 from sim_tasks.goal import GoalState
 from sim_tasks.motion import Motion
@@ -18,12 +23,30 @@ _IDS = np.zeros(1, dtype=int)
 class SimJudge:
     """Draws a family's goals for one robot over T steps, and judges each step by the goal that it was for."""
 
-    def __init__(self, family: TaskFamily, sim: BatchSim, steps: int, seed: int, goals: bool = True):
-        """`goals`: draw the family's goals. Where somebody else tells them, nobody here can judge the robot."""
+    def __init__(
+        self,
+        family: TaskFamily,
+        sim: BatchSim,
+        steps: int,
+        seed: int,
+        goals: bool | Sequence[GoalEntry] = True,
+    ):
+        """`goals`: draw the family's goals, or ask for these. Where somebody else tells them, nobody here can judge the
+        robot.
+
+        Raises:
+            TaskError: there are goals, and the family has none.
+            BridgeError: the goals are none of the family's.
+        """
         self._family = family
         self._random = RowRandom([seed, 29], 1)
-        self._goals = GoalState(family.goal, 1, family.period) if family.goal is not None and goals else None
-        if self._goals is not None:
+        self._goals: GoalState | GoalProfile | None = None
+        if not isinstance(goals, bool):
+            if family.goal is None:
+                raise TaskError(f"{family.name}: its robots are asked for nothing; expected no goals")
+            self._goals = GoalProfile(goals, family.goal.names, family.period)
+        elif goals and family.goal is not None:
+            self._goals = GoalState(family.goal, 1, family.period)
             self._goals.redraw(_IDS, self._random.all)
         action = np.zeros((1, family.action_size))
         self._motion = Motion.of(sim, action, self._goals.goal if self._goals else None)
@@ -47,10 +70,12 @@ class SimJudge:
         Returns:
             Whether the robot fell just now.
         """
-        due = self._goals.advance() if self._goals is not None and self.steps else ()
+        due = self._goals.advance() if isinstance(self._goals, GoalState) and self.steps else ()
         self.successful[self.steps], fallen = self._look()
+        if isinstance(self._goals, GoalProfile) and self.steps:
+            self._goals.advance()  # what was done until now was for the goal before
         self.steps += 1
-        if self._goals is not None and len(due):
+        if isinstance(self._goals, GoalState) and len(due):
             self._goals.redraw(_IDS, self._random.all)
         fell = fallen and self.fell_at is None
         self.fell_at = time if fell else self.fell_at
@@ -67,6 +92,12 @@ class SimJudge:
     def on_target(self) -> float | None:
         """Share of the steps so far that were successful; None where nobody can judge."""
         return float(self.successful[: self.steps].mean()) if self.judges and self.steps else None
+
+    @property
+    def error(self) -> float:
+        """Distance from what is asked for now, in the family's `error_unit`; NaN where nobody can say."""
+        can = self._family.error is not None and (self._family.goal is None or self._goals is not None)
+        return float(self._family.error(self._motion)[0]) if can and self._family.error else math.nan
 
     def _look(self) -> tuple[bool, bool]:
         """Whether the robot is where it should be, and whether it has fallen."""

@@ -1,9 +1,12 @@
-"""`SimRobot`: a simulated robot in real time behind a real one's topics: `adapt sim-robot FAMILY`."""
+"""`SimRobot`: a simulated robot behind a real one's topics, in real time or as fast as it is answered:
+`adapt sim-robot FAMILY`.
+"""
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from ros_bridge import conversions, topics
 from ros_bridge.commands import command_codec
 from ros_bridge.drive import Drive
 from ros_bridge.errors import BridgeError
+from ros_bridge.goal_profile import GoalEntry, read_goals
 from ros_bridge.goals import SOURCES, goal_message
 from ros_bridge.hil.body import BodyFaults
 from ros_bridge.hil.body_listener import BodyListener
@@ -25,10 +29,13 @@ from ros_bridge.hil.fault import Fault
 from ros_bridge.hil.fitting import require_fit
 from ros_bridge.hil.schedule_file import read_schedule
 from ros_bridge.imu import imu_message
-from ros_bridge.lifetime import StopFlag, ros
+from ros_bridge.latency import quantiles
+from ros_bridge.lifetime import POLL, StopFlag, ros
+from ros_bridge.lock_step import LockStep
 from ros_bridge.pace import Pace
 from ros_bridge.run_record import RunRecord
 from ros_bridge.sim_judge import JUDGED, SimJudge
+from ros_bridge.truth_record import TruthRecord
 from sim_tasks.batch_sim import BatchSim
 from sim_tasks.errors import TaskError
 from sim_tasks.families import load_family
@@ -53,9 +60,11 @@ class SimRobot(Node):
         seconds: float,
         stop: StopFlag,
         namespace: str = "",
-        goals: bool = True,
+        goals: bool | Sequence[GoalEntry] = True,
+        lock_step: bool = False,
         faults: Sequence[Fault] = (),
     ):
+        """`goals`: see `SimJudge`; `lock_step`: it does not go by real time, see `LockStep`."""
         super().__init__("sim_robot", namespace=namespace, start_parameter_services=False)
         self.family, self.task, self.spec = family, task, family.robot
         self.sim = BatchSim(family.plant, family.parameters, 1, threads=1)
@@ -63,7 +72,6 @@ class SimRobot(Node):
         self.drive = Drive(self.spec)
         steps = round(seconds / self.spec.period)
         self.record = RunRecord(self.spec, steps)
-        self._random = RowRandom([task.seed, 23], 1)
         self._command = np.zeros(len(self.spec.joints))
         self._torque = self.sim.bind("qfrc_actuator")
         self._published = float("nan")
@@ -72,13 +80,19 @@ class SimRobot(Node):
         self._stop = stop
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
-        self._pace = Pace(self._executor, stop, patience=self.spec.period)
+        self._pace = (
+            LockStep(self, self._executor, stop, self.spec.period)
+            if lock_step
+            else Pace(self._executor, stop, patience=self.spec.period)
+        )
         self._ids = np.zeros(1, dtype=int)
         self.sim.set_parameters(self._ids, task.values[None])
         self.sim.reset(self._ids, task.start[None], task.start_velocity[None])
-        self.sensors.restart(self._ids, self._random.all)
+        self._begin_again()
         self.judge = SimJudge(family, self.sim, steps, task.seed, goals)
         self.faults = BodyListener(self, BodyFaults(family, self.sim, self.spec), faults)
+        asked = 0 if self.judge.goal is None else len(self.judge.goal)
+        self.truth = TruthRecord(steps, self.sim.qpos.shape[1], asked)
         self._open()
 
     def _open(self) -> None:
@@ -112,12 +126,15 @@ class SimRobot(Node):
         period, step = self.spec.period, self.sim.model.opt.timestep
         for k in range(len(self.record.time)):
             self._pace.until(k * period)
+            late = self._pace.late
             self._change(k * period)
             self.faults.step(k * period)
             self._sense(k * period, record=True)
+            self.truth.late(late)
             for substep in range(self.family.plant.substeps):
                 # In the middle of each time step: a command acts from the step that it reaches nearest.
                 self._pace.until(k * period + (substep + 0.5) * step)
+                self.truth.late(self._pace.late)
                 self._act()
             if self._stop.raised:
                 break
@@ -146,12 +163,23 @@ class SimRobot(Node):
             "rejected_commands": self.drive.rejected,
             "command_timeouts": self.drive.timeouts,
             "slips": self._pace.slips,
+            "lost_s": self._pace.lost,
+            "lateness_ms": quantiles(1e3 * self.truth.lateness),
             "diverged": self.sim.diverged,
         }
 
     def close(self) -> None:
         self._executor.shutdown()
         self.destroy_node()
+
+    def hold(self) -> None:
+        """Says nothing until SIGUSR1, or until told to stop; it can be found all the same."""
+        released: list[int] = []
+        before = signal.signal(signal.SIGUSR1, lambda number, frame: released.append(number))
+        self.get_logger().info("holding")
+        while not released and not self._stop.raised:
+            self._executor.spin_once(timeout_sec=POLL)
+        signal.signal(signal.SIGUSR1, before)
 
     def _rest(self, wait: float) -> bool:
         """Switched on, at rest, until a command arrives."""
@@ -162,18 +190,26 @@ class SimRobot(Node):
             if k * self.spec.period > wait:
                 self.get_logger().error(f"no command within {wait} s: is the adaptation node running?")
                 return False
+            self._begin_again()
             self._sense(k * self.spec.period)
             k += 1
             self._pace.until(k * self.spec.period)
         return not self._stop.raised
 
+    def _begin_again(self) -> None:
+        """The same noise, however long it rested."""
+        self._random = RowRandom([self.task.seed, 23], 1)
+        self.sensors.restart(self._ids, self._random.all)
+
     def _sense(self, now: float, record: bool = False) -> None:
         """Reads and publishes all sensors, the joints last: the node answers them."""
         frame = self.sensors.sense(self._random.all)
-        frame.stamp[:] = self.get_clock().now().nanoseconds * 1e-9
+        frame.stamp[:] = self._pace.stamp()
         if record:
             if self.judge.step(now):
                 self.get_logger().error(f"fell at {now:.2f} s")
+            reached = bool(self.judge.successful[self.judge.steps - 1])
+            self.truth.add(now, self.sim.qpos[0], self.judge.goal, reached, self.judge.error)
             self.record.sensed(now, self.sim.position[0], frame.position[0], self.sim.velocity[0])
         self._tell(float(frame.stamp[0]))
         if self._imu is not None:
@@ -202,6 +238,7 @@ class SimRobot(Node):
         self.sim.push(self._ids, change.knock[None])
 
     def _on_command(self, message: Any) -> None:
+        self._pace.answered()
         if not self._answered:
             self._answered = True
             self.record.answered(time.monotonic() - self._published)
@@ -247,41 +284,55 @@ def run_sim_robot(
     namespace: str = "",
     record: Path | None = None,
     wait: float = 30.0,
-    goals: bool = True,
+    goals: bool | Path = True,
+    split: str = "test",
+    values: Mapping[str, float] | None = None,
+    trace: Path | None = None,
+    lock_step: bool = False,
+    hold: bool = False,
     faults: Path | None = None,
 ) -> int:
-    """Runs held-out task `task` of `seed` in real time; ends `seconds` after the first command, or when told to.
+    """Runs task `task` of `seed`; ends `seconds` after the first command, or when told to.
 
     Args:
         family: name of the task family.
-        task: index of the held-out task.
+        task: index of the task.
         seed: of the tasks.
         seconds: length of the run from the first command on.
         change_time: when the physics change and the robot is knocked, in [s]; None for never.
         namespace: of the robot's topics.
         record: where to keep what happened, as JSON; written also when the run ends early.
         wait: how long to wait for the first command, in [s].
-        goals: draw the family's goals and tell the node; otherwise that is left to somebody else.
+        goals: draw the family's goals and tell the node, or those of a file (`read_goals`); otherwise that is left to
+            somebody else.
+        split: of the tasks: held out (`test`) or out of the family (`ood`).
+        values: physical parameters in SI units by name, in place of a drawn task; the others are the model's own.
+        trace: where to keep what really happened, as .npz (`TruthRecord`); written also when the run ends early.
+        lock_step: simulated time goes on as soon as a reading is answered, and is told on /clock.
+        hold: say nothing until SIGUSR1.
         faults: the relay's schedule, as JSON: those of the body happen here when the relay says so.
 
     Returns:
         Exit code: `OK`, `NO_COMMAND` or `NODE_GONE`.
 
     Raises:
-        TaskError: unknown family, or a task index, length or time that makes no sense.
-        BridgeError: the schedule cannot be read, or has a fault of the body that the robot cannot have.
+        TaskError: unknown family or parameter, or a task index, length, value or time that makes no sense.
+        BridgeError: the file of goals or the schedule cannot be used, or the robot cannot have a fault of the body.
     """
     built = load_family(family)
     if not seconds >= JUDGED:
         raise TaskError(f"seconds {seconds}: expected at least {JUDGED}")
     if change_time is not None and not change_time < seconds:
         raise TaskError(f"change time {change_time}: expected less than the run's {seconds} s")
-    hidden = hidden_task(built, task, seed, change_time)
+    hidden = hidden_task(built, task, seed, change_time, split, values)
+    asked = read_goals(goals) if isinstance(goals, Path) else goals
     schedule = [] if faults is None else read_schedule(faults)
     require_fit(built.robot, schedule)
     with ros() as stop:
-        robot = SimRobot(built, hidden, seconds, stop, namespace, goals, schedule)
+        robot = SimRobot(built, hidden, seconds, stop, namespace, asked, lock_step, schedule)
         try:
+            if hold:
+                robot.hold()
             return robot.run(wait)
         finally:
             if robot.record.steps:
@@ -289,4 +340,6 @@ def run_sim_robot(
                 robot.get_logger().info(verdict(summary))
                 if record is not None:
                     write_json(record, summary)
+                if trace is not None:
+                    robot.truth.save(trace)
             robot.close()

@@ -22,15 +22,20 @@ class ClockWatch:
         """In [ns]."""
         self._since = -math.inf
 
+    @property
+    def simulated(self) -> bool:
+        """Whether ROS time is that of `/clock`."""
+        clock = self._node.get_clock()
+        return isinstance(clock, ROSClock) and clock.ros_time_is_active
+
     def problem(self, arrival: float) -> str | None:
         """Why no reading can be fresh, in words; None on the system's clock, and while simulated time goes on.
 
         `arrival` is monotonic time in [s].
         """
-        clock = self._node.get_clock()
-        if not isinstance(clock, ROSClock) or not clock.ros_time_is_active:
+        if not self.simulated:
             return None
-        now = clock.now().nanoseconds
+        now = self._node.get_clock().now().nanoseconds
         if now != self._latest:
             self._latest, self._since = now, arrival
         if now == 0:

@@ -103,6 +103,9 @@ class TaskFamily:
     """Which episodes end now because of the state they are in. Shape (N,), bool."""
     success: Callable[[Motion], np.ndarray] | None = None
     """Whether a robot is where it should be. Shape (N,), bool."""
+    error: Callable[[Motion], np.ndarray] | None = None
+    """How far it is from there, in `error_unit`. Shape (N,); None: nobody says."""
+    error_unit: str = ""
     goal: Goal | None = None
     change: Change | None = None
     pushes: Pushes | None = None
@@ -240,6 +243,10 @@ class TaskFamily:
         """Parameters, shape (n, P), with the readouts beside them, by name, each shape (n,)."""
         columns = {p.name: values[:, column] for column, p in enumerate(self.parameters)}
         return columns | {readout.name: readout.function(columns) for readout in self.readouts}
+
+    def defaults(self) -> np.ndarray:
+        """Parameters of the unchanged model, in SI units. Shape (P,)."""
+        return np.array([parameter.target.default(self.model) for parameter in self.parameters])
 
     def parameter_index(self, name: str) -> int:
         """Column of a parameter.

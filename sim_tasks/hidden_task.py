@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,25 +46,50 @@ class HiddenTask:
     change: HiddenChange | None = None
 
 
-def hidden_task(family: TaskFamily, index: int, seed: int, change_time: float | None = None) -> HiddenTask:
-    """Held-out task `index` of a seed; with `change_time` [s], the family's change happens then.
+def hidden_task(
+    family: TaskFamily,
+    index: int,
+    seed: int,
+    change_time: float | None = None,
+    split: str = "test",
+    values: Mapping[str, float] | None = None,
+) -> HiddenTask:
+    """Task `index` of a seed and split; with `change_time` [s], the family's change happens then.
 
     The changing parameter grows (a payload is added) by at least a factor `CHANGE`, or shrinks where the range ends;
     in a range that is too narrow for either it goes as far as it can.
 
+    Args:
+        split: held out (`test`), or out of the family (`ood`).
+        values: physical parameters in SI units by name, in place of a drawn task; the others are the model's own.
+
     Raises:
-        TaskError: the index is not one of `TASKS`, or the time is not positive.
+        TaskError: the index is not one of `TASKS`, the time is not positive, the split or a name is unknown, or a
+            value is none that is physical.
     """
     if not 0 <= index < TASKS:
         raise TaskError(f"task {index}: valid: 0 to {TASKS - 1}")
     if change_time is not None and not change_time > 0:
         raise TaskError(f"change time {change_time}: expected more than 0 s")
-    values = family.sample("test", 1, seed, first=index)[0]
+    physics = family.sample(split, 1, seed, first=index)[0] if values is None else _chosen(family, values)
     rng = RowRandom([seed, 31, index], 1).all
     qpos, qvel = family.start(rng, 1)
     noise = int(rng.integers(0, 2**31, 1)[0])
-    change = None if change_time is None else _change(family, values, change_time, [seed, 37, index])
-    return HiddenTask(f"{family.name} {seed}/{index}", values, qpos[0], np.zeros_like(qvel[0]), noise, change)
+    change = None if change_time is None else _change(family, physics, change_time, [seed, 37, index])
+    return HiddenTask(f"{family.name} {seed}/{index}", physics, qpos[0], np.zeros_like(qvel[0]), noise, change)
+
+
+def _chosen(family: TaskFamily, values: Mapping[str, float]) -> np.ndarray:
+    """The model's own parameters but for those that are named. Shape (P,)."""
+    physics = family.defaults()
+    for name, value in values.items():
+        column = family.parameter_index(name)
+        low, high = family.parameters[column].valid(family.model)
+        if not low <= value <= high:  # NaN neither
+            unit = family.parameters[column].unit
+            raise TaskError(f"{family.name}: {name} {value}: valid: {low:g} to {high:g} {unit}")
+        physics[column] = value
+    return physics
 
 
 def _apart(candidates: np.ndarray, value: float) -> float:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from adapt.commands.common import Positional, print_json
+from robots.errors import UserError
 
 INTERRUPTED = 130
 """Exit code of what was told to stop before its end."""
@@ -56,9 +57,14 @@ class SimRobot:
     """Run a simulated robot with hidden physics behind the robot's ROS 2 topics, in real time."""
 
     family: Positional[str] = "pendulum_swingup"
-    """Task family whose held-out tasks the hidden physics are drawn from."""
+    """Task family whose tasks the hidden physics are drawn from."""
     task: int = 0
-    """Index of the held-out task."""
+    """Index of the task."""
+    split: Literal["test", "ood"] = "test"
+    """Held-out tasks of the family, or tasks out of it."""
+    values: tuple[str, ...] = ()
+    """Physical parameters in place of a drawn task, such as payload_mass=0.6, in SI units; the others are the model's
+    own."""
     seed: int = 0
     seconds: float = 12.0
     """Length of the run from the first command on, in s."""
@@ -66,11 +72,19 @@ class SimRobot:
     """When the payload changes and the robot is knocked, in s."""
     goals: bool = True
     """Draw the family's goals and tell them to the node; otherwise that is left to somebody else."""
+    goal_profile: Path | None = None
+    """JSON file of what the robot is asked for in place of drawn goals: [{"at": s, "values": [...]}, ...]."""
+    lock_step: bool = False
+    """Simulated time goes on as soon as a reading is answered, and is told on /clock; nodes use_sim_time then."""
+    hold: bool = False
+    """Say nothing until SIGUSR1."""
     namespace: str = ""
     record: Path | None = None
     """Where to keep what happened, as JSON."""
     faults: Path | None = None
     """Schedule of a relay, as JSON: its faults of the body happen when the relay says so."""
+    trace: Path | None = None
+    """Where to keep what really happened, step by step, as .npz."""
 
     def run(self) -> int:
         from ros_bridge.sim_robot import run_sim_robot
@@ -83,9 +97,30 @@ class SimRobot:
             change_time=self.change_time,
             namespace=self.namespace,
             record=self.record,
-            goals=self.goals,
             faults=self.faults,
+            goals=self.goal_profile or self.goals,
+            split=self.split,
+            values=parse_values(self.values) if self.values else None,
+            trace=self.trace,
+            lock_step=self.lock_step,
+            hold=self.hold,
         )
+
+
+def parse_values(given: tuple[str, ...]) -> dict[str, float]:
+    """From `name=number` each.
+
+    Raises:
+        UserError: something else was given.
+    """
+    values: dict[str, float] = {}
+    for each in given:
+        name, _, number = each.partition("=")
+        try:
+            values[name] = float(number)
+        except ValueError:
+            raise UserError(f"--values {each!r}: expected NAME=NUMBER, such as payload_mass=0.6") from None
+    return values
 
 
 @dataclass

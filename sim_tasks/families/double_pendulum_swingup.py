@@ -98,6 +98,12 @@ def tip_height(position: np.ndarray) -> np.ndarray:
     return -LENGTHS[0] * np.cos(shoulder) - LENGTHS[1] * np.cos(shoulder + elbow)
 
 
+def upright_error(position: np.ndarray) -> np.ndarray:
+    """Angle from upright of the link that is farther from it, in [rad]; joint positions in [rad], shape (N, 2)."""
+    links = np.stack([position[:, 0], position.sum(axis=1)], axis=1)
+    return np.abs(np.mod(links, 2 * np.pi) - np.pi).max(axis=1)
+
+
 def _upright(motion: Motion) -> np.ndarray:
     """Sharp within centimetres of the top, with a slope from hanging that tells a learner where up is."""
     height = tip_height(motion.position)
@@ -200,6 +206,8 @@ def double_pendulum_swingup(actuated: str = "acrobot") -> TaskFamily:
         training_start=_training_start,
         terminal=_wound_up(robot),
         success=lambda motion: tip_height(motion.position) > TOP - STANDING,
+        error=lambda motion: upright_error(motion.position),
+        error_unit="rad",
         episode_seconds=8.0,
         change=Change("lower_mass", probability=0.3, knock=2.0),
         about="swing a double pendulum up and balance it, one of its two motors passive",

@@ -11,7 +11,7 @@ import numpy as np
 
 from robots import load_robot
 from robots.observation import ObservationTerm
-from sim_tasks.families.go2_rewards import REWARD, base_state, fallen, on_target
+from sim_tasks.families.go2_rewards import REWARD, base_state, fallen, on_target, velocity_error
 from sim_tasks.family import Pushes, TaskFamily
 from sim_tasks.goal import Goal
 from sim_tasks.plant import robot_plant
@@ -214,6 +214,8 @@ def go2_velocity() -> TaskFamily:
         start=_start,
         terminal=fallen,
         success=on_target,
+        error=velocity_error,
+        error_unit="m/s",
         goal=GOAL,
         privileged=base_state,
         pushes=Pushes(every=(1.0, 10.0), speed=1.0, dofs=(0, 1)),

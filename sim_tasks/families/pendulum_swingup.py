@@ -177,6 +177,8 @@ def pendulum_swingup() -> TaskFamily:
         start=_start,
         training_start=_training_start,
         success=lambda motion: np.abs(upright_error(motion.position[:, 0])) < UPRIGHT,
+        error=lambda motion: np.abs(upright_error(motion.position[:, 0])),
+        error_unit="rad",
         episode_seconds=6.0,
         change=Change("payload_mass", probability=0.3, knock=4.0),
         about="swing up and balance with an unknown payload, drive, delay and encoder zero",

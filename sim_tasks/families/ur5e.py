@@ -174,6 +174,8 @@ def _family(name: str, goal: Goal, robot: RobotSpec, flange: Flange, about: str)
         start=_start(robot, flange, 0.2),
         training_start=_start(robot, flange, 0.6),
         success=lambda motion: flange.distance(motion) < CLOSE,
+        error=flange.distance,
+        error_unit="m",
         goal=goal,
         episode_seconds=6.0,
         change=Change("payload_mass", probability=0.3),

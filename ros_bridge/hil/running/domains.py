@@ -1,0 +1,74 @@
+"""`DomainLock`: a ROS domain that one runner on this machine has to itself, for as long as it lives."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+from ros_bridge.errors import ProcessError
+from ros_bridge.processes import DOMAINS, own_domain, taken
+
+
+class DomainLock:
+    """A domain in which nobody takes part, and which no other lock hands out until this one is released.
+
+    The kernel releases it when the process dies, however it dies: it is an open file with a lock on it (flock(2)).
+    Processes that are started do not inherit it.
+
+    Raises:
+        ProcessError: all domains are taken, or the folder of the locks cannot be written.
+    """
+
+    def __init__(self, folder: Path | None = None):
+        """`folder` of the locks; None: `runtime_folder()`."""
+        folder = (folder or runtime_folder()) / "domains"
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ProcessError(f"{folder}: locks of ROS domains cannot be kept there: {error}") from error
+        self._file, self.domain = _first_free(folder)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of processes that are to meet in this domain, on this machine only."""
+        return own_domain() | {"ROS_DOMAIN_ID": str(self.domain)}
+
+    def release(self) -> None:
+        """Somebody else may have it; more than once does no harm."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def __enter__(self) -> DomainLock:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def runtime_folder() -> Path:
+    """Of files that matter as long as somebody runs: $XDG_RUNTIME_DIR/adapt, or adapt-<uid> among temporary files."""
+    given = os.environ.get("XDG_RUNTIME_DIR")
+    return Path(given) / "adapt" if given else Path(tempfile.gettempdir()) / f"adapt-{os.getuid()}"
+
+
+def _first_free(folder: Path) -> tuple[int, int]:
+    """An open, locked file and the domain that it stands for. Who begins where is spread by process id."""
+    first = os.getpid()
+    for offset in range(DOMAINS):
+        domain = 1 + (first + offset) % DOMAINS
+        file = os.open(folder / str(domain), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            continue
+        if not taken(domain):
+            return file, domain
+        os.close(file)
+    raise ProcessError(f"ROS domains 1 to {DOMAINS} are all taken")
