@@ -1,0 +1,24 @@
+"""`Vocabulary`: the words that scenario files may use and that other parts explain: expectations, protections, bundles."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ros_bridge.hil.judging.kinds import ExpectationKind
+from ros_bridge.hil.scenario.bundles import SHIPPED
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a file is held against."""
+
+    expectations: Mapping[str, ExpectationKind]
+    """By name."""
+    protections: Collection[str] | None = None
+    """Names that `protects` may have; None: any."""
+    bundles: Path = SHIPPED
+    """Folder of the shipped bundles."""
+    own_families: bool = False
+    """Whether a file may name a family of the user's own, `file.py:function`: loading it runs its code."""
