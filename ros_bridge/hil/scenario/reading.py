@@ -113,6 +113,8 @@ class _Reading:
     def _bundle(self, item: Item) -> str:
         """A shipped one's name as it is, a folder as an absolute path."""
         name, shipped = fields.text(item), self._vocabulary.bundles
+        if not self._vocabulary.check_bundles:
+            return name
         try:
             folder = bundle_folder(name, self._path.parent, shipped)
             if self._family is not None:

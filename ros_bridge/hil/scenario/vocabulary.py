@@ -20,5 +20,7 @@ class Vocabulary:
     """Names that `protects` may have; None: any."""
     bundles: Path = SHIPPED
     """Folder of the shipped bundles."""
+    check_bundles: bool = True
+    """Whether a scenario's bundle has to be there and to fit its family; not so where another one takes its place."""
     own_families: bool = False
     """Whether a file may name a family of the user's own, `file.py:function`: loading it runs its code."""
