@@ -54,7 +54,9 @@ def _fits(folder: Path, family: str, digest: str, goal: tuple[str, ...]) -> None
     bundle, spec = open_bundle(folder)
     told = bundle.goal.names if bundle.goal else ()
     if spec.digest != digest:
-        raise UserError(f"{folder}: drives {spec.name}, which is not the robot of {family}, or has other numbers")
+        raise UserError(
+            f"{folder}: drives {spec.name}, which is not the robot of {family}, or has other numbers"
+        )
     if told != goal:
         own, given = (", ".join(names) or "nothing" for names in (told, goal))
         raise UserError(f"{folder}: its policy is told {own}; {family} tells {given}")

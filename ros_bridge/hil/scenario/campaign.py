@@ -43,6 +43,8 @@ def find(
             scenarios.append(read_scenario(file, vocabulary))
         except ScenarioError as error:
             mistakes += error.lines
+    if not files and not mistakes:
+        mistakes.append(f"no scenario given; a file, a folder, or {CAMPAIGNS}/NAME of this package")
     mistakes += _same_names(scenarios)
     if mistakes:
         raise ScenarioError(mistakes)
@@ -64,8 +66,12 @@ def scenario_files(path: Path, package: Path = PACKAGE) -> list[Path]:
     if found:
         return found
     if place.is_dir():
-        raise ScenarioError([f"{path}: no scenarios in this folder (files that end in {' or '.join(ENDINGS)})"])
-    raise ScenarioError([f"{path}: no such file or folder; {valid_names(path, sorted(_near(path, package)))}"])
+        raise ScenarioError(
+            [f"{path}: no scenarios in this folder (files that end in {' or '.join(ENDINGS)})"]
+        )
+    raise ScenarioError(
+        [f"{path}: no such file or folder; {valid_names(path, sorted(_near(path, package)))}"]
+    )
 
 
 def _near(path: Path, package: Path) -> Iterator[str]:

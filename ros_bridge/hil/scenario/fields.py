@@ -20,6 +20,7 @@ UNITS: dict[str, dict[str, float]] = {
     "m": {"m": 1.0, "cm": 1e-2, "mm": 1e-3},
     "kg": {"kg": 1.0, "g": 1e-3},
     "1": {"%": 1e-2},
+    "of the time": {"%": 1e-2},
 }
 """Units that a number may carry, in place of the one that is expected, and how much of it they are. A number without a
 unit is in the one that is expected."""
@@ -125,11 +126,19 @@ def quantity(item: Item, unit: str) -> float:
     if found:
         value, given = float(found[1]), found[2].strip()
         if given not in units:
-            raise item.wrong(f"unit {given!r}; {valid_names(given, [name for name in units if name != '1'])}")
+            raise item.wrong(
+                f"unit {given!r}; {valid_names(given, [name for name in units if _behind(name)])}"
+            )
         factor = units[given]
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise item.unexpected("a finite number" if unit == "1" else f"a finite number in {unit}")
+        behind = _behind(unit)
+        raise item.unexpected(f"a finite number{' in' if behind else ''}{behind}")
     return value * factor
+
+
+def _behind(unit: str) -> str:
+    """A unit as it stands behind a number."""
+    return "" if unit in ("1", "", "of the time") else f" {unit}"
 
 
 def between(item: Item, unit: str, low: float, high: float) -> float:
@@ -137,7 +146,7 @@ def between(item: Item, unit: str, low: float, high: float) -> float:
     value = quantity(item, unit)
     if not low <= value <= high:
         valid = f"{low:g} to {high:g}" if high < math.inf else f"{low:g} or more"
-        raise item.wrong(f"got {item.shown}; valid: {valid}{'' if unit == '1' else ' ' + unit}")
+        raise item.wrong(f"got {item.shown}; valid: {valid}{_behind(unit)}")
     return value
 
 
@@ -150,7 +159,7 @@ def above_zero(item: Item, unit: str) -> float:
     """A positive number in `unit`."""
     value = quantity(item, unit)
     if not value > 0.0:
-        raise item.wrong(f"got {item.shown}; valid: above 0{'' if unit == '1' else ' ' + unit}")
+        raise item.wrong(f"got {item.shown}; valid: above 0{_behind(unit)}")
     return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 
 from robots.goal import GoalLayout
@@ -14,8 +15,13 @@ from ros_bridge.hil.scenario.mistakes import Mistake
 from ros_bridge.hil.scenario.scenario import GoalStep
 
 
-def read_goal(item: Item, family: str, duration: float, mistakes: list[Mistake]) -> tuple[GoalStep, ...]:
+def read_goal(
+    item: Item, family: str, duration: float, mistakes: list[Mistake], beyond: bool = False
+) -> tuple[GoalStep, ...]:
     """The steps, in order. What a step does not name stays as it was in the one before; the first one names all.
+
+    Values have to be such as training has drawn, unless they may lie `beyond`: the node cuts them, and what is run is
+    not what the file says.
 
     Raises:
         Mistake: the family tells its policies nothing, or there is no step.
@@ -23,6 +29,9 @@ def read_goal(item: Item, family: str, duration: float, mistakes: list[Mistake])
     layout = goal_layout(family)
     if layout is None:
         raise item.wrong(f"{family} tells its policy nothing; remove it")
+    if beyond:
+        everywhere = (-math.inf,) * layout.size, (math.inf,) * layout.size
+        layout = replace(layout, low=everywhere[0], high=everywhere[1])
     steps = list[GoalStep]()
     for each in fields.entries(item, "steps"):
         read = partial(_step, each, steps[-1] if steps else None, layout, duration, mistakes)
@@ -41,8 +50,10 @@ def _step(
     return GoalStep(
         entry.take("at", lambda each: _at(each, last, duration), last or 0.0),
         tuple(
-            entry.take(name, partial(_value, layout=layout, place=place), held[place])
-            for place, name in enumerate(layout.names)
+            entry.take(name, partial(fields.between, unit=unit, low=low, high=high), value)
+            for name, unit, low, high, value in zip(
+                layout.names, layout.units, layout.low, layout.high, held, strict=True
+            )
         ),
     )
 
@@ -56,8 +67,3 @@ def _at(item: Item, last: float | None, duration: float) -> float:
     if at >= duration:
         raise item.wrong(f"begins at {at:g} s, when the run has ended; valid: below {duration:g} s")
     return at
-
-
-def _value(item: Item, layout: GoalLayout, place: int) -> float:
-    """What nobody was trained for is refused: the node would cut it, and the scenario would not say what is run."""
-    return fields.between(item, layout.units[place], layout.low[place], layout.high[place])

@@ -21,7 +21,9 @@ MAX_ITEMS = 20_000
 """Nor more values, those behind its aliases counted each time."""
 MAX_DEPTH = 16
 """Lists and mappings in one another."""
-_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in "str int float bool null map seq merge timestamp value".split()}
+_KINDS = ("str", "int", "float", "bool", "null", "map", "seq", "merge", "timestamp", "value")
+_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in _KINDS}
+"""Of plain values."""
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS: dict[str, Any] = {
@@ -78,7 +80,9 @@ def read_lines(path: Path) -> Item:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise Mistake(line, "", f"not valid YAML: character {error.character!r} may not stand here") from error
+        raise Mistake(
+            line, "", f"not valid YAML: character {error.character!r} may not stand here"
+        ) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = ", ".join(part for part in (error.context, error.problem) if part)
@@ -122,9 +126,7 @@ class _Builder:
             return Item(key, line, self._mapping(node, key, depth), key_line)
         if isinstance(node, yaml.SequenceNode):
             lines = [each.start_mark.line + 1 for each in node.value]
-            parts = [
-                self.item(each, f"{key}[{i}]", lines[i], depth + 1) for i, each in enumerate(node.value)
-            ]
+            parts = [self.item(each, f"{key}[{i}]", lines[i], depth + 1) for i, each in enumerate(node.value)]
             return Item(key, line, parts, key_line)
         return Item(key, line, _scalar(node), key_line)
 

@@ -1,4 +1,4 @@
-"""`read_scenario`: a scenario file, checked against its family and robot. docs/hil_scenarios.md says what it may hold."""
+"""`read_scenario`: a scenario file, checked against its family and robot; docs/hil_scenarios.md has what it may say."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from robots.errors import UserError
 from ros_bridge.hil.scenario import fields
 from ros_bridge.hil.scenario.bundles import bundle_folder, check_bundle
 from ros_bridge.hil.scenario.expectation_entries import Context, read_expectations
-from ros_bridge.hil.scenario.fault_entries import Run, read_faults
 from ros_bridge.hil.scenario.families import deployable_names, family_named, is_own
+from ros_bridge.hil.scenario.fault_entries import Run, read_faults
 from ros_bridge.hil.scenario.fields import Fields
 from ros_bridge.hil.scenario.goal_entries import read_goal
 from ros_bridge.hil.scenario.lines import Item, read_lines
 from ros_bridge.hil.scenario.mistakes import Mistake, ScenarioError, valid_names
 from ros_bridge.hil.scenario.run_entries import read_limits, read_node, read_seeds, read_task
-from ros_bridge.hil.scenario.scenario import Limits, NodeOptions, Scenario, TaskChoice
+from ros_bridge.hil.scenario.scenario import GoalStep, Limits, NodeOptions, Scenario, TaskChoice
 from ros_bridge.hil.scenario.vocabulary import Vocabulary
 from sim_tasks.family import TaskFamily
 
@@ -63,7 +63,7 @@ class _Reading:
         name = take("name", _word, _WORD.fullmatch(self._path.stem) and self._path.stem)
         if name is None:
             mistakes.append(Mistake(1, "name", f"is missing, and the file's, {self._path.stem!r}, is none"))
-        protects = take("protects", self._protects, "")
+        protects = take("protects", lambda each: fields.choice(each, self._vocabulary.protections), "")
         tags = take("tags", lambda each: tuple(_word(one) for one in fields.entries(each, "words")), ())
         about = take("about", fields.text, "")
         seeds = self._seeds()
@@ -81,7 +81,7 @@ class _Reading:
             duration=duration,
             robot=robot,  # type: ignore[arg-type]
             task=take("task", lambda each: read_task(each, family, mistakes), TaskChoice()),
-            goal=take("goal", lambda each: read_goal(each, self._family_name, duration, mistakes), ()),
+            goal=take("goal", lambda each: self._goal(each, protects), ()),
             faults=faults,
             expect=take("expect", lambda each: read_expectations(each, context, mistakes), ()),
             limits=take("limits", lambda each: read_limits(each, spec, mistakes), Limits()),
@@ -123,17 +123,16 @@ class _Reading:
             raise item.wrong(str(error)) from error
         return name if folder == (shipped / name).resolve() else str(folder)
 
-    def _protects(self, item: Item) -> str:
-        known = self._vocabulary.protections
-        return fields.text(item) if known is None else fields.choice(item, known)
+    def _goal(self, item: Item, protects: str) -> tuple[GoalStep, ...]:
+        """What tests that the node cuts goals needs one that is beyond what it can be told."""
+        beyond = protects == "goal_limits"
+        return read_goal(item, self._family_name, self._duration, self._mistakes, beyond)
 
     def _seeds(self) -> tuple[int, ...]:
         items = self._entry.items
         if "seeds" in items and "repetitions" in items:
             self._mistakes.append(items["repetitions"].wrong("stands beside seeds; give one of the two"))
-        count = self._entry.take(
-            "repetitions", lambda each: fields.whole(each, 1, MOST_REPETITIONS), 1
-        )
+        count = self._entry.take("repetitions", lambda each: fields.whole(each, 1, MOST_REPETITIONS), 1)
         return self._entry.take("seeds", read_seeds, tuple(range(count)))
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from robots.errors import UserError
 from ros_bridge.hil.scenario.bundles import bundle_folder, check_bundle, shipped_names
 from ros_bridge.hil.scenario.families import deployable_names, family_named, goal_layout, is_own
 from ros_bridge.hil.scenario.mistakes import ScenarioError, valid_names
 from ros_bridge.hil.scenario.reading import read_scenario
 from ros_bridge.hil.scenario.run_entries import COMMAND_UNITS
 from ros_bridge.hil.scenario.vocabulary import Vocabulary
-from robots.errors import UserError
 from sim_tasks.family import TaskFamily
 
 _TEXT = """\
@@ -19,7 +19,7 @@ _TEXT = """\
 # carry its unit. What every key means, and which values are valid: docs/hil_scenarios.md. What stands behind # is off.
 name: {name}  # of the folder of its results; by default the file's
 about: A velocity sensor that says NaN leads to the safe command at once, and control comes back.
-{protects}  # the protection that it tests: `adapt hil prove` switches it off, and the scenario has to fail
+protects: finite  # the protection that it tests: `adapt hil prove` switches it off, and the scenario has to fail
 
 robot: simulated  # or real: needs --i-am-at-the-emergency-stop
 family: {family}
@@ -39,7 +39,12 @@ faults:  # `adapt hil list --kinds` lists them
   # - {{kind: loss, target: commands, magnitude: 0.3, at: 2 s, for: 1 s, probability: 0.5}}
 
 expect:  # `adapt hil list --expectations` lists them
-{expect}
+  periods_to_safe: {{at_most: 3, fault: blind}}
+  time_to_recover: {{at_most: 2 s, fault: blind}}
+  driven: {{at_least: 0.5, from: 1 s, to: 10 s}}
+  command_limits: 1
+  # says: {{at_most: 0.1 s, reason: sensor_not_finite, fault: blind}}
+  # adapted_within: {{at_most: 8 s, parameter: {parameter}, tolerance: 0.3}}
 
 limits:  # beside the robot's own; a run that breaks one has failed, and real hardware is stopped by them
   lateness: {lateness:.6g} ms  # of the simulated robot behind its schedule; beyond it the run is invalid
@@ -56,17 +61,6 @@ _NO_GOAL = """\
 # goal:  # {family} tells its policy nothing; of others it is a list of steps, each held until the next
 #   - {at: 0 s, forward: 0.5, left: 0, turning: 30 deg/s}
 """
-_EXPECTATIONS = (
-    ("periods_to_safe", "{at_most: 3, fault: blind}"),
-    ("time_to_recover", "{at_most: 2 s, fault: blind}"),
-    ("driven", "{at_least: 0.5, from: 1 s, to: 10 s}"),
-    ("command_limits", "0"),
-    ("processes_left", "0"),
-    ("belief_error", "{{at_most: 0.5, parameter: {parameter}}}"),
-    ("adapted_within", "{{at_most: 8 s, parameter: {parameter}, tolerance: 0.3}}"),
-    ("says", "{at_least: 1, reason: sensor_not_finite}"),
-)
-"""What is expected, of what the vocabulary has. Those from the sixth on are off: they need a policy that can do it."""
 
 
 def new_scenario(name: str, family: str, bundle: str | None, out: Path, vocabulary: Vocabulary) -> Path:
@@ -83,7 +77,7 @@ def new_scenario(name: str, family: str, bundle: str | None, out: Path, vocabula
     if not loaded.on_robot:
         valid = valid_names(family, deployable_names())
         raise UserError(f"family {family!r}: is about a body that no node drives; {valid}")
-    text = _text(name, family, _bundle(bundle, loaded, out, vocabulary), out, vocabulary)
+    text = _text(name, family, _bundle(bundle, loaded, out, vocabulary), out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("x", encoding="utf-8") as file:
         file.write(text)
@@ -117,16 +111,13 @@ def _shipped_for(family: TaskFamily, vocabulary: Vocabulary) -> str:
     raise UserError(f"no bundle for {family.name} comes with this package; give one with --bundle FOLDER")
 
 
-def _text(name: str, family: str, bundle: str, out: Path, vocabulary: Vocabulary) -> str:
+def _text(name: str, family: str, bundle: str, out: Path) -> str:
     loaded, spec = family_named(family), family_named(family).robot
     place = int(spec.active[0])
     joint, parameter = spec.joints[place], loaded.parameters[0]
-    known = vocabulary.protections
-    protects = "finite" if known is None or "finite" in known else ""
     return _TEXT.format(
         file=out.name,
         name=name,
-        protects="protects: finite" if protects else "# protects: finite",
         family=family,
         bundle=bundle,
         parameter=parameter.name,
@@ -134,7 +125,6 @@ def _text(name: str, family: str, bundle: str, out: Path, vocabulary: Vocabulary
         value=float(loaded.bounds[:, 0].mean()),
         goal=_goal(family),
         joint=joint.name,
-        expect=_expect(vocabulary, parameter.name),
         lateness=1e3 * spec.period,
         low=joint.position[0],
         high=joint.position[1],
@@ -156,12 +146,3 @@ def _goal(family: str) -> str:
         f"goal:  # {told}; each step is held until the next\n  - {{at: 0 s, {values}}}\n"
         f"  - {{at: 5 s, {layout.names[0]}: {0.5 * layout.high[0] + 0.5 * layout.low[0]:.3g}}}\n"
     )
-
-
-def _expect(vocabulary: Vocabulary, parameter: str) -> str:
-    lines = list[str]()
-    for place, (name, value) in enumerate(_EXPECTATIONS):
-        if name in vocabulary.expectations:
-            shown = value.format(parameter=parameter) if "{{" in value else value
-            lines.append(f"  {'# ' if place >= 5 else ''}{name}: {shown}")
-    return "\n".join(lines) or "  {}"

@@ -1,12 +1,14 @@
-"""`Vocabulary`: the words that scenario files may use and that other parts explain: expectations, protections, bundles."""
+"""`Vocabulary`: words of scenario files that other parts explain: expectations, protections, bundles."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from ros_bridge.hil.judging.expectations import EXPECTATIONS
 from ros_bridge.hil.judging.kinds import ExpectationKind
+from ros_bridge.hil.protections import PROTECTIONS
 from ros_bridge.hil.scenario.bundles import SHIPPED
 
 
@@ -14,10 +16,10 @@ from ros_bridge.hil.scenario.bundles import SHIPPED
 class Vocabulary:
     """What a file is held against."""
 
-    expectations: Mapping[str, ExpectationKind]
+    expectations: Mapping[str, ExpectationKind] = field(default_factory=lambda: EXPECTATIONS)
     """By name."""
-    protections: Collection[str] | None = None
-    """Names that `protects` may have; None: any."""
+    protections: Collection[str] = tuple(PROTECTIONS)
+    """Names that `protects` may have."""
     bundles: Path = SHIPPED
     """Folder of the shipped bundles."""
     check_bundles: bool = True
