@@ -41,7 +41,10 @@ def _units() -> list[str]:
 
 
 def _faults() -> list[str]:
-    rows = ["| kind | what it does | targets | magnitude | field | joints | ramp |", "|---|---|---|---|---|---|---|"]
+    rows = [
+        "| kind | what it does | targets | magnitude | field | joints | ramp |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for row in listing.kind_rows():
         about = row["about"] + ("; simulated robots alone" if row["sim_only"] else "")
         cells = [f"`{row['kind']}`", about, ", ".join(row["targets"]), listing.magnitude_words(row)]
@@ -51,7 +54,10 @@ def _faults() -> list[str]:
 
 
 def _expectations() -> list[str]:
-    rows = ["| expectation | what is measured | limit | unit | needs | may have |", "|---|---|---|---|---|---|"]
+    rows = [
+        "| expectation | what is measured | limit | unit | needs | may have |",
+        "|---|---|---|---|---|---|",
+    ]
     for row in listing.expectation_rows(EXPECTATIONS):
         cells = [f"`{row['expectation']}`", row["about"], row["limit"], row["unit"]]
         rows.append(_row([*cells, ", ".join(row["needs"]), ", ".join(row["options"])]))

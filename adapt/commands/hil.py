@@ -57,8 +57,9 @@ class Run:
 
     def run(self) -> int:
         scenarios, bundles = self.checked()
-        from adapt.console import StepProgress
         from ros_bridge.hil.running.campaign import run_campaign
+
+        from adapt.console import StepProgress
 
         with StepProgress("run") as progress:
             result = run_campaign(

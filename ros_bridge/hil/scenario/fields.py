@@ -80,7 +80,7 @@ def entries(item: Item, what: str) -> list[Item]:
 
 
 def text(item: Item) -> str:
-    """In one line; a number is taken as it reads."""
+    """In one line."""
     if not isinstance(item.value, str) or not item.value.strip():
         raise item.unexpected("text")
     return " ".join(item.value.split())

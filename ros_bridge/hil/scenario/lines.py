@@ -98,11 +98,12 @@ def _text(path: Path) -> str:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise Mistake(1, "", f"more than {MAX_BYTES} bytes")
-        return content.decode("utf-8")
     except OSError as error:
         raise Mistake(1, "", f"cannot be read: {error.strerror}") from error
+    if len(content) > MAX_BYTES:
+        raise Mistake(1, "", f"more than {MAX_BYTES} bytes")
+    try:
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Mistake(content.count(b"\n", 0, error.start) + 1, "", "not UTF-8 text") from error
 

@@ -32,7 +32,7 @@ def read_task(item: Item, family: TaskFamily, mistakes: list[Mistake]) -> TaskCh
         raise item.wrong(f"expected one of {', '.join(TASK_KINDS)}, got {item.shown}")
     kind = next(known for known in TASK_KINDS if known in given)
     if kind == "values":
-        return TaskChoice(kind, values=_values(given[kind], family, mistakes))
+        return TaskChoice("values", values=_values(given[kind], family, mistakes))
     if kind == "out_of_family" and all(parameter.ood == "none" for parameter in family.parameters):
         raise given[kind].wrong(f"no parameter of {family.name} has values out of the family")
     return TaskChoice(kind, _index(given[kind]))

@@ -49,7 +49,8 @@ def test_those_of_the_working_directory_go_before(package):
 def test_unknown_paths_are_answered_with_near_ones(package):
     write(Path(), name="pendulum")
     told = said(package, "pendulun.yaml")
-    assert told == "pendulun.yaml: no such file or folder; valid: campaigns/standard, pendulum.yaml (did you mean pendulum.yaml?)"  # fmt: skip
+    valid = "campaigns/standard, pendulum.yaml (did you mean pendulum.yaml?)"
+    assert told == f"pendulun.yaml: no such file or folder; valid: {valid}"
     assert "(did you mean campaigns/standard?)" in said(package, "campaigns/standad")
     assert "(did you mean campaigns/standard/one.yaml?)" in said(package, "campaigns/standard/on.yaml")
 
@@ -64,7 +65,9 @@ def test_empty_folders_tags_and_commands(package):
 def test_names_are_their_own(package):
     write(Path(), "name: one\n", name="other")
     told = said(package, "campaigns/standard", "other.yaml")
-    assert told.startswith(f"{Path('other.yaml').resolve()}:1: name: 'one' is the name of {package.resolve()}")
+    assert told.startswith(
+        f"{Path('other.yaml').resolve()}:1: name: 'one' is the name of {package.resolve()}"
+    )
 
 
 def test_mistakes_of_all_files_are_told_at_once(package):
@@ -72,5 +75,10 @@ def test_mistakes_of_all_files_are_told_at_once(package):
     write(Path(), "faults: 3\n", name="third")
     lines = said(package, "third.yaml", "nowhere", "other.yaml").splitlines()
     assert lines[0] == "4 mistakes:"
-    starts = ("nowhere: no such file", "third.yaml:5: faults: ", "other.yaml:5: seeds: ", "other.yaml:6: name: ")
+    starts = (
+        "nowhere: no such file",
+        "third.yaml:5: faults: ",
+        "other.yaml:5: seeds: ",
+        "other.yaml:6: name: ",
+    )
     assert all(line.startswith(start) for line, start in zip(lines[1:], starts, strict=True))

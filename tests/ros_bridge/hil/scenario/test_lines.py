@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from ros_bridge.hil.scenario.lines import MAX_BYTES, Item, read_lines
 from ros_bridge.hil.scenario.mistakes import Mistake
 
 
-def plain(item: Item):
+def plain(item: Item) -> Any:
     if isinstance(item.value, dict):
         return {key: plain(each) for key, each in item.value.items()}
     return [plain(each) for each in item.value] if isinstance(item.value, list) else item.value
@@ -39,10 +40,9 @@ def test_every_key_and_value_knows_its_line(tmp_path):
 
 
 def test_scalars_are_those_of_yaml_1_2(tmp_path):
-    text = "[off, yes, no, on, true, 1e-3, 1:30, 010, '5', ~, , 2026-01-02, .inf, nan, -.5, 3.]"
-    text = text.replace("~, ,", "~,")
-    words = [False if word is False else word for word in plain(read(tmp_path, text))]
-    assert words == ["off", "yes", "no", "on", True, 0.001, "1:30", 10, "5", None, "2026-01-02", math.inf, "nan", -0.5, 3.0]  # fmt: skip
+    text = "[off, yes, no, on, true, 1e-3, 1:30, 010, '5', ~, 2026-01-02, .inf, nan, -.5, 3.]"
+    words = ["off", "yes", "no", "on", True, 0.001, "1:30", 10, "5", None, "2026-01-02"]
+    assert plain(read(tmp_path, text)) == [*words, math.inf, "nan", -0.5, 3.0]
 
 
 def test_anchors_aliases_and_merges_are_followed(tmp_path):
@@ -71,7 +71,7 @@ def test_anchors_aliases_and_merges_are_followed(tmp_path):
         ("? [a]\n: 1\n", "line 1: expected a word as key"),
         ("a: &a [*a]\n", "more than 16 lists and mappings in one another"),
         ("a: &a {<<: *a}\n", "more than 16 lists and mappings in one another"),
-        ("a: " + "[" * 5000, "lists and mappings in one another"),
+        ("a: " + "[" * 1000, "lists and mappings in one another"),
         ("a: " + "x" * MAX_BYTES, f"more than {MAX_BYTES} bytes"),
         ("a: {<<: 3}\n", "line 1: a: `<<` needs a mapping"),
     ],

@@ -11,7 +11,8 @@ from ros_bridge.hil.scenario.reading import read_scenario
 from ros_bridge.hil.scenario.scenario import Expectation, GoalStep, Limits, NodeOptions, TaskChoice
 from ros_bridge.hil.scenario.vocabulary import Vocabulary
 from ros_bridge.hil.schedule import Fault
-from tests.ros_bridge.hil.scenario.written import mistakes, read, write
+from tests.documents import blocks
+from tests.ros_bridge.hil.scenario.written import UNCHECKED, mistakes, read, write
 
 GO2 = {"family": "go2_velocity"}
 
@@ -54,7 +55,7 @@ tags: [quick, own]
     )
     assert (scenario.name, scenario.protects, scenario.duration) == ("other", "finite", 12.0)
     assert scenario.seeds == (0, 1, 2)
-    assert scenario.task == TaskChoice("values", values={"payload_mass": pytest.approx(0.05)})
+    assert scenario.task == TaskChoice("values", values={"payload_mass": 0.05})
     # A fault without an end lasts to that of the run; seeds are odd, so that a bias has the sign of the file.
     assert scenario.faults == (
         Fault("nan", "joints", 4.0, 0.5, joints=("pivot",), field="velocity", seed=1),
@@ -69,15 +70,15 @@ tags: [quick, own]
         Expectation("adapted_within", 4.0, parameter="payload_mass", tolerance=0.15, line=19),
         Expectation("says", 0.1, reason="sensor_not_finite", line=20),
     )
-    position = {"pivot": (pytest.approx(-math.pi), 9.0)}
-    assert scenario.limits == Limits(pytest.approx(0.02), position, {"pivot": 20.0}, {"pivot": 2.0})
+    position = {"pivot": (-math.pi, 9.0)}
+    assert scenario.limits == Limits(0.02, position, {"pivot": 20.0}, {"pivot": 2.0})
     assert scenario.node == NodeOptions(False, True, "another")
     assert (scenario.pace, scenario.tags) == ("lock_step", ("quick", "own"))
 
 
 def test_a_goal_is_held_until_the_next_step(tmp_path):
     goal = "goal:\n  - {at: 0, forward: 0.5, left: 0, turning: 30 deg/s}\n  - {at: 2 s, left: 0.1}\n"
-    turning = pytest.approx(math.pi / 6)
+    turning = math.radians(30)
     assert read(tmp_path, goal, **GO2).goal == (
         GoalStep(0.0, (0.5, 0.0, turning)),
         GoalStep(2.0, (0.5, 0.1, turning)),
@@ -120,12 +121,21 @@ def test_all_mistakes_of_a_file_are_told_in_the_order_of_its_lines(tmp_path):
         ("task: {held_out: any}", "5: task.held_out: expected drawn, or a whole number from 0 to 63"),
         ("task: {held_out: 1, out_of_family: 1}", "5: task: expected one of held_out, out_of_family, values"),
         ("task: {values: {mass: 1}}", "5: task.values.mass: unknown key; valid: payload_mass,"),
-        ("task: {values: {payload_mass: .nan}}", "5: task.values.payload_mass: expected a finite number in kg"),
-        ("task: {values: {payload_mass: -1}}", "5: task.values.payload_mass: got -1; valid: 1e-06 or more kg"),
+        (
+            "task: {values: {payload_mass: .nan}}",
+            "5: task.values.payload_mass: expected a finite number in kg",
+        ),
+        (
+            "task: {values: {payload_mass: -1}}",
+            "5: task.values.payload_mass: got -1; valid: 1e-06 or more kg",
+        ),
         ("goal: [{at: 0}]", "5: goal: pendulum_swingup tells its policy nothing; remove it"),
         ("limits: {velocity: {pivot: 0}}", "5: limits.velocity.pivot: got 0; valid: above 0 rad/s"),
         ("limits: {velocity: {elbow: 1}}", "5: limits.velocity.elbow: unknown key; valid: pivot"),
-        ("limits: {position: {pivot: [1, -1]}}", "5: limits.position.pivot: lowest 1 is not below highest -1"),
+        (
+            "limits: {position: {pivot: [1, -1]}}",
+            "5: limits.position.pivot: lowest 1 is not below highest -1",
+        ),
         ("limits: {command: {pivot: 2 A}}", "5: limits.command.pivot: unit 'A'; valid: N m"),
         ("node: {record: 1}", "5: node.record: expected true or false, got 1"),
         ("robot: real\npace: lock_step", "6: pace: a real robot waits for nobody, got lock_step"),
@@ -146,16 +156,31 @@ def test_what_is_wrong_with_the_run(tmp_path, more, said):
         ("kind: nan, at: 1", ": key 'target' is missing; valid for nan: joints, imu"),
         ("kind: nan, target: commands, at: 1", ".target: got 'commands'; valid: joints, imu"),
         ("kind: nan, target: imu, at: 1", ".target: pendulum has no IMU"),
-        ("kind: nan, target: joints, at: 10", ".at: begins at 10 s, when the run has ended; valid: below 10 s"),
+        (
+            "kind: nan, target: joints, at: 10",
+            ".at: begins at 10 s, when the run has ended; valid: below 10 s",
+        ),
         ("kind: nan, target: joints, at: -1", ".at: got -1; valid: 0 or more s"),
         ("kind: nan, target: joints, at: 1, for: 0", ".for: got 0; valid: above 0 s"),
         ("kind: nan, target: joints, at: 1, magnitude: 1", ".magnitude: nan has no magnitude; remove it"),
-        ("kind: nan, target: joints, at: 1, field: effort", ".field: got 'effort'; valid: position, velocity"),
+        (
+            "kind: nan, target: joints, at: 1, field: effort",
+            ".field: got 'effort'; valid: position, velocity",
+        ),
         ("kind: nan, target: joints, at: 1, ramp: 1", ".ramp: nan does not come in degrees; these do: "),
         ("kind: off, target: joints, at: 1, field: position", ".field: joints off is in no part"),
-        ("kind: off, target: joints, at: 1, joints: [pivot]", ".joints: joints off is not in some joints alone"),
-        ("kind: bias, target: joints, at: 1, magnitude: 1", ": key 'field' is missing: bias has another unit"),
-        ("kind: bias, target: joints, field: position, at: 1", ": key 'magnitude' is missing; bias: a constant"),
+        (
+            "kind: off, target: joints, at: 1, joints: [pivot]",
+            ".joints: joints off is not in some joints alone",
+        ),
+        (
+            "kind: bias, target: joints, at: 1, magnitude: 1",
+            ": key 'field' is missing: bias has another unit",
+        ),
+        (
+            "kind: bias, target: joints, field: position, at: 1",
+            ": key 'magnitude' is missing; bias: a constant",
+        ),
         (
             "kind: bias, target: joints, field: position, at: 1, magnitude: 1 kg",
             ".magnitude: unit 'kg'; valid: rad, deg",
@@ -166,12 +191,27 @@ def test_what_is_wrong_with_the_run(tmp_path, more, said):
         ),
         # Delays are 0.5 s at most where they are drawn; ten times that is the most: 200 was meant in ms.
         ("kind: delayed, target: joints, at: 1, magnitude: 200", ".magnitude: got 200; valid: 0 to 5 s"),
-        ("kind: delayed, target: joints, at: 1, magnitude: -1 ms", ".magnitude: got '-1 ms'; valid: 0 to 5 s"),
+        (
+            "kind: delayed, target: joints, at: 1, magnitude: -1 ms",
+            ".magnitude: got '-1 ms'; valid: 0 to 5 s",
+        ),
         ("kind: loss, target: joints, at: 1, magnitude: 120 %", ".magnitude: got '120 %'; valid: 0 to 1"),
-        ("kind: slow, target: joints, at: 1, magnitude: 2.5", ".magnitude: expected a whole number from 1 to 100"),
-        ("kind: swapped, target: joints, at: 1, joints: [pivot]", ".target: swapped needs 2 joints, and pendulum"),
-        ("kind: killed, at: 1, probability: 0.5", ".probability: only of faults in messages, not of node killed"),
-        ("kind: bias, target: joints, field: position, magnitude: 1, at: 1, for: 1, ramp: 2", ".ramp: got 2; valid"),
+        (
+            "kind: slow, target: joints, at: 1, magnitude: 2.5",
+            ".magnitude: expected a whole number from 1 to 100",
+        ),
+        (
+            "kind: swapped, target: joints, at: 1, joints: [pivot]",
+            ".target: swapped needs 2 joints, and pendulum",
+        ),
+        (
+            "kind: killed, at: 1, probability: 0.5",
+            ".probability: only of faults in messages, not of node killed",
+        ),
+        (
+            "kind: bias, target: joints, field: position, magnitude: 1, at: 1, for: 1, ramp: 2",
+            ".ramp: got 2; valid",
+        ),
         ("kind: slope, at: 1, magnitude: 0.1", ".kind: pendulum is fixed to the world by its base"),
         ("kind: nan, target: joints, at: 1, whom: me", ".whom: unknown key; valid: kind, at, target,"),
     ],
@@ -195,7 +235,10 @@ def test_faults_in_the_body_are_refused_of_a_real_robot(tmp_path):
         ("{at: 0, forward: 0, left: 0}", "6: goal[0]: key 'turning' is missing"),
         ("{at: 0, forward: 9, left: 0, turning: 0}", "6: goal[0].forward: got 9; valid: -"),
         ("{at: 0, forward: 0, left: 0, turning: 0, up: 1}", "6: goal[0].up: unknown key; valid: at, forward"),
-        ("{at: 0, forward: 0, left: 0, turning: 0}\n  - {at: 0, left: 0}", "7: goal[1].at: got 0; valid: after"),
+        (
+            "{at: 0, forward: 0, left: 0, turning: 0}\n  - {at: 0, left: 0}",
+            "7: goal[1].at: got 0; valid: after",
+        ),
         ("{at: 0, forward: 0, left: 0, turning: 0}\n  - {at: 10, left: 0}", "7: goal[1].at: begins at 10 s"),
     ],
 )
@@ -214,12 +257,27 @@ def test_what_tests_that_goals_are_cut_may_ask_for_too_much(tmp_path):
     [
         ("periods_to_safe: {at_least: 2}", ".periods_to_safe.at_least: periods_to_safe has an at_most"),
         ("periods_to_safe: {fault: blind}", ".periods_to_safe: key 'at_most' is missing"),
-        ("periods_to_safe: {at_most: 2, fault: deaf}", ".periods_to_safe.fault: no fault 'deaf'; valid: blind"),
+        (
+            "periods_to_safe: {at_most: 2, fault: deaf}",
+            ".periods_to_safe.fault: no fault 'deaf'; valid: blind",
+        ),
         ("periods_to_safe: {at_most: 2, fault: 1}", ".periods_to_safe.fault: no fault 1; valid: blind"),
-        ("periods_to_safe: {at_most: 2, from: 1}", ".periods_to_safe.from: unknown key; valid: at_most, fault"),
-        ("periods_to_safe: soon", ".periods_to_safe: expected a finite number in control periods, got 'soon'"),
-        ("adapted_within: 4", ".adapted_within: expected a mapping with the keys at_most, parameter, tolerance"),
-        ("belief_error: {at_most: 1, parameter: mass}", ".belief_error.parameter: got 'mass'; valid: payload_mass"),
+        (
+            "periods_to_safe: {at_most: 2, from: 1}",
+            ".periods_to_safe.from: unknown key; valid: at_most, fault",
+        ),
+        (
+            "periods_to_safe: soon",
+            ".periods_to_safe: expected a finite number in control periods, got 'soon'",
+        ),
+        (
+            "adapted_within: 4",
+            ".adapted_within: expected a mapping with the keys at_most, parameter, tolerance",
+        ),
+        (
+            "belief_error: {at_most: 1, parameter: mass}",
+            ".belief_error.parameter: got 'mass'; valid: payload_mass",
+        ),
         ("driven: {at_least: 1, from: 4, to: 2}", ".driven.to: got 2; valid: after 4 s, when it begins"),
         ("driven: {at_least: 1, to: 11}", ".driven.to: got 11; valid: 0 to 10 s"),
         ("says: {at_most: 1, reason: NaN}", ".says.reason: got 'NaN'; valid: soft_start"),
@@ -250,6 +308,13 @@ def test_names_of_faults_are_their_own(tmp_path):
 def test_families(tmp_path, family, said):
     (told,) = mistakes(tmp_path, "faults: [{kind: nan}]\n", family=family)
     assert told.startswith(f"2: family: {said}")
+
+
+def test_the_example_of_the_page_is_valid(tmp_path):
+    example = next(block.text for block in blocks("hil_scenarios.md") if block.language == "yaml")
+    (tmp_path / "example.yaml").write_text(example, encoding="utf-8")
+    scenario = read_scenario(tmp_path / "example.yaml", UNCHECKED)
+    assert (scenario.name, len(scenario.faults), len(scenario.expect)) == ("encoder_says_nan", 2, 5)
 
 
 def test_another_table_of_expectations(tmp_path):
