@@ -9,9 +9,10 @@ import tyro
 
 from adapt.commands.atari import Atari
 from adapt.commands.common import print_json
-from adapt.commands.deployment import Demo, Deploy, Echo, Hil, Latency, Replay, SimRobot
+from adapt.commands.deployment import Demo, Deploy, Echo, Latency, Replay, SimRobot
 from adapt.commands.discovery import Discover, Lives, Scaling
 from adapt.commands.examination import Course, Experts, Familiarity, Rehearse
+from adapt.commands.hil import Hil
 from adapt.commands.learning import (
     Compare,
     Evaluate,

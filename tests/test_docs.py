@@ -21,6 +21,7 @@ from sim_tasks.batch_sim import BatchSim
 from sim_tasks.families import load_family
 from sim_tasks.randomisation import Parameter
 from sim_tasks.trial_env import TrialVecEnv
+from tests import hil_tables
 from tests.documents import DOCS, Block, blocks, links
 from tests.family_table import PAGE, page_with, tables
 
@@ -150,6 +151,11 @@ def test_the_body_of_the_page_on_simulation_steps(tmp_path):
 def test_every_registered_family_is_in_the_table_as_it_is():
     text = PAGE.read_text(encoding="utf-8")
     assert text == page_with(tables(), text), "run: python -m tests.family_table"
+
+
+def test_what_scenario_files_can_say_is_in_the_tables_as_it_is():
+    text = hil_tables.PAGE.read_text(encoding="utf-8")
+    assert text == hil_tables.page_with(hil_tables.tables(), text), "run: python -m tests.hil_tables"
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 
-from adapt.commands.common import Positional, print_json
+from adapt.commands.common import Positional
 from robots.errors import UserError
-
-INTERRUPTED = 130
-"""Exit code of what was told to stop before its end."""
 
 
 @dataclass
@@ -190,42 +187,6 @@ class Latency:
         from adapt.latency import latency
 
         return latency(self.bags, self.out, self.bundle, self.driver_delay, quiet=self.json)
-
-
-@dataclass
-class Hil:
-    """Break what robot and node say to each other, and judge what the node does: endurance runs with faults."""
-
-    what: Positional[Literal["soak"]]
-    family: Positional[str]
-    """Task family of the simulated robots, such as pendulum_swingup."""
-    bundle: Positional[Path]
-    """Folder of the bundle."""
-    minutes: float = 60.0
-    """Length, in min."""
-    robot: str | None = None
-    """Robot name or path of a robot.yaml. Default: the robot named in the bundle."""
-    seed: int = 0
-    """Of the faults and of the robots."""
-    kills: bool = True
-    """The node is killed as well, and started again."""
-    out: Path = Path("runs/soak")
-    """Folder for report.json, the schedule of faults and logs."""
-    json: bool = False
-
-    def run(self) -> int:
-        from ros_bridge.hil.soak_report import show
-        from ros_bridge.hil.soak import Soak, soak
-
-        run = Soak(self.family, str(self.bundle), self.minutes, self.robot, self.seed, self.kills)
-        result = soak(run, self.out)
-        if self.json:
-            print_json(result)
-        else:
-            show(result)
-        if not result["ok"]:
-            return 1
-        return INTERRUPTED if result["stopped_early"] else 0
 
 
 @dataclass
