@@ -128,6 +128,12 @@ def _names(at: Alteration, sample: Sample, elapsed: float) -> None:
     sample.names = sample.names[1:] + sample.names[:1]
 
 
+def _shuffled(at: Alteration, sample: Sample, elapsed: float) -> None:
+    """The last joint comes first: whoever goes by the names is told the same as before."""
+    sample.names = sample.names[::-1]
+    sample.values = {field: numbers[::-1] for field, numbers in sample.values.items()}
+
+
 def _missing(at: Alteration, sample: Sample, elapsed: float) -> None:
     for field in at.fields(sample):
         del sample.values[field]
@@ -166,6 +172,7 @@ _ALTERATIONS: dict[str, Callable[[Alteration, Sample, float], None]] = {
     "inf": _inf,
     "swapped": _swapped,
     "names": _names,
+    "shuffled": _shuffled,
     "missing": _missing,
     "unstamped": _unstamped,
     "stale": _stale,

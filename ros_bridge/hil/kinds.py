@@ -98,6 +98,9 @@ KINDS: dict[str, Kind] = {
     "inf": Kind("numbers are infinite, of either sign", numbers=True),
     "swapped": Kind("two joints have each other's numbers", (JOINTS,), least_joints=2, numbers=True),
     "names": Kind("names are in another order than the numbers", (JOINTS,), least_joints=2),
+    "shuffled": Kind(
+        "joints come in another order, names and numbers together", (JOINTS,), least_joints=2, drawn=False
+    ),
     "missing": Kind("a field is empty, or marked as absent", numbers=True),
     "unstamped": Kind("the stamp is 0"),
     "stale": Kind("stamps are older than the numbers", SENSORS, 0.01, 1.0, "s"),
