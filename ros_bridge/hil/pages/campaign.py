@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ class Run:
     folder: Path
     trouble: tuple[str, ...] = ()
     """What of it cannot be read, in words."""
+    anchor: str = ""
+    """Its place on the page, of its campaign alone."""
 
     @property
     def outcome(self) -> str:
@@ -61,11 +64,6 @@ class Run:
         """What tells it from the others of the campaign."""
         without = f", without {self.result['switched_off']}" if self.result["switched_off"] else ""
         return f"{self.result['scenario']}[{self.column}{without}]"
-
-    @property
-    def anchor(self) -> str:
-        """Its place on the page."""
-        return "run-" + re.sub(r"[^A-Za-z0-9]+", "-", self.name).strip("-").lower()
 
     def trace(self) -> Trace:
         """What was heard.
@@ -120,12 +118,16 @@ def read_campaign(folder: Path) -> Campaign:
             runs.append(_unlisted(path))
     if not facts and not runs:
         raise RecordingError(f"{folder}: no campaign: expected campaign.json, or runs/SCENARIO/LABEL-SEED")
-    return Campaign(folder, tuple(_distinct(runs)), facts, trouble)
+    return Campaign(folder, tuple(_anchored(runs)), facts, trouble)
 
 
-def _distinct(runs: list[Run]) -> list[Run]:
-    """Without runs that would have the place of another on the page; the last of them counts."""
-    return list({run.anchor: run for run in runs}.values())
+def _anchored(runs: list[Run]) -> Iterator[Run]:
+    """With anchors that are letters and digits; the second of the same is counted."""
+    met: Counter[str] = Counter()
+    for run in runs:
+        name = "run-" + re.sub(r"[^A-Za-z0-9]+", "-", run.name).strip("-").lower()
+        met[name] += 1
+        yield replace(run, anchor=name if met[name] == 1 else f"{name}--{met[name]}")
 
 
 def _unlisted(path: Path) -> Run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,7 @@ class Chart:
     title: str
     unit: str
     lines: Sequence[Line]
+    """The first is drawn on top."""
     marks: Sequence[Sequence[tuple[str, float]]] = ()
     """Levels of each panel, such as limits, by name."""
     panels: Sequence[str] = ("",)
@@ -48,7 +49,10 @@ class Chart:
     """Whether the panels are the joints."""
     reach: float = 4.0
     """As of `thinning.axis_range`."""
-    height: int = field(default=120)
+    zero: bool = False
+    """Whether 0 is on the axis."""
+    height: int = 120
+    """In [px]."""
 
 
 def charts_of(run: Run, trace: Trace, buckets: int) -> list[dict[str, Any]]:
@@ -57,6 +61,30 @@ def charts_of(run: Run, trace: Trace, buckets: int) -> list[dict[str, Any]]:
     gap = (end - start) / 400
     drawn = (chart for chart in _charts(run, trace) if any(_has(line) for line in chart.lines))
     return [_data(chart, buckets, gap) for chart in drawn]
+
+
+_ROWS = {
+    "time": ("position", "velocity", "upright"),
+    "seen_time": ("seen_position", "seen_velocity"),
+    "command_time": ("command",),
+    "requested_time": ("requested", "reasons"),
+    "applied_time": ("applied",),
+    "belief_time": ("belief_mean", "belief_std"),
+    "familiarity_time": ("unfamiliar",),
+    "latency_time": ("latency",),
+    "truth_time": ("qpos", "goal", "on_target", "error", "lateness"),
+}
+"""Which arrays of a trace have a row for each of which times."""
+
+
+def mismatches(trace: Trace) -> list[str]:
+    """What has another number of rows than its times, and is left out of the page; in words."""
+    counted = [(name, len(getattr(trace, name)), time) for time, names in _ROWS.items() for name in names]
+    return [
+        f"trace.npz: {name} has {rows} rows, {time} {len(getattr(trace, time))}"
+        for name, rows, time in counted
+        if rows and rows != len(getattr(trace, time))
+    ]
 
 
 def time_range(trace: Trace) -> tuple[float, float]:
@@ -86,7 +114,8 @@ def _charts(run: Run, trace: Trace) -> Iterator[Chart]:
 
 def _task(run: Run, trace: Trace) -> Iterator[Chart]:
     yield Chart(
-        "Distance from what it was asked for", "", [Line("error", "own", trace.truth_time, _column(trace.error))]
+        "Distance from what it was asked for", "", [Line("error", "own", trace.truth_time, _column(trace.error))],
+        zero=True,
     )
     goal = _table(trace.goal)
     names = [str(name) for name in run.result["goal_names"]]
@@ -111,8 +140,8 @@ def _joints(run: Run, trace: Trace) -> Iterator[Chart]:
         ]
         yield _of_joints(title, unit_of, lines, limits.get(which), names)
     lines = [
-        Line("requested", "requested", trace.requested_time, _table(trace.requested), counts=False, gaps=True),
         Line("certified", "certified", trace.command_time, _table(trace.command)),
+        Line("requested", "requested", trace.requested_time, _table(trace.requested), counts=False, gaps=True),
         Line("reached the robot", "applied", trace.applied_time, _table(trace.applied), counts=False),
     ]
     yield _of_joints("Command", str(unit), lines, limits.get("command"), names, reach=20.0)
@@ -163,7 +192,7 @@ def _timing(run: Run, trace: Trace) -> Iterator[Chart]:
          ("limit", float(limit)) if isinstance(limit, (int, float)) else None),
     ):  # fmt: skip
         marks = [[mark]] if mark else []
-        yield Chart(title, "ms", [Line(name, "own", time, 1e3 * _column(values))], marks, height=96)
+        yield Chart(title, "ms", [Line(name, "own", time, 1e3 * _column(values))], marks, zero=True, height=96)
 
 
 def _column(values: np.ndarray) -> np.ndarray:
@@ -219,6 +248,7 @@ def _range(
     also = [line.values[:, index] for line in lines if not line.counts]
     also += [edge[:, index] for band in bands for edge in band if edge is not None]
     empty = np.zeros(0)
+    mainly += [np.zeros(1)] if chart.zero else []
     return axis_range(np.concatenate([empty, *mainly]), np.concatenate([empty, *also]), marks, chart.reach)
 
 

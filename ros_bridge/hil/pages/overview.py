@@ -126,7 +126,7 @@ def _row(robot: str, scenario: str, columns: list[str], cells: dict[tuple[str, s
 def _cell(run: Run | None) -> str:
     if run is None:
         return '<td class="none">·</td>'
-    tight = tightest(run)
+    tight = tightest(run) if run.outcome in ("passed", "failed") else None
     margin = percent(share(tight)) if tight else ""
     why = f"{run.name}: {run.result['reason'] or MEANINGS[run.outcome]}"
     if tight:

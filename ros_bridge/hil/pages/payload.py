@@ -11,7 +11,7 @@ from typing import Any
 from adapt.report.data import compact
 from ros_bridge.errors import RecordingError
 from ros_bridge.hil.pages.campaign import Campaign, Run
-from ros_bridge.hil.pages.charts import charts_of, time_range
+from ros_bridge.hil.pages.charts import charts_of, mismatches, time_range
 from ros_bridge.hil.pages.lanes import events_of, faults_of, lanes_of
 from ros_bridge.hil.pages.motion import MOST_RATE, motion_of, scene_of
 
@@ -76,6 +76,7 @@ def _content(run: Run, detail: Detail, notes: list[str]) -> dict[str, Any] | Non
         if run.outcome != "unfinished":
             notes.append(str(error))
         return None
+    notes += mismatches(trace)
     start, end = time_range(trace)
     content: dict[str, Any] = {"start": start, "end": end, "robot": run.result["robot"], "motion": None}
     try:

@@ -40,6 +40,7 @@ def run_card(campaign: Campaign, run: Run, notes: list[str], drawn: bool) -> str
     """
     result, tight = run.result, tightest(run)
     said = result["reason"] or (f"smallest margin {percent(share(tight))}, {tight['name']}" if tight else "")
+    said = "; ".join(filter(None, (said, *notes)))
     words = [run.name, result["robot"], result["family"], result["about"], result["protects"], run.outcome]
     words += [fault_words(fault) for fault in result["faults"]]
     return (

@@ -15,7 +15,7 @@ class TimeAxis {
   time(x) { return this.start + ((x - MARGIN.left) / this.inner) * (this.end - this.start); }
 
   ticks() {
-    return niceSteps(this.start, this.end, Math.max(2, Math.floor(this.inner / 70)));
+    return niceSteps(this.start, this.end, Math.max(2, Math.floor(this.inner / 56)));
   }
 
   // Grid and labels, faults, events, and the line at the present moment, which is returned.
@@ -62,6 +62,8 @@ class Plot {
     this.heading = make("figcaption");
     this.heading.append(make("b", "", chart.title), make("span", "unit", [panel.name, chart.unit === "1" ? "" : chart.unit].filter(Boolean).join(", ")));
     this.values = panel.lines.map((line, i) => this._legend(line, chart.lines[i]));
+    const far = panel.marks.filter(({ value }) => value < panel.range[0] || value > panel.range[1]);
+    if (far.length) this.heading.append(make("span", "", `${far[0].name} ${far.map(({ value }) => formatNumber(value)).join(" and ")}: not on the axis`));
     this.svg = makeSvg("svg", { role: "img", "aria-label": `${chart.title} ${panel.name} over time` });
     this.figure.append(this.heading, this.svg);
     place.append(this.figure);
@@ -87,7 +89,7 @@ class Plot {
     this.svg.replaceChildren();
     this._levels(width);
     this.cursor = this.axis.draw(this.svg, this.run, height);
-    this.panel.lines.forEach((line, i) => this._line(line, this.chart.lines[i]));
+    this.panel.lines.map((line, i) => [line, this.chart.lines[i]]).reverse().forEach((pair) => this._line(...pair));  // the first is on top
     this.svg.append(this.cursor);
   }
 
@@ -99,14 +101,14 @@ class Plot {
   _levels(width) {
     const [low, high] = this.panel.range;
     const level = (value) => ((value - low) / (high - low)) * LEVELS;
-    for (const value of niceSteps(low, high, this.chart.height > 100 ? 4 : 2)) {
+    for (const value of niceSteps(low, high, this.chart.height > 100 ? 4 : 3)) {
       const y = this._y(level(value));
       this.svg.append(makeSvg("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: y, y2: y }));
       this.svg.append(makeSvg("text", { class: "tick", x: MARGIN.left - 6, y: y + 4, "text-anchor": "end" }, tickText(value)));
     }
     for (const { name, value } of this.panel.marks) {
       if (value < low || value > high) continue;
-      const mark = makeSvg("line", { class: `mark-line ${name === "truth" ? "truth" : "limit"}`, x1: MARGIN.left, x2: width - MARGIN.right,
+      const mark = makeSvg("line", { class: `mark-line ${["limit", "control period"].includes(name) ? "limit" : "truth"}`, x1: MARGIN.left, x2: width - MARGIN.right,
         y1: this._y(level(value)), y2: this._y(level(value)) });
       mark.append(makeSvg("title", {}, `${name} ${formatNumber(value, 4)} ${this.chart.unit}`));
       this.svg.append(mark);

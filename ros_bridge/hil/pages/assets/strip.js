@@ -1,7 +1,7 @@
 // Bars against the run's time: faults, and what held when.
 "use strict";
 
-const ROW = 19;
+const ROW = 27;
 
 class Strip {
   constructor(place, run) {
@@ -21,21 +21,21 @@ class Strip {
 
   draw() {
     const width = Math.max(this.figure.clientWidth, 120);
-    const height = MARGIN.top + 2 * ROW * this.rows.length + MARGIN.bottom + 4;
+    const height = MARGIN.top + ROW * this.rows.length + MARGIN.bottom + 4;
     this.axis = new TimeAxis(this.run, width);
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.svg.style.height = `${height}px`;
     this.svg.replaceChildren();
     this.cursor = this.axis.draw(this.svg, this.run, height);
-    this.rows.forEach((row, i) => this._row(row, MARGIN.top + 2 * ROW * i));
+    this.rows.forEach((row, i) => this._row(row, MARGIN.top + ROW * i));
     this.svg.append(this.cursor);
   }
 
   _row({ name, kind, spans, title }, y) {
-    this.svg.append(makeSvg("text", { class: "lane-name", x: MARGIN.left, y: y + 14 }, name));
+    this.svg.append(makeSvg("text", { class: "lane-name", x: MARGIN.left, y: y + 11 }, name));
     for (const [from, to] of spans) {
       const [x, end] = [from, to].map((time) => this.axis.x(Math.min(Math.max(time, this.run.start), this.run.end)));
-      const bar = makeSvg("rect", { class: `lane ${kind}`, x, y: y + ROW, width: Math.max(end - x, 1.5), height: ROW - 6, rx: 2 });
+      const bar = makeSvg("rect", { class: `lane ${kind}`, x, y: y + 15, width: Math.max(end - x, 1.5), height: 9, rx: 2 });
       bar.append(makeSvg("title", {}, title ?? `${name}: ${formatNumber(from)} s to ${formatNumber(to)} s`));
       this.svg.append(bar);
     }

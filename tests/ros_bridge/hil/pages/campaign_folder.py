@@ -134,10 +134,9 @@ def make_trace(robot: str, seconds: float) -> Trace:
     position = middle + 0.25 * np.sin(2 * time[:, None] + phase) + 0.002 * random.normal(size=(len(time), joints))
     velocity = 0.5 * np.cos(2 * time[:, None] + phase)
     seen = position.copy()
-    if len(time):
-        seen[round(SPIKE_AT / PERIOD), -1] += SPIKE
-        seen[(time >= 2.0) & (time < 2.5), 0] = np.nan
-        seen[round(5.0 / PERIOD), -1] = 1e300
+    seen[np.isclose(time, SPIKE_AT), -1] += SPIKE
+    seen[(time >= 2.0) & (time < 2.5), 0] = np.nan
+    seen[np.isclose(time, 5.0), -1] = 1e300
     reasons = np.where((time >= 2.0) & (time < 3.0), int(Reason.SENSOR_NOT_FINITE), 0)
     reasons[time < 0.5] = int(Reason.SOFT_START)
     requested = middle + 0.3 * np.sin(2 * time[:, None] + phase)
