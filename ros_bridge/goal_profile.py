@@ -49,7 +49,9 @@ class GoalProfile:
         """One control step later."""
         self._step += 1
         now = self._step * self._period + 1e-9
-        self.goal[0] = next((e.values for e in reversed(self._entries) if e.at <= now), self._entries[0].values)
+        self.goal[0] = next(
+            (e.values for e in reversed(self._entries) if e.at <= now), self._entries[0].values
+        )
 
 
 def read_goals(path: Path) -> list[GoalEntry]:

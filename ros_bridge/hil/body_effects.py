@@ -80,7 +80,9 @@ def carrier(model: mujoco.MjModel, spec: RobotSpec) -> int:
         return int(model.jnt_bodyid[free[0]])
     body = int(model.jnt_bodyid[model.joint(spec.joint_names[-1]).id])
     while True:
-        fixed = np.flatnonzero((model.body_parentid == body) & (model.body_jntnum == 0) & (model.body_mass > 0))
+        fixed = np.flatnonzero(
+            (model.body_parentid == body) & (model.body_jntnum == 0) & (model.body_mass > 0)
+        )
         if not len(fixed):
             return body
         body = int(fixed[-1])

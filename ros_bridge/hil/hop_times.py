@@ -70,7 +70,9 @@ def measure_hops(pace: HopPace, folder: Path) -> dict[str, Any]:
         for name in (EXECUTOR, WAIT_SET):
             topics = [f"/{name}/{side}/{robot.ros.joint_states}" for side in ("robot", "node")]
             arguments = ["--heard", topics[0], "--said", topics[1], "--waiting", name]
-            processes.append(Process(arguments, folder / f"{name}.log", environment, "ros_bridge.hil.bare_relay"))
+            processes.append(
+                Process(arguments, folder / f"{name}.log", environment, "ros_bridge.hil.bare_relay")
+            )
         for name, faults in ((CLEAR, ()), (FAULTY, FAULTS)):
             schedule = folder / f"{name}.json"
             schedule.write_text(json.dumps(to_json(faults)), encoding="utf-8")

@@ -51,11 +51,15 @@ class Way:
 
     def __init__(self, node: Node, spec: RobotSpec, name: str):
         self.name, self.hops = name, Hops()
-        self._readings = node.create_publisher(JointState, f"{name}/robot/{spec.ros.joint_states}", COMMAND_QOS)
+        self._readings = node.create_publisher(
+            JointState, f"{name}/robot/{spec.ros.joint_states}", COMMAND_QOS
+        )
         self._arrived = node.create_subscription(
             JointState, f"{name}/node/{spec.ros.joint_states}", lambda _: None, HEARD_QOS, raw=True
         )
-        self._commands = node.create_publisher(Float64MultiArray, f"{name}/node/{spec.ros.commands}", COMMAND_QOS)
+        self._commands = node.create_publisher(
+            Float64MultiArray, f"{name}/node/{spec.ros.commands}", COMMAND_QOS
+        )
         assert node.context.handle is not None
         self._wait_set = rclpy_implementation.WaitSet(1, 0, 0, 0, 0, 0, node.context.handle)
         self._message = JointState(name=list(spec.joint_names))

@@ -114,7 +114,9 @@ def _charts(run: Run, trace: Trace) -> Iterator[Chart]:
 
 def _task(run: Run, trace: Trace) -> Iterator[Chart]:
     yield Chart(
-        "Distance from what it was asked for", "", [Line("error", "own", trace.truth_time, _column(trace.error))],
+        "Distance from what it was asked for",
+        "",
+        [Line("error", "own", trace.truth_time, _column(trace.error))],
         zero=True,
     )
     goal = _table(trace.goal)
@@ -141,7 +143,9 @@ def _joints(run: Run, trace: Trace) -> Iterator[Chart]:
         yield _of_joints(title, unit_of, lines, limits.get(which), names)
     lines = [
         Line("certified", "certified", trace.command_time, _table(trace.command)),
-        Line("requested", "requested", trace.requested_time, _table(trace.requested), counts=False, gaps=True),
+        Line(
+            "requested", "requested", trace.requested_time, _table(trace.requested), counts=False, gaps=True
+        ),
         Line("reached the robot", "applied", trace.applied_time, _table(trace.applied), counts=False),
     ]
     yield _of_joints("Command", str(unit), lines, limits.get("command"), names, reach=20.0)
@@ -192,7 +196,9 @@ def _timing(run: Run, trace: Trace) -> Iterator[Chart]:
          ("limit", float(limit)) if isinstance(limit, (int, float)) else None),
     ):  # fmt: skip
         marks = [[mark]] if mark else []
-        yield Chart(title, "ms", [Line(name, "own", time, 1e3 * _column(values))], marks, zero=True, height=96)
+        yield Chart(
+            title, "ms", [Line(name, "own", time, 1e3 * _column(values))], marks, zero=True, height=96
+        )
 
 
 def _column(values: np.ndarray) -> np.ndarray:

@@ -81,7 +81,9 @@ def axis_range(
             min(low, max(float(also.min()), low - length)),
             max(high, min(float(also.max()), high + length)),
         )
-    near = [mark for mark in marks if np.isfinite(mark) and low - reach * length <= mark <= high + reach * length]
+    near = [
+        mark for mark in marks if np.isfinite(mark) and low - reach * length <= mark <= high + reach * length
+    ]
     low, high = min([low, *near]), max([high, *near])
     margin = 0.06 * (high - low) or max(0.5 * abs(high), 0.5)
     return low - margin, high + margin

@@ -124,7 +124,11 @@ def test_a_reader_opens_plays_and_filters(campaign_report: Path) -> None:
 
 def test_an_address_leads_to_a_moment_also_on_a_phone_without_webgl(campaign_report: Path) -> None:
     facts = _facts(
-        campaign_report, FRESH, "fresh", width=400, fragment="run-nan-in-one-joint-rma-0&t=2.25&renderer=canvas"
+        campaign_report,
+        FRESH,
+        "fresh",
+        width=400,
+        fragment="run-nan-in-one-joint-rma-0&t=2.25&renderer=canvas",
     )
     assert facts["time"] == "2.25 s"
     assert facts["words"] == "joints nan"

@@ -107,11 +107,15 @@ def test_text_from_files_is_harmless(text: str) -> None:
 
 
 def test_links_lead_to_what_is_there(campaign_report: Path, elements: Elements) -> None:
-    links = [has["href"] for has in elements.of("a") if has["href"].startswith("./runs/nan_in_one_joint/rma-0/")]
+    links = [
+        has["href"] for has in elements.of("a") if has["href"].startswith("./runs/nan_in_one_joint/rma-0/")
+    ]
     assert {Path(link).name for link in links} == {"bag", "scenario.yaml", "result.json", "node.log"}
     for link in links:
         assert (campaign_report.parent / link).exists()
-    assert "adapt replay runs/nan_in_one_joint/rma-0/bag bundles/pendulum/rma" in campaign_report.read_text("utf-8")
+    assert "adapt replay runs/nan_in_one_joint/rma-0/bag bundles/pendulum/rma" in campaign_report.read_text(
+        "utf-8"
+    )
 
 
 @pytest.mark.parametrize("bag", ["../../../../../etc", "/etc", "javascript:alert(1)"])
@@ -193,7 +197,12 @@ def test_a_campaign_that_was_interrupted_has_its_report(tmp_path: Path) -> None:
     [
         {},
         {"outcome": "splendid"},
-        {"outcome": "passed", "findings": [3, {"name": "x", "value": "many"}], "faults": None, "seconds": "long"},
+        {
+            "outcome": "passed",
+            "findings": [3, {"name": "x", "value": "many"}],
+            "faults": None,
+            "seconds": "long",
+        },
         {"outcome": "failed", "events": ["odd", {"at": None}], "violations": [7], "limits": [], "task": "?"},
     ],
 )
