@@ -70,7 +70,7 @@ def run_campaign(
     reference: str | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Runs everything, and writes campaign.json, junit.xml and report.html as results come: nothing is lost.
+    """Runs everything; writes campaign.json whenever a run ends, junit.xml and report.html at the end of all.
 
     A run that was late is invalid; it is tried once more, by itself, when all others are done.
 
@@ -103,8 +103,12 @@ def run_campaign(
     options = {"at_the_emergency_stop": at_the_emergency_stop, "namespaces": namespaces}
     campaign = _Campaign(jobs, out, at_once, options, progress, reference)
     with StopFlag() as stop, Warden() as warden:
-        campaign.play(stop, warden)
-    return campaign.write()
+        try:
+            campaign.play(stop, warden)
+        finally:
+            content = campaign.write()
+            write_report(out)
+    return content
 
 
 def jobs_of(
@@ -163,7 +167,7 @@ class _Campaign:
             self._round([job], stop, warden)
 
     def write(self) -> dict[str, Any]:
-        """campaign.json and the reports, of what there is so far."""
+        """campaign.json, of what there is so far."""
         runs = [self.results[job] for job in self.jobs if job in self.results]
         labels = list(dict.fromkeys(run["label"] for run in runs))
         content = {
@@ -183,7 +187,6 @@ class _Campaign:
         if len(labels) > 1:
             content["comparison"] = compare(runs, self._reference or labels[0])
         write_json(self.out / "campaign.json", content, indent=1)
-        write_report(self.out)
         return content
 
     def _round(self, jobs: list[Job], stop: StopFlag, warden: Warden) -> None:
