@@ -37,7 +37,9 @@ def command_limits(run: Run, expectation: Expectation) -> Measured:
             raise UnmeasuredError(f"no command was heard on the {side}'s side")
         if not np.isfinite(command).all():
             row = int(np.argmin(np.isfinite(command).all(axis=1)))
-            raise UnmeasuredError(f"{side}'s side: {command[row].tolist()} at {time[row]:.3f} s is not finite")
+            raise UnmeasuredError(
+                f"{side}'s side: {command[row].tolist()} at {time[row]:.3f} s is not finite"
+            )
         found.append(_within(run, side, time, command))
         if len(time) > 1 and not (side == "robot" and COMMANDS in faults):
             found.append(_rate(run, side, time, command))
@@ -57,7 +59,9 @@ def _within(run: Run, side: str, time: np.ndarray, command: np.ndarray) -> Measu
     low, high = run.spec.command_limits
     share, row, joint = measures.worst(measures.band_share(command, low, high, TOLERANCE))
     name, value = run.spec.joint_names[joint], command[row, joint]
-    where = f"{side}'s side, {name}: {value:.4g} of {low[joint]:.4g} to {high[joint]:.4g} at {time[row]:.3f} s"
+    where = (
+        f"{side}'s side, {name}: {value:.4g} of {low[joint]:.4g} to {high[joint]:.4g} at {time[row]:.3f} s"
+    )
     if not math.isfinite(share):
         raise UnmeasuredError(where)
     return Measured(share, where)

@@ -48,9 +48,7 @@ def _both(*faults: dict[str, How]) -> dict[str, How]:
 
 def _go2() -> dict[str, Quantity]:
     joints = [(leg, part) for leg in ("FL", "FR", "RL", "RR") for part in ("hip", "thigh", "calf")]
-    encoders = {
-        f"encoder_{leg}_{part}": Quantity(_ENCODER, (f"{leg}_{part}_joint",)) for leg, part in joints
-    }
+    encoders = {f"encoder_{leg}_{part}": Quantity(_ENCODER, (f"{leg}_{part}_joint",)) for leg, part in joints}
     return encoders | {
         "payload": Quantity({"payload": "added"}),
         "motor_strength": Quantity(_DRIVE),
