@@ -26,6 +26,7 @@ Runs = Mapping[Key, Mapping[str, Any]]
 def compare(results: Iterable[Mapping[str, Any]], reference: str) -> dict[str, Any]:
     """What each label came to, and what it bought over the reference, as JSON has it.
 
+    Means are over `all` and by family: a figure in the task's unit has none over several families.
     A time that never came about is no number, and so in no mean: `known` of `runs` says how often there was one, and
     `arrived`, `missing` how often a label had one where the reference had none, and the other way round.
 
@@ -39,16 +40,13 @@ def compare(results: Iterable[Mapping[str, Any]], reference: str) -> dict[str, A
     """
     runs = _by_label(results)
     if reference not in runs:
-        raise BridgeError(f"reference {reference!r}; valid: {', '.join(runs)}")
+        raise BridgeError(f"reference {reference!r}; valid: {', '.join(runs) or 'none'}")
     judged = {
         label: {key: run for key, run in of_label.items() if run["outcome"] in JUDGED}
         for label, of_label in runs.items()
     }
-    differences = {
-        label: {name: _difference(of_label, judged[reference], name) for name in FIGURES}
-        for label, of_label in judged.items()
-        if label != reference
-    }
+    families = dict.fromkeys(run["family"] for of_label in judged.values() for run in of_label.values())
+    groups = {"all": judged} | {family: _of_family(judged, family) for family in families}
     return {
         "reference": reference,
         "labels": list(runs),
@@ -57,13 +55,9 @@ def compare(results: Iterable[Mapping[str, Any]], reference: str) -> dict[str, A
             for name, each in FIGURES.items()
         },
         "scenarios": _scenarios(runs),
-        "means": {
-            label: {"passed": _passed(of_label), **{name: _mean(of_label, name) for name in FIGURES}}
-            for label, of_label in judged.items()
-        },
-        "differences": differences,
-        "buys": _ranked(differences, buys=True),
-        "hurts": _ranked(differences, buys=False),
+        "groups": {name: _group(group, reference) for name, group in groups.items()},
+        "buys": _ranked(judged, reference, buys=True),
+        "hurts": _ranked(judged, reference, buys=False),
     }
 
 
@@ -91,14 +85,35 @@ def _scenarios(runs: Mapping[str, Runs]) -> dict[str, dict[str, Any]]:
     return table
 
 
+def _of_family(runs: Mapping[str, Runs], family: str) -> dict[str, Runs]:
+    return {
+        label: {key: run for key, run in of_label.items() if run["family"] == family}
+        for label, of_label in runs.items()
+    }
+
+
+def _group(runs: Mapping[str, Runs], reference: str) -> dict[str, Any]:
+    """Means of each label, and its differences to the reference."""
+    families = {run["family"] for of_label in runs.values() for run in of_label.values()}
+    names = [name for name, figure in FIGURES.items() if figure.unit or len(families) < 2]
+    return {
+        "means": {
+            label: {"passed": _passed(of_label)}
+            | {name: _with_interval(_known(of_label, name), len(of_label)) for name in names}
+            for label, of_label in runs.items()
+        },
+        "differences": {
+            label: {name: _difference(of_label, runs[reference], name) for name in names}
+            for label, of_label in runs.items()
+            if label != reference
+        },
+    }
+
+
 def _passed(runs: Runs) -> dict[str, Any]:
     """Share of the runs that passed."""
     passed = {key: float(run["outcome"] == Outcome.PASSED.value) for key, run in runs.items()}
     return _with_interval(passed, len(runs))
-
-
-def _mean(runs: Runs, figure: str) -> dict[str, Any]:
-    return _with_interval(_known(runs, figure), len(runs))
 
 
 def _known(runs: Runs, figure: str) -> dict[Key, float]:
@@ -153,22 +168,38 @@ def _plain_mean(values: Sequence[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def _ranked(
-    differences: Mapping[str, Mapping[str, Mapping[str, Any]]], buys: bool
-) -> dict[str, list[dict[str, Any]]]:
+def _ranked(runs: Mapping[str, Runs], reference: str, buys: bool) -> dict[str, list[dict[str, Any]]]:
     """By figure: scenarios in which a label was better than the reference, or worse, by how much; most first.
 
-    `gain` is the mean over seeds of the difference, with the sign by which more is better.
+    `gain` is the mean difference over seeds, with the sign by which more is better. Of a figure in the task's unit the
+    order is by `relative`, which is the gain as a share of the reference's mean.
     """
     ranked = dict[str, list[dict[str, Any]]]()
     for name, figure in FIGURES.items():
-        rows = list[dict[str, Any]]()
-        for label, of_label in differences.items():
-            pairs = of_label[name]["pairs"]
-            for scenario in dict.fromkeys(pair["scenario"] for pair in pairs):
-                own = [pair["difference"] for pair in pairs if pair["scenario"] == scenario]
-                gain = float(np.mean(own)) * (1.0 if figure.higher else -1.0)
-                if (gain > 0.0) if buys else (gain < 0.0):
-                    rows.append({"scenario": scenario, "label": label, "gain": gain, "seeds": len(own)})
-        ranked[name] = sorted(rows, key=lambda row: row["gain"], reverse=buys)
+        rows = [
+            row
+            for label, of_label in runs.items()
+            if label != reference
+            for row in _gains(label, of_label, runs[reference], name)
+            if (row["gain"] > 0.0 if buys else row["gain"] < 0.0)
+        ]
+        by = "gain" if figure.unit else "relative"
+        ranked[name] = sorted(rows, key=lambda row, by=by: row[by] or 0.0, reverse=buys)
     return ranked
+
+
+def _gains(label: str, runs: Runs, reference: Runs, figure: str) -> list[dict[str, Any]]:
+    """What a label gained in each scenario, over the seeds that both have."""
+    mine, other = _known(runs, figure), _known(reference, figure)
+    both = [key for key in mine if key in other]
+    sign = 1.0 if FIGURES[figure].higher else -1.0
+    rows = list[dict[str, Any]]()
+    for scenario in dict.fromkeys(scenario for scenario, _ in both):
+        keys = [key for key in both if key[0] == scenario]
+        before = float(np.mean([other[key] for key in keys]))
+        gain = sign * (float(np.mean([mine[key] for key in keys])) - before)
+        relative = gain / abs(before) if before else None
+        rows.append(
+            {"scenario": scenario, "label": label, "gain": gain, "relative": relative, "seeds": len(keys)}
+        )
+    return rows

@@ -17,7 +17,11 @@ _MOST = 10
 
 def compare_table(compared: Mapping[str, Any], by: str = "on_target") -> Group:
     """Scenarios, means with intervals, and where adaptation buys and hurts `by` a figure."""
-    return Group(_scenarios(compared), _means(compared), _gains(compared, by))
+    groups = {name: group for name, group in compared["groups"].items() if group["means"]}
+    if len(groups) == 2:  # one family is all there is
+        groups.pop("all")
+    means = (_means(compared, name, group) for name, group in groups.items())
+    return Group(_scenarios(compared), *means, _gains(compared, by))
 
 
 def _scenarios(compared: Mapping[str, Any]) -> Table:
@@ -34,16 +38,15 @@ def _scenarios(compared: Mapping[str, Any]) -> Table:
     return table
 
 
-def _means(compared: Mapping[str, Any]) -> Table:
-    table = Table(
-        box=SIMPLE, title=f"Means with 95 % intervals; in brackets the difference to {compared['reference']}"
-    )
+def _means(compared: Mapping[str, Any], name: str, group: Mapping[str, Any]) -> Table:
+    title = f"{name}: means with 95 % intervals; in brackets the difference to {compared['reference']}"
+    table = Table(box=SIMPLE, title=title)
     table.add_column("label", no_wrap=True)
     table.add_column("passed", justify="right")
     _add_figures(table, compared)
-    for label, row in compared["means"].items():
-        differences = compared["differences"].get(label, {})
-        cells = (_cell(row[name], differences.get(name)) for name in SHOWN)
+    for label, row in group["means"].items():
+        differences = group["differences"].get(label, {})
+        cells = (_cell(row.get(each), differences.get(each)) for each in SHOWN)
         table.add_row(label, _cell(row["passed"], None), *cells)
     return table
 
@@ -69,8 +72,10 @@ def _heading(name: str, unit: str) -> str:
     return f"{name}\n({unit})" if unit not in ("", "1") else name
 
 
-def _cell(mean: Mapping[str, Any], difference: Mapping[str, Any] | None) -> str:
+def _cell(mean: Mapping[str, Any] | None, difference: Mapping[str, Any] | None) -> str:
     """A mean with its interval, how often it was known where not always, and the difference below it."""
+    if mean is None:  # in another unit in each family
+        return ""
     known = "" if mean["known"] == mean["runs"] else f" of {mean['known']}/{mean['runs']}"
     lines = [f"{_number(mean['mean'])}{_interval(mean['interval'])}{known}"]
     if difference is not None and difference["mean"] is not None:

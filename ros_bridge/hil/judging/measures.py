@@ -17,7 +17,7 @@ def inside(time: np.ndarray, begin: float, end: float) -> np.ndarray:
 
 def first_time(time: np.ndarray, flags: np.ndarray, since: float) -> float:
     """Of the first sample from `since` on whose flag is set; NaN: none. Shapes (T,)."""
-    found = np.flatnonzero(flags & (time >= since - _EPSILON))
+    found = np.flatnonzero(flags.astype(bool) & (time >= since - _EPSILON))
     return float(time[found[0]]) if len(found) else np.nan
 
 

@@ -67,9 +67,11 @@ def time_to_target(run: Run, expectation: Expectation) -> Measured:
 def falls(run: Run, expectation: Expectation) -> Measured:
     """How often the robot fell: a simulated one by its task, a real one by its IMU."""
     if run.scenario.robot == "real":
-        return _real_falls(run)
-    fell_at = run.facts.fell_at
-    return Measured(0.0, "") if fell_at is None else Measured(1.0, f"fell at {fell_at:.2f} s")
+        return _real_falls(run, expectation)
+    if run.facts.fell_at is not None:
+        return Measured(1.0, f"fell at {run.facts.fell_at:.2f} s")
+    run.whole(run.trace.truth_time, expectation, "where the robot was")
+    return Measured(0.0, "")
 
 
 def peak_velocity(run: Run, expectation: Expectation) -> Measured:
@@ -130,11 +132,12 @@ def _starts(run: Run, expectation: Expectation) -> tuple[float, str]:
     raise UnmeasuredError(f"the fault ({course.fault.label}) never ended")
 
 
-def _real_falls(run: Run) -> Measured:
-    if run.spec.imu is None or not len(run.trace.upright):
+def _real_falls(run: Run, expectation: Expectation) -> Measured:
+    if run.spec.imu is None or len(run.trace.upright) != len(run.trace.time):
         raise UnmeasuredError("nobody can tell whether a real robot without an IMU fell")
     standing = run.trace.upright >= math.cos(run.spec.safety.tilt)
     if standing.all():
+        run.whole(run.trace.time, expectation, "the IMU")
         return Measured(0.0, "")
     at = run.trace.time[np.argmin(standing)]
     return Measured(1.0, f"beyond its tilt limit at {at:.2f} s")

@@ -67,11 +67,13 @@ def safe_commands(spec: RobotSpec, trace: Trace, damps: bool) -> np.ndarray:
     safe = np.abs(command) <= _SAME
     if spec.interface == "effort" and damps:
         safe |= _brakes(spec, trace)
-    return safe.all(axis=1)
+    return np.asarray(safe.all(axis=1))
 
 
 def _broken_at(trace: Trace, course: FaultCourse) -> float:
     """When the first reading with a number missing reached the node under a fault; NaN: none did."""
+    if not len(trace.seen_time):
+        return math.nan
     numbers = np.concatenate([trace.seen_position, trace.seen_velocity], axis=1)
     ended = course.ended if math.isfinite(course.ended) else math.inf
     under = (trace.seen_time >= course.begun) & (trace.seen_time <= ended)
@@ -81,7 +83,7 @@ def _broken_at(trace: Trace, course: FaultCourse) -> float:
 
 def _stays(command: np.ndarray) -> np.ndarray:
     """Which commands are followed by `HOLDS` that are the same. Shape (C,), bool."""
-    same = (np.abs(np.diff(command, axis=0)) <= _SAME).all(axis=1)
+    same = np.asarray((np.abs(np.diff(command, axis=0)) <= _SAME).all(axis=1))
     stays = np.zeros(len(command), dtype=bool)
     if len(same) >= HOLDS:
         stays[: len(same) - HOLDS + 1] = np.lib.stride_tricks.sliding_window_view(same, HOLDS).all(axis=1)
