@@ -52,7 +52,7 @@ def peak_command(run: Run, expectation: Expectation) -> Measured:
     found = run.samples(run.trace.command_time, expectation, "commands")
     low, high = run.spec.command_limits
     time, command = run.trace.command_time[found], run.trace.command[found]
-    return furthest(run.spec.joint_names, time, command, (low, high), "command unit")
+    return furthest(run.spec.joint_names, time, command, (low, high), "command unit", TOLERANCE)
 
 
 def _within(run: Run, side: str, time: np.ndarray, command: np.ndarray) -> Measured:

@@ -213,7 +213,7 @@ def _finding(run: Run, expectation: Expectation) -> Finding:
         _about(kind, expectation),
         value,
         expectation.limit,
-        kind.unit,
+        kind.unit or run.facts.error_unit,
         kind.at_most,
         detail,
     )

@@ -20,6 +20,8 @@ class FaultCourse:
     """NaN: never, it lasted to the end of the run."""
     messages: int = 0
     """That met it."""
+    touched: float = math.nan
+    """When it met the first one; NaN: never, or nobody said."""
 
 
 @dataclass
@@ -49,3 +51,5 @@ class RunFacts:
     """Commands until the safe one as `Judge` counted them, by fault number."""
     recoveries: dict[int, float]
     """Time until the node drove again as `Judge` measured it, in [s], by fault number."""
+    error_unit: str = ""
+    """Of `Trace.error`, which is the task's."""

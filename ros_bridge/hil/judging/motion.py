@@ -87,6 +87,7 @@ def furthest(
     values: np.ndarray,
     band: tuple[np.ndarray, np.ndarray],
     unit: str,
+    tolerance: float = 0.0,
 ) -> Measured:
     """How far values came from the middle of their bands, as a share of half their widths.
 
@@ -96,11 +97,12 @@ def furthest(
         values: shape (T, J).
         band: lowest and highest values. Shapes (J,).
         unit: of the values.
+        tolerance: what is beyond a band by no more than this is at its end, in `unit`.
 
     Raises:
         UnmeasuredError: a value is not finite, or is beside a band without width.
     """
-    share, row, joint = measures.worst(measures.band_share(values, *band))
+    share, row, joint = measures.worst(measures.band_share(values, *band, tolerance))
     low, high = (float(end[joint]) for end in band)
     where = f"{joints[joint]}: {values[row, joint]:.3g} {unit} at {time[row]:.2f} s"
     if not math.isfinite(share):

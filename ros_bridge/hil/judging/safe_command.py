@@ -24,7 +24,7 @@ class SafeAnswer:
     broken_at: float
     """When the first broken reading reached the node, in [s]."""
     seen: bool
-    """Whether that reading is in the trace; else it is when the fault began."""
+    """Whether that is known; else `broken_at` is when the fault began."""
     safe_at: float
     """When the first safe command came, in [s]; NaN: none did."""
     commands: int
@@ -38,9 +38,9 @@ class SafeAnswer:
 
 
 def safe_answer(spec: RobotSpec, trace: Trace, course: FaultCourse) -> SafeAnswer:
-    """What the node made of a fault that has begun."""
+    """What the node made of a fault that has begun. The trace has the joints' readings; of others the relay told."""
     blind = course.fault.kind in BLIND
-    broken = _broken_at(trace, course) if blind and course.fault.target == JOINTS else math.nan
+    broken = _broken_at(trace, course) if blind and course.fault.target == JOINTS else course.touched
     since = broken if math.isfinite(broken) else course.begun
     after = trace.command_time >= since
     safe = safe_commands(spec, trace, damps=not blind) & after

@@ -1,8 +1,9 @@
 """`truth_at`: what a robot's physical parameters really were, also while a fault is in its body.
 
 A body fault changes what the robot is. Of some we know by how much: a payload of m [kg] on a Go2's trunk adds m to its
-`payload`. Of others nobody can say what the family's parameters are then: 1 kg more on the single pendulum is
-another `payload_mass` and another `payload_distance`. A belief cannot be compared with the truth in that time.
+`payload`. Of others nobody can say what the family's parameters are then: `motor_strength` is of twelve motors, and one
+of them is weak. A belief cannot be compared with the truth in that time. What a fault does not change stays: a lower
+voltage cuts the largest torque, and leaves `motor_gain` as it is.
 """
 
 from __future__ import annotations
@@ -32,31 +33,27 @@ class Quantity:
 
 
 _UNCLEAR: How = "unclear"
-_DRIVE: dict[str, How] = {"weak": "times", "sag": _UNCLEAR, "free": _UNCLEAR, "locked": _UNCLEAR}
-"""Less voltage is less speed as well."""
-_FRICTION: dict[str, How] = {"friction": "times", "locked": _UNCLEAR}
-_VISCOUS: dict[str, How] = {"friction": _UNCLEAR, "locked": _UNCLEAR}
-"""Whether a joint's friction is what grows with its speed nobody says."""
+_DRIVE: dict[str, How] = {"weak": "times", "free": _UNCLEAR}
+_FRICTION: dict[str, How] = {"friction": "times", "free": _UNCLEAR}
+"""Of either kind: what is there at rest, and what grows with the speed."""
 _ENCODER: dict[str, How] = {"encoder_offset": "added"}
-_MASS: dict[str, How] = {"payload": _UNCLEAR}
-
-
-def _both(*faults: dict[str, How]) -> dict[str, How]:
-    """Of a quotient: nobody knows where its parts change otherwise than by a factor."""
-    return {kind: how for group in faults for kind, how in group.items()}
+_LOAD: dict[str, How] = {"payload": "added"}
+_INERTIA: dict[str, How] = {"payload": _UNCLEAR}
+"""Of a quotient with the moment of inertia below."""
 
 
 def _go2() -> dict[str, Quantity]:
     joints = [(leg, part) for leg in ("FL", "FR", "RL", "RR") for part in ("hip", "thigh", "calf")]
     encoders = {f"encoder_{leg}_{part}": Quantity(_ENCODER, (f"{leg}_{part}_joint",)) for leg, part in joints}
     return encoders | {
-        "payload": Quantity({"payload": "added"}),
+        "payload": Quantity(_LOAD),
         "motor_strength": Quantity(_DRIVE),
-        "faulty_joint": Quantity({"weak": _UNCLEAR, "free": _UNCLEAR, "locked": _UNCLEAR}),
-        "fault_strength": Quantity({"weak": _UNCLEAR, "free": _UNCLEAR}),
-        "fault_friction": Quantity({"friction": _UNCLEAR, "locked": _UNCLEAR}),
+        "armature": Quantity({"locked": _UNCLEAR}),
+        "faulty_joint": Quantity(dict.fromkeys(("weak", "free", "locked", "friction"), _UNCLEAR)),
+        "fault_strength": Quantity(dict.fromkeys(("weak", "free"), _UNCLEAR)),
+        "fault_friction": Quantity(dict.fromkeys(("locked", "friction"), _UNCLEAR)),
         "joint_friction": Quantity(_FRICTION),
-        "joint_damping": Quantity(_VISCOUS),
+        "joint_damping": Quantity(_FRICTION),
         "foot_friction": Quantity({"slippery": "times"}),
         "slope_x": Quantity({"slope": _UNCLEAR}),
         "slope_y": Quantity({"slope": _UNCLEAR}),
@@ -65,22 +62,20 @@ def _go2() -> dict[str, Quantity]:
 
 QUANTITIES: dict[str, dict[str, Quantity]] = {
     "pendulum": {
-        "payload_mass": Quantity(_MASS),
-        "payload_distance": Quantity(_MASS),
+        "payload_mass": Quantity(_LOAD),
         "motor_gain": Quantity(_DRIVE),
         "coulomb_friction": Quantity(_FRICTION),
-        "viscous_friction": Quantity(_VISCOUS),
+        "viscous_friction": Quantity(_FRICTION),
         "encoder_offset": Quantity(_ENCODER),
-        "gravity_stiffness": Quantity(_MASS),
-        "drive_authority": Quantity(_both(_DRIVE, _MASS)),
-        "damping_rate": Quantity(_both(_VISCOUS, _MASS)),
-        "stiction": Quantity(_both(_FRICTION, _MASS)),
+        "gravity_stiffness": Quantity(_INERTIA),
+        "drive_authority": Quantity(_DRIVE | _INERTIA),
+        "damping_rate": Quantity(_FRICTION | _INERTIA),
+        "stiction": Quantity(_FRICTION | _INERTIA),
     },
     "double_pendulum": {
-        "lower_mass": Quantity(_MASS),
-        "upper_mass": Quantity(_MASS),
+        "lower_mass": Quantity(_LOAD),
         "motor_strength": Quantity(_DRIVE),
-        "viscous_friction": Quantity(_VISCOUS),
+        "viscous_friction": Quantity(_FRICTION),
         "shoulder_friction": Quantity(_FRICTION, ("shoulder",)),
         "elbow_friction": Quantity(_FRICTION, ("elbow",)),
         "shoulder_offset": Quantity(_ENCODER, ("shoulder",)),
@@ -88,10 +83,10 @@ QUANTITIES: dict[str, dict[str, Quantity]] = {
     },
     "go2": _go2(),
     "ur5e": {
-        "payload_mass": Quantity({"payload": "added"}),
+        "payload_mass": Quantity(_LOAD),
         "joint_friction": Quantity(_FRICTION),
-        "servo_stiffness": Quantity({"weak": _UNCLEAR, "sag": _UNCLEAR, "free": _UNCLEAR}),
-        "servo_damping": Quantity({"weak": _UNCLEAR, "sag": _UNCLEAR, "free": _UNCLEAR}),
+        "servo_stiffness": Quantity(_DRIVE),
+        "servo_damping": Quantity(_DRIVE),
         "shoulder_offset": Quantity(_ENCODER, ("shoulder_lift_joint",)),
     },
 }

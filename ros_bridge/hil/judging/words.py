@@ -28,7 +28,7 @@ def periods_to_safe(run: Run, expectation: Expectation) -> Measured:
     what = "broken reading" if answer.seen else "fault began"
     periods = answer.periods(run.spec.period)
     counted = run.facts.periods_to_safe.get(expectation.fault or 0)
-    judge = "" if counted is None else f"; counted in commands: {counted}"
+    judge = "" if counted is None else f"; by the judge {counted} commands"
     if periods is None:
         raise UnmeasuredError(
             f"no safe command in {answer.commands} commands after the {what} at {answer.broken_at:.3f} s{judge}"
@@ -55,7 +55,9 @@ def time_to_recover(run: Run, expectation: Expectation) -> Measured:
     at = measures.held_from(time, ~safe, since, STEADY, run.spec.period, COMMAND_TIMEOUT)
     if math.isnan(at):
         raise UnmeasuredError(f"after {since:.3f} s it never drove for {STEADY} s")
-    return Measured(at - since, f"over at {since:.3f} s, drives from {at:.3f} s on")
+    judged = run.facts.recoveries.get(expectation.fault or 0)
+    judge = "" if judged is None else f"; by the judge after {judged:.3f} s"
+    return Measured(at - since, f"over at {since:.3f} s, drives from {at:.3f} s on{judge}")
 
 
 def driven(run: Run, expectation: Expectation) -> Measured:

@@ -89,8 +89,15 @@ def course(
 
 
 def scenario(*expected: Expectation, **more: Any) -> Scenario:
-    known = {"name": "played", "about": "", "family": "pendulum_swingup", "bundle": "b", "duration": SECONDS}
-    return Scenario(**(known | {"expect": expected} | more))
+    known: dict[str, Any] = {
+        "name": "played",
+        "about": "",
+        "family": "pendulum_swingup",
+        "bundle": "b",
+        "duration": SECONDS,
+        "expect": expected,
+    }
+    return Scenario(**(known | more))
 
 
 def judge(spec: RobotSpec, trace: Trace, known: RunFacts, name: str, limit: float, **options: Any) -> Finding:

@@ -68,6 +68,36 @@ def test_one_sample_of_everything_breaks_nothing(go2, name):
     json.dumps(found.to_json(), allow_nan=False)
 
 
+@pytest.mark.parametrize("name", EXPECTATIONS)
+def test_at_the_limit_exactly_is_kept_and_beyond_it_is_missed(go2, name):
+    """In a run in which something happened to everything that can be expected."""
+    trace = killed_node(in_safe_mode(played(go2), 4.0, 5.3), 7.0, 8.0)
+    trace.velocity[100], trace.error[:], trace.latency[20] = 3.0, 0.2, 0.021
+    trace.seen_position[200:250] = np.nan
+    trace.on_target[:30], trace.upright[40:60], trace.unfamiliar[300:400] = False, 0.0, True
+    trace.belief_mean[:100] = 0.7
+    trace.belief_mean[100:] = 1.02
+    trace.reasons[220] |= int(Reason.SENSOR_STALE)
+    known = facts(
+        course(),
+        fell_at=6.0,
+        processes_left=1,
+        rejected_commands=2,
+        drive_timeouts=3,
+        restarts=[(7.0, 7.9)],
+        bag_messages=500,
+    )
+    options = options_of(name)
+    value = judge(go2, trace, known, name, 0.0, **options).value
+    assert value is not None
+    beyond = value - 1e-6 if EXPECTATIONS[name].at_most else value + 1e-6
+    assert judge(go2, trace, known, name, value, **options).passed
+    missed = judge(go2, trace, known, name, beyond, **options)
+    assert not missed.passed
+    assert missed.margin == pytest.approx(-1e-6, rel=1e-3)
+    json.dumps(missed.to_json(), allow_nan=False)
+
+
 def test_a_run_in_which_all_is_well(pendulum):
     expected = [
         Expectation("on_target", 1.0),

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from robots import RobotSpec
+from robots import RobotSpec, SensorFrame, load_robot
+from robots.safety import SafetyFilter
 from ros_bridge.hil.judging.finding import Finding
 from ros_bridge.hil.judging.trace import Trace
 from ros_bridge.hil.schedule import IMU
@@ -73,6 +74,14 @@ def test_a_fault_that_readings_do_not_show_counts_from_its_begin(go2, pendulum):
     found = periods(pendulum, trace, kind="off")
     assert found.detail == "1 period: fault began at 4.000 s, safe command at 4.003 s"
     assert periods(go2, played(go2), target=IMU).detail.startswith("1 period: fault began at 4.000 s")
+    told = judge(
+        go2,
+        played(go2),
+        facts(dataclasses.replace(course(target=IMU), touched=4.012)),
+        "periods_to_safe",
+        2.0,
+    )
+    assert told.detail == "1 period: broken reading at 4.012 s, safe command at 4.023 s"
 
 
 def test_a_position_is_safe_once_it_stays(ur5e):
@@ -101,7 +110,7 @@ def test_what_judge_counted_is_beside_it(pendulum):
     trace = blinded(played(pendulum))
     trace.command[BROKEN:] = 0.0
     known = facts(course(), periods_to_safe={0: 2})
-    assert judge(pendulum, trace, known, "periods_to_safe", 2.0).detail.endswith("; counted in commands: 2")
+    assert judge(pendulum, trace, known, "periods_to_safe", 2.0).detail.endswith("; by the judge 2 commands")
 
 
 @pytest.mark.parametrize(
@@ -124,3 +133,22 @@ def test_empty_traces_and_one_command(pendulum):
     one = Trace(command_time=np.array([4.01]), command=np.zeros((1, 1)))
     assert periods(pendulum, one).value == 1.0
     assert periods(pendulum, one).detail.startswith("1 period: fault began at 4.000 s")
+
+
+@pytest.mark.parametrize("robot", ["pendulum", "double_pendulum", "go2", "ur5e"])
+def test_the_safety_filter_s_own_answer_is_found_on_every_robot(robot):
+    spec = load_robot(robot)
+    trace, joints = blinded(played(spec)), len(spec.joints)
+    low, high = np.where([joint.passive for joint in spec.joints], 0.0, spec.action_range)
+    wanted = (low + high) / 2 + (high - low) / 4 * np.sin(0.3 * np.arange(len(trace.command)))[:, None]
+    safety = SafetyFilter(spec)
+    inertial = (np.zeros((1, 3)), np.array([[0.0, 0.0, -1.0]])) if spec.imu else (None, None)
+    for index, at in enumerate(trace.seen_position):
+        frame = SensorFrame(np.zeros(1), at[None], np.zeros((1, joints)), *inertial)
+        trace.command[index] = safety.certify(wanted[index : index + 1], frame).command[0]
+    rest = trace.position[0] if spec.interface == "position" else 0.0
+    way = np.abs(trace.command[BROKEN - 1] - rest) / (spec.command_rate * spec.period)
+    found = periods(spec, trace, limit=max(float(np.ceil(way.max())), 1.0))  # at the highest rate
+    assert found.passed, found.detail
+    trace.command[:] = wanted  # without the filter
+    assert periods(spec, trace, limit=1e9).value is None
