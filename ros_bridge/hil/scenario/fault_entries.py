@@ -77,8 +77,7 @@ def _name(item: Item, others: list[str]) -> str:
 
 
 def _fault(item: Item, index: int, run: Run, mistakes: list[Mistake]) -> Fault | None:
-    """None: a mistake more was noted. Its seed is odd: `bias` and `drift` take their sign from it, and so have the
-    file's."""
+    """None: a mistake more was noted. Its seed is its number, so that two faults are not the same luck."""
     before = len(mistakes)
     entry = Fields(item, NEEDED, OPTIONAL, mistakes)
     name = entry.take("kind", lambda each: fields.choice(each, KINDS), "")
@@ -98,9 +97,7 @@ def _fault(item: Item, index: int, run: Run, mistakes: list[Mistake]) -> Fault |
     if len(mistakes) > before:
         return None
     try:
-        return Fault(
-            name, target, begin, duration, magnitude, joints, field, 2 * index + 1, probability, ramp
-        )
+        return Fault(name, target, begin, duration, magnitude, joints, field, index, probability, ramp)
     except BridgeError as error:
         raise item.wrong(str(error)) from error
 

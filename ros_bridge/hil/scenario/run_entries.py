@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from robots import RobotSpec
 from ros_bridge.hil.scenario import fields
@@ -15,7 +15,7 @@ from sim_tasks.family import TaskFamily
 from sim_tasks.hidden_task import TASKS
 
 T = TypeVar("T")
-TASK_KINDS: tuple[TaskKind, ...] = ("held_out", "out_of_family", "values")
+TASK_KINDS = get_args(TaskKind)
 DRAWN = "drawn"
 COMMAND_UNITS = {"position": "rad", "velocity": "rad/s", "effort": "N m"}
 """By the robot's interface."""
@@ -30,12 +30,13 @@ def read_task(item: Item, family: TaskFamily, mistakes: list[Mistake]) -> TaskCh
             raise Mistake(each.key_line, each.key, f"unknown key; valid: {', '.join(TASK_KINDS)}")
     if len(given) != 1:
         raise item.wrong(f"expected one of {', '.join(TASK_KINDS)}, got {item.shown}")
-    kind = next(known for known in TASK_KINDS if known in given)
-    if kind == "values":
-        return TaskChoice("values", values=_values(given[kind], family, mistakes))
-    if kind == "out_of_family" and all(parameter.ood == "none" for parameter in family.parameters):
-        raise given[kind].wrong(f"no parameter of {family.name} has values out of the family")
-    return TaskChoice(kind, _index(given[kind]))
+    if "values" in given:
+        return TaskChoice("values", values=_values(given["values"], family, mistakes))
+    if "held_out" in given:
+        return TaskChoice("held_out", _index(given["held_out"]))
+    if all(parameter.ood == "none" for parameter in family.parameters):
+        raise item.wrong(f"no parameter of {family.name} has values out of the family")
+    return TaskChoice("out_of_family", _index(given["out_of_family"]))
 
 
 def _index(item: Item) -> int | None:

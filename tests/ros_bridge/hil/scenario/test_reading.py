@@ -56,11 +56,11 @@ tags: [quick, own]
     assert (scenario.name, scenario.protects, scenario.duration) == ("other", "finite", 12.0)
     assert scenario.seeds == (0, 1, 2)
     assert scenario.task == TaskChoice("values", values={"payload_mass": 0.05})
-    # A fault without an end lasts to that of the run; seeds are odd, so that a bias has the sign of the file.
+    # A fault without an end lasts to that of the run, and its seed is its number.
     assert scenario.faults == (
-        Fault("nan", "joints", 4.0, 0.5, joints=("pivot",), field="velocity", seed=1),
-        Fault("bias", "joints", 4.0, 8.0, -math.pi / 2, (), "position", 3, 0.5, 1.0),
-        Fault("weak", "body", 6.0, 1.0, 0.5, seed=5),
+        Fault("nan", "joints", 4.0, 0.5, joints=("pivot",), field="velocity", seed=0),
+        Fault("bias", "joints", 4.0, 8.0, -math.pi / 2, (), "position", 1, 0.5, 1.0),
+        Fault("weak", "body", 6.0, 1.0, 0.5, seed=2),
     )
     assert scenario.expect == (
         Expectation("periods_to_safe", 2.0, line=14),
