@@ -58,12 +58,12 @@ def belief_sigmas(run: Run, expectation: Expectation) -> Measured:
 
 
 def unfamiliar_within(run: Run, expectation: Expectation) -> Measured:
-    """Until the node says that the robot is none of its family: from a fault's begin, or from the window's."""
+    """Until the node says that the robot is none of its family: from a fault's begin, or `from`."""
     if not len(run.trace.familiarity_time):
         raise UnmeasuredError("the node does not say whether it knows the robot")
     since = run.window(expectation)[0]
     if expectation.fault is not None:
-        since = run.needed_course(expectation).begun
+        since = max(since, run.needed_course(expectation).begun)
     at = measures.first_time(run.trace.familiarity_time, run.trace.unfamiliar.astype(bool), since)
     if math.isnan(at):
         raise UnmeasuredError(f"after {since:.2f} s it never said so")
@@ -86,9 +86,9 @@ def _adapts(run: Run, expectation: Expectation) -> measures.Interval:
     if changed_by(run.spec, expectation.parameter, course) is None:
         if not math.isfinite(course.ended):
             raise UnmeasuredError(f"the fault ({course.fault.label}) never ended")
-        return course.ended, end
+        return max(course.ended, begin), end
     over = course.ended if math.isfinite(course.ended) else end
-    return course.begun, min(over - 1e-6, end)  # when it is over the truth is another
+    return max(course.begun, begin), min(over - 1e-6, end)  # when it is over the truth is another
 
 
 def _column(run: Run, expectation: Expectation) -> tuple[int, float]:

@@ -65,7 +65,7 @@ _TABLE: dict[str, _Row] = {
             "from the fault's begin until the node gives the reason",
             "s",
             "fault",
-            *WINDOW,
+            "from",
             "reason",
             needs=("reason",),
         ),
@@ -142,7 +142,7 @@ _TABLE: dict[str, _Row] = {
         beliefs.belief_sigmas,
     ),
     "unfamiliar_within": (
-        _most("until the node says that the robot is none of its family", "s", "fault", *WINDOW),
+        _most("until the node says that the robot is none of its family", "s", "fault", "from"),
         beliefs.unfamiliar_within,
     ),
     "unfamiliar_share": (

@@ -127,10 +127,11 @@ def _starts(run: Run, expectation: Expectation) -> tuple[float, str]:
     course = run.course(expectation)
     if course is None:
         return 0.0, "from the beginning"
+    least = expectation.begin or 0.0
     if math.isfinite(course.ended):
-        return course.ended, "fault over"
+        return max(course.ended, least), "fault over"
     if course.fault.target == BODY:
-        return course.begun, "fault began"
+        return max(course.begun, least), "fault began"
     raise UnmeasuredError(f"the fault ({course.fault.label}) never ended")
 
 

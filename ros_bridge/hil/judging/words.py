@@ -71,10 +71,12 @@ def safe_share(run: Run, expectation: Expectation) -> Measured:
 
 
 def says(run: Run, expectation: Expectation) -> Measured:
-    """From a fault's begin, or the window's, until the node gives a reason."""
+    """From a fault's begin, or `from`, until the node gives a reason; the later one, where both are given."""
     bit = _reason(expectation.reason)
-    course = run.course(expectation)
-    since = run.window(expectation)[0] if course is None else course.begun
+    since = expectation.begin or 0.0
+    if expectation.fault is not None or expectation.begin is None:
+        course = run.course(expectation)
+        since = since if course is None else max(since, course.begun)
     at = measures.first_time(run.trace.requested_time, (run.trace.reasons.astype(int) & bit) != 0, since)
     if math.isnan(at):
         raise UnmeasuredError(f"it never said {expectation.reason} after {since:.3f} s")

@@ -300,6 +300,10 @@ def test_reasons_are_heard(pendulum):
     )
     assert judge(pendulum, trace, facts(), "says", 5.0, reason="recovering").value == pytest.approx(4.203)
     assert judge(pendulum, trace, facts(), "says", 5.0, reason="stopped").value is None
+    # A fault and `from` together: the later of the two.
+    late = {"reason": "sensor_stale", "begin": 4.3}
+    for options in (late, late | {"fault": 0}):
+        assert judge(pendulum, trace, facts(course()), "says", 5.0, **options).value == pytest.approx(0.003)
 
 
 def test_drive_timeouts_and_rejected_commands(pendulum):
