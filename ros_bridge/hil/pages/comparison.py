@@ -33,7 +33,11 @@ def comparison(campaign_facts: dict[str, Any]) -> str:
 
 
 def _tables(value: Any) -> dict[str, dict[str, Any]]:
-    return {str(name): row for name, row in value.items() if isinstance(row, dict)} if isinstance(value, dict) else {}
+    return (
+        {str(name): row for name, row in value.items() if isinstance(row, dict)}
+        if isinstance(value, dict)
+        else {}
+    )
 
 
 def _said(title: str, rows: Any) -> str:
@@ -114,7 +118,10 @@ def _rows(rows: Any, labels: list[str]) -> str:
     order = {name: at for at, name in enumerate(labels)}
     scenarios = list(dict.fromkeys(str(row.get("scenario", "")) for row in rows))
     rows.sort(
-        key=lambda row: (scenarios.index(str(row.get("scenario", ""))), order.get(str(row.get("label")), len(order)))
+        key=lambda row: (
+            scenarios.index(str(row.get("scenario", ""))),
+            order.get(str(row.get("label")), len(order)),
+        )
     )
     body = "".join(_row(row, figures) for row in rows)
     return (

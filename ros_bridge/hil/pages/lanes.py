@@ -70,7 +70,9 @@ def lanes_of(run: Run, trace: Trace) -> list[dict[str, Any]]:
                 name = label(reason.name or "").lower()
                 lanes.append((name, kind, spans(times, (reasons & int(reason)) != 0, gap)))
     if len(trace.unfamiliar) == len(trace.familiarity_time):
-        lanes.append(("unfamiliar robot", "some", spans(trace.familiarity_time, trace.unfamiliar.astype(bool), gap)))
+        lanes.append(
+            ("unfamiliar robot", "some", spans(trace.familiarity_time, trace.unfamiliar.astype(bool), gap))
+        )
     return [
         {"name": name, "kind": kind, "spans": [[round(at, 4) for at in span] for span in found]}
         for name, kind, found in lanes

@@ -170,7 +170,9 @@ def _tested_rows(runs: list[Run]) -> str:
     )
     cells = [_tested_cells(finding) for finding in worst] or ['<td colspan="3">nothing was judged</td>']
     return (
-        "<tbody>" + "".join(f"<tr>{first if not at else ''}{row}</tr>" for at, row in enumerate(cells)) + "</tbody>"
+        "<tbody>"
+        + "".join(f"<tr>{first if not at else ''}{row}</tr>" for at, row in enumerate(cells))
+        + "</tbody>"
     )
 
 
@@ -181,7 +183,9 @@ def _worst(runs: list[Run]) -> Iterable[dict[str, Any]]:
         for finding in run.result["findings"] if run.outcome in ("passed", "failed") else ():
             name, margin = finding["name"] + finding["about"], finding["margin"]
             before = met.get(name)
-            if before is None or before["margin"] is not None and (margin is None or margin < before["margin"]):
+            if before is None or (
+                before["margin"] is not None and (margin is None or margin < before["margin"])
+            ):
                 met[name] = finding
     return met.values()
 

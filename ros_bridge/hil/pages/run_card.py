@@ -158,13 +158,15 @@ def _listed(title: str, rows: Iterable[tuple[float | None, str]]) -> str:
         for at, what in rows[:_MOST]
     )
     more = f"<li>and {len(rows) - _MOST} more</li>" if len(rows) > _MOST else ""
-    return (
-        f'<details class="list"><summary>{title} <small>{len(rows)}</small></summary><ul>{items}{more}</ul></details>'
-    )
+    return f'<details class="list"><summary>{title} <small>{len(rows)}</small></summary><ul>{items}{more}</ul></details>'
 
 
 def _links(campaign: Campaign, run: Run) -> str:
-    files = [path for name in ("scenario.yaml", "schedule.json", "result.json") if (path := run.folder / name).is_file()]
+    files = [
+        path
+        for name in ("scenario.yaml", "schedule.json", "result.json")
+        if (path := run.folder / name).is_file()
+    ]
     files += sorted(run.folder.glob("logs/*.log"))
     bag = _bag(campaign, run)
     links = [_link(campaign, path) for path in ([bag] if bag else []) + files]

@@ -30,8 +30,18 @@ def make_campaign(folder: Path, more: int = 0, seconds: float = 8.0) -> Path:
     """
     results = [
         _run(folder, "nan_in_one_joint", "pendulum", "passed", seconds, faults=[_fault("nan", 2.0, 1.0)]),
-        _run(folder, "nan_in_one_joint", "pendulum", "passed", seconds, seed=1, faults=[_fault("bias", 2.0, 1.0)]),
-        _run(folder, "weak_leg", "go2", "failed", seconds, faults=[_fault("bias", 3.0, 2.0, "FR_calf_joint")]),
+        _run(
+            folder,
+            "nan_in_one_joint",
+            "pendulum",
+            "passed",
+            seconds,
+            seed=1,
+            faults=[_fault("bias", 2.0, 1.0)],
+        ),
+        _run(
+            folder, "weak_leg", "go2", "failed", seconds, faults=[_fault("bias", 3.0, 2.0, "FR_calf_joint")]
+        ),
         _run(folder, "busy_computer", "go2", "invalid", seconds, label="rl2"),
         _run(folder, "no_node", "go2", "error", seconds, label="rl2"),
         _run(folder, ATTACK, "pendulum", "passed", seconds, label="<b>x</b>"),
@@ -93,7 +103,10 @@ def _run(
     (at / "logs/node.log").write_text("up\n")
     (at / "scenario.yaml").write_text("name: x\n")
     (at / "bag").mkdir()
-    reasons = {"failed": f"{spec.joint_names[-1]}: tracking error 0.31 rad", "invalid": "31 slips, 84 ms late"}
+    reasons = {
+        "failed": f"{spec.joint_names[-1]}: tracking error 0.31 rad",
+        "invalid": "31 slips, 84 ms late",
+    }
     low, high = spec.command_limits
     result = {
         "scenario": scenario, "about": "An encoder that says NaN does not move the robot.", "label": label,
@@ -131,7 +144,9 @@ def make_trace(robot: str, seconds: float) -> Trace:
     time = np.arange(0.0, seconds, PERIOD)
     middle = np.asarray(spec.default_position)
     phase = np.arange(joints) / joints * np.pi
-    position = middle + 0.25 * np.sin(2 * time[:, None] + phase) + 0.002 * random.normal(size=(len(time), joints))
+    position = (
+        middle + 0.25 * np.sin(2 * time[:, None] + phase) + 0.002 * random.normal(size=(len(time), joints))
+    )
     velocity = 0.5 * np.cos(2 * time[:, None] + phase)
     seen = position.copy()
     seen[np.isclose(time, SPIKE_AT), -1] += SPIKE
@@ -168,7 +183,12 @@ def _comparison() -> dict[str, Any]:
         "reference": "dr",
         "rows": [
             {"scenario": "weak_leg", "label": "dr", "outcome": "failed", "figures": {"tracking_error": 0.31}},
-            {"scenario": "weak_leg", "label": "rl2", "outcome": "passed", "figures": {"tracking_error": 0.12}},
+            {
+                "scenario": "weak_leg",
+                "label": "rl2",
+                "outcome": "passed",
+                "figures": {"tracking_error": 0.12},
+            },
         ],
         "means": {
             "dr": {"tracking_error": [0.3, 0.25, 0.35]},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -107,11 +107,15 @@ def test_text_from_files_is_harmless(text: str) -> None:
 
 
 def test_links_lead_to_what_is_there(campaign_report: Path, elements: Elements) -> None:
-    links = [has["href"] for has in elements.of("a") if has["href"].startswith("./runs/nan_in_one_joint/rma-0/")]
+    links = [
+        has["href"] for has in elements.of("a") if has["href"].startswith("./runs/nan_in_one_joint/rma-0/")
+    ]
     assert {Path(link).name for link in links} == {"bag", "scenario.yaml", "result.json", "node.log"}
     for link in links:
         assert (campaign_report.parent / link).exists()
-    assert "adapt replay runs/nan_in_one_joint/rma-0/bag bundles/pendulum/rma" in campaign_report.read_text("utf-8")
+    assert "adapt replay runs/nan_in_one_joint/rma-0/bag bundles/pendulum/rma" in campaign_report.read_text(
+        "utf-8"
+    )
 
 
 @pytest.mark.parametrize("bag", ["../../../../../etc", "/etc", "javascript:alert(1)"])
@@ -193,7 +197,12 @@ def test_a_campaign_that_was_interrupted_has_its_report(tmp_path: Path) -> None:
     [
         {},
         {"outcome": "splendid"},
-        {"outcome": "passed", "findings": [3, {"name": "x", "value": "many"}], "faults": None, "seconds": "long"},
+        {
+            "outcome": "passed",
+            "findings": [3, {"name": "x", "value": "many"}],
+            "faults": None,
+            "seconds": "long",
+        },
         {"outcome": "failed", "events": ["odd", {"at": None}], "violations": [7], "limits": [], "task": "?"},
     ],
 )
@@ -224,6 +233,37 @@ def test_arrays_that_do_not_belong_together_are_said(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_campaign_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="no campaign"):
         write_report(tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_numbers_of_random_bits_are_drawn(tmp_path: Path, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    at = tmp_path / "runs/x/y-0"
+    at.mkdir(parents=True)
+    bad = float("nan")
+    faults = [{"kind": "nan", "target": "joints", "begin": bad, "duration": 1.0, "magnitude": float("inf")}]
+    result = {
+        "outcome": "passed",
+        "robot": "pendulum",
+        "faults": faults,
+        "events": [{"at": bad, "what": "x"}],
+    }
+    result |= {
+        "truth": {"payload_mass": bad},
+        "findings": [{"name": "x", "value": bad, "margin": bad, "limit": bad}],
+    }
+    (at / "result.json").write_text(json.dumps(result))
+    trace = make_trace("pendulum", 1.0)
+    for field in fields(trace):
+        values = getattr(trace, field.name)
+        if values.dtype == np.float64 and values.size:
+            if field.name.endswith("time"):
+                values[random.integers(len(values))] = np.nan
+                continue
+            bits = random.integers(2**64, size=values.shape, dtype=np.uint64).view(np.float64)
+            setattr(trace, field.name, np.where(random.random(values.shape) < 0.3, bits, values))
+    trace.save(at / "trace.npz")
+    assert len(_drawn(write_report(tmp_path), "run-x-y-0")["charts"]) >= 8
 
 
 def test_names_that_look_alike_keep_their_own_places(tmp_path: Path) -> None:
