@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from adapt.report.data import compact
 from adapt.report.text import label, unit_label
 from ros_bridge.hil.judging.trace import Trace
 from ros_bridge.hil.pages.campaign import Run
@@ -59,8 +58,9 @@ def charts_of(run: Run, trace: Trace, buckets: int) -> list[dict[str, Any]]:
     """The run's charts that have something in them, JSON-able."""
     start, end = time_range(trace)
     gap = (end - start) / 400
-    drawn = (chart for chart in _charts(run, trace) if any(_has(line) for line in chart.lines))
-    return [_data(chart, buckets, gap) for chart in drawn]
+    with np.errstate(over="ignore", invalid="ignore"):  # of random bits
+        drawn = (chart for chart in _charts(run, trace) if any(_has(line) for line in chart.lines))
+        return [_data(chart, buckets, gap) for chart in drawn]
 
 
 _ROWS = {
@@ -211,7 +211,7 @@ def _table(values: np.ndarray) -> np.ndarray:
 
 
 def _data(chart: Chart, buckets: int, gap: float) -> dict[str, Any]:
-    lines = [line for line in chart.lines if _has(line)]
+    lines = [_timed(line) for line in chart.lines if _has(line)]
     thinned = [thin(line.time, line.values, buckets) for line in lines]
     bands = [
         (None, None) if line.band is None else (
@@ -222,6 +222,7 @@ def _data(chart: Chart, buckets: int, gap: float) -> dict[str, Any]:
     panels = []
     for index, name in enumerate(chart.panels):
         marks = chart.marks[index] if index < len(chart.marks) else ()
+        marks = [(mark, value) for mark, value in marks if np.isfinite(value)]
         low, high = _range(chart, lines, bands, index, tuple(mark for _, mark in marks))
         panels.append(
             {
@@ -243,8 +244,17 @@ def _data(chart: Chart, buckets: int, gap: float) -> dict[str, Any]:
             {"name": line.name, "style": line.style, "times": ticks(time)}
             for line, (time, _) in zip(lines, thinned, strict=True)
         ],
-        "panels": compact(panels, 6),
+        "panels": panels,
     }
+
+
+def _timed(line: Line) -> Line:
+    """Without samples of which it is not known when they were."""
+    known = np.isfinite(line.time)
+    if known.all():
+        return line
+    band = None if line.band is None else line.band[known]
+    return replace(line, time=line.time[known], values=line.values[known], band=band)
 
 
 def _range(
@@ -265,11 +275,12 @@ def _line(
     values, (low, high) = line.values[:, index], ends
     data: dict[str, Any] = {"y": levels(thinned, low, high)}
     if not line.gaps:
-        data["broken"] = spans(line.time, ~np.isfinite(values), gap)
+        broken = spans(line.time, ~np.isfinite(values), gap)
+        data["broken"] = [[round(at, 4) for at in span] for span in broken]
     outside = np.where(np.isfinite(values), np.maximum(low - values, values - high), -np.inf)
     if outside.size and outside.max() > 0:
         worst = int(outside.argmax())
-        data["beyond"] = {"at": float(line.time[worst]), "text": f"{values[worst]:.3g}"}
+        data["beyond"] = {"at": round(float(line.time[worst]), 4), "text": f"{values[worst]:.3g}"}
     if band[0] is not None:
         data["band"] = [levels(edge[:, index], low, high) for edge in band]
     return data

@@ -15,6 +15,10 @@ from ros_bridge.hil.pages.campaign import Run
 
 _LENGTH, _TURN = 1e4, 1e4
 """Steps per [m], and per 1 of a quaternion's numbers: a tenth of a millimetre is less than a pixel."""
+_MOST_FRAMES = 3000
+"""Of one run: a long one has fewer per second."""
+_FAR = 1e4
+"""Where a simulated robot has gone that has come apart, in [m]; it is not drawn there."""
 MOST_RATE = 25.0
 """Of pictures, in [Hz]."""
 
@@ -43,6 +47,7 @@ def motion_of(run: Run, trace: Trace, rate: float = MOST_RATE) -> dict[str, Any]
 
     model = _model(run.result["robot"])
     time, qpos = _positions(run, trace, model)
+    rate = min(rate, _MOST_FRAMES / max(float(time[-1] - time[0]), 1e-3))
     moments = np.arange(time[0], time[-1] + 1e-9, 1.0 / rate)
     rows = np.clip(np.searchsorted(time, moments + 1e-9, side="right") - 1, 0, len(time) - 1)
     poses = scene.body_poses(model, qpos[rows])
@@ -95,9 +100,9 @@ def _positions(run: Run, trace: Trace, model: Any) -> tuple[np.ndarray, np.ndarr
         raise RecordingError(
             f"no animation: {qpos.shape[1]} positions were recorded, the model of {run.result['robot']!r} has {model.nq}"
         )
-    known = np.isfinite(qpos).all(axis=1) & np.isfinite(time)
+    known = (np.abs(qpos) < _FAR).all(axis=1) & np.isfinite(time)
     if not known.any():
-        raise RecordingError("no animation: no position that was recorded is finite")
+        raise RecordingError("no animation: no position that was recorded can be")
     time, qpos = time[known], qpos[known]
     order = np.argsort(time, kind="stable")
     return time[order], qpos[order]

@@ -81,8 +81,8 @@ def _content(run: Run, detail: Detail, notes: list[str]) -> dict[str, Any] | Non
     content: dict[str, Any] = {"start": start, "end": end, "robot": run.result["robot"], "motion": None}
     try:
         content |= {
-            "faults": faults_of(run, end),
-            "events": events_of(run),
+            "faults": compact(faults_of(run, end), 7),
+            "events": compact(events_of(run), 7),
             "lanes": lanes_of(run, trace),
             "charts": charts_of(run, trace, detail.buckets),
         }
@@ -95,7 +95,7 @@ def _content(run: Run, detail: Detail, notes: list[str]) -> dict[str, Any] | Non
         content["motion"] = motion_of(run, trace, detail.rate)
     except RecordingError as error:
         notes.append(str(error))
-    return compact(content, 7)
+    return content
 
 
 def pack(content: Any) -> str:

@@ -6,6 +6,8 @@ import numpy as np
 
 LEVELS = 10000
 """An axis from its low end to its high one, in whole numbers: finer than a screen."""
+_HUGE = 1e30
+"""No axis is longer: numbers of random bits come to 1e308, and their difference is infinite."""
 OUTSIDE = LEVELS // 50
 """So far beyond its axis is what is anywhere beyond it."""
 
@@ -71,7 +73,7 @@ def axis_range(
         marks: levels, such as limits, that are on it unless that makes it more than `reach` times longer.
         reach: see `marks`.
     """
-    mainly, also = mainly[np.isfinite(mainly)], also[np.isfinite(also)]
+    mainly, also = (np.clip(some[np.isfinite(some)], -_HUGE, _HUGE) for some in (mainly, also))
     if not mainly.size:
         mainly, also = (np.percentile(also, (2, 98)), also) if also.size else (np.zeros(1), also)
     low, high = float(mainly.min()), float(mainly.max())

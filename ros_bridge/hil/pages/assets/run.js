@@ -111,7 +111,7 @@ class RunView {
 
   seek(time) {
     this.moment = this._within(time);
-    this._refresh();
+    this._show();
   }
 
   play(on) {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -233,6 +233,37 @@ def test_arrays_that_do_not_belong_together_are_said(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_campaign_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="no campaign"):
         write_report(tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_numbers_of_random_bits_are_drawn(tmp_path: Path, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    at = tmp_path / "runs/x/y-0"
+    at.mkdir(parents=True)
+    bad = float("nan")
+    faults = [{"kind": "nan", "target": "joints", "begin": bad, "duration": 1.0, "magnitude": float("inf")}]
+    result = {
+        "outcome": "passed",
+        "robot": "pendulum",
+        "faults": faults,
+        "events": [{"at": bad, "what": "x"}],
+    }
+    result |= {
+        "truth": {"payload_mass": bad},
+        "findings": [{"name": "x", "value": bad, "margin": bad, "limit": bad}],
+    }
+    (at / "result.json").write_text(json.dumps(result))
+    trace = make_trace("pendulum", 1.0)
+    for field in fields(trace):
+        values = getattr(trace, field.name)
+        if values.dtype == np.float64 and values.size:
+            if field.name.endswith("time"):
+                values[random.integers(len(values))] = np.nan
+                continue
+            bits = random.integers(2**64, size=values.shape, dtype=np.uint64).view(np.float64)
+            setattr(trace, field.name, np.where(random.random(values.shape) < 0.3, bits, values))
+    trace.save(at / "trace.npz")
+    assert len(_drawn(write_report(tmp_path), "run-x-y-0")["charts"]) >= 8
 
 
 def test_names_that_look_alike_keep_their_own_places(tmp_path: Path) -> None:

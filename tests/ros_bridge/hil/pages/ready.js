@@ -1,0 +1,3 @@
+until(() => document.readyState === "complete").then(() => {
+  tell({ ready: performance.getEntriesByType("navigation")[0].domContentLoadedEventEnd });
+});
