@@ -49,7 +49,9 @@ class Agenda:
         since now.
         """
         self.zero = zero
-        gone = max((f.begin for f in self.faults if f.kind == "lost" and f.begin <= now - zero), default=now - zero)
+        gone = max(
+            (f.begin for f in self.faults if f.kind == "lost" and f.begin <= now - zero), default=now - zero
+        )
         self._waiting = deque(index for index in self._waiting if self.faults[index].end > gone)
         self._said = {index for index in self._waiting if self.faults[index].begin <= gone}
         self._over_said = bool(self.faults) and not self._waiting

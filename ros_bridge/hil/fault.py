@@ -95,6 +95,10 @@ class Fault:
             )
         if self.ramp and not kind.ramps:
             valid = ", ".join(name for name, each in KINDS.items() if each.ramps)
-            raise BridgeError(f"fault {self.kind}: ramp {self.ramp}: it does not come in degrees; these do: {valid}")
+            raise BridgeError(
+                f"fault {self.kind}: ramp {self.ramp}: it does not come in degrees; these do: {valid}"
+            )
         if self.ramp > self.duration:
-            raise BridgeError(f"fault {self.kind}: ramp {self.ramp}; valid: up to its duration, {self.duration} s")
+            raise BridgeError(
+                f"fault {self.kind}: ramp {self.ramp}; valid: up to its duration, {self.duration} s"
+            )

@@ -8,6 +8,7 @@ import time
 from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tyro
@@ -51,11 +52,15 @@ class Way:
 
     def __init__(self, node: Node, spec: RobotSpec, name: str):
         self.name, self.hops = name, Hops()
-        self._readings = node.create_publisher(JointState, f"{name}/robot/{spec.ros.joint_states}", COMMAND_QOS)
+        self._readings = node.create_publisher(
+            JointState, f"{name}/robot/{spec.ros.joint_states}", COMMAND_QOS
+        )
         self._arrived = node.create_subscription(
             JointState, f"{name}/node/{spec.ros.joint_states}", lambda _: None, HEARD_QOS, raw=True
         )
-        self._commands = node.create_publisher(Float64MultiArray, f"{name}/node/{spec.ros.commands}", COMMAND_QOS)
+        self._commands = node.create_publisher(
+            Float64MultiArray, f"{name}/node/{spec.ros.commands}", COMMAND_QOS
+        )
         assert node.context.handle is not None
         self._wait_set = rclpy_implementation.WaitSet(1, 0, 0, 0, 0, 0, node.context.handle)
         self._message = JointState(name=list(spec.joint_names))
@@ -99,7 +104,7 @@ class Way:
             arrival = time.monotonic()
             if not self._wait_set.is_ready("subscription", index):
                 continue
-            taken = handle.take_message(JointState, True)
+            taken: Any = handle.take_message(JointState, True)  # bytes, as it was asked for
             known = None if taken is None else sent.pop(_STAMP.unpack_from(taken[0], 4), None)
             if taken is not None and known is not None:
                 published, raw = known

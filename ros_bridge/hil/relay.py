@@ -44,7 +44,9 @@ class Relay(Node):
     machine. What is said on `events.EVENTS` numbers faults as they are given.
     """
 
-    def __init__(self, spec: RobotSpec, faults: Sequence[Fault], robot: str, node: str, sim_time: bool = False):
+    def __init__(
+        self, spec: RobotSpec, faults: Sequence[Fault], robot: str, node: str, sim_time: bool = False
+    ):
         """
         Args:
             spec: the robot.
@@ -67,7 +69,9 @@ class Relay(Node):
         """Zero of a schedule that goes on as soon as it is known what time it is."""
         self._events = self.create_publisher(String, events.EVENTS, events.EVENT_QOS)
         self._streams: dict[str, Stream] = {}
-        if sim_time:  # first, as it is served first: what comes at the same moment meets the faults of that moment
+        if (
+            sim_time
+        ):  # first, as it is served first: what comes at the same moment meets the faults of that moment
             self.create_subscription(Clock, CLOCK, self._on_clock, HEARD_QOS)
         self._streams[JOINTS] = self._sensor(JOINTS, JOINT_SAMPLES, spec.ros.joint_states)
         self._streams[COMMANDS] = self._command(spec)

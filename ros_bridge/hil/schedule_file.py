@@ -63,7 +63,9 @@ def _fault(row: Any, where: str) -> Fault:
         else:
             fits = isinstance(value, _TYPES[key]) and not isinstance(value, bool)
         if not fits:
-            expected = "list of str" if key == "joints" else " or ".join(each.__name__ for each in _TYPES[key])
+            expected = (
+                "list of str" if key == "joints" else " or ".join(each.__name__ for each in _TYPES[key])
+            )
             raise BridgeError(f"{where}: {key}: {value!r}; expected {expected}")
     for key in _NEEDED:
         if key not in row:

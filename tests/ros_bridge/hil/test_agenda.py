@@ -19,7 +19,9 @@ def ends(index: int) -> Turn:
 
 
 def test_faults_are_numbered_as_given_and_come_in_the_order_of_time():
-    agenda = Agenda([Fault("off", JOINTS, 2.0, 1.0), Fault("push", BODY, 1.0, 1.5, 5.0), Fault("killed", NODE, 2.5, 1.0)])
+    agenda = Agenda(
+        [Fault("off", JOINTS, 2.0, 1.0), Fault("push", BODY, 1.0, 1.5, 5.0), Fault("killed", NODE, 2.5, 1.0)]
+    )
     assert list(agenda.turns(1000.0)) == []
     assert agenda.next_due == math.inf
     agenda.start(ZERO)

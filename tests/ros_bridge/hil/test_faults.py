@@ -135,7 +135,11 @@ def test_a_missing_field_is_gone():
         ("stale", {"magnitude": 0.25}, -250_000_000),
         ("stale", {"magnitude": 0.25, "ramp": 1.0}, -125_000_000),  # half of the ramp has passed
         ("clock_jump", {"magnitude": 7.5}, 7_500_000_000),
-        ("clock_jump", {"magnitude": -7.5}, -7_500_000_000),  # before the epoch, as after a clock that was set to 0
+        (
+            "clock_jump",
+            {"magnitude": -7.5},
+            -7_500_000_000,
+        ),  # before the epoch, as after a clock that was set to 0
     ],
 )
 def test_stamps_are_shifted_and_nothing_else(kind, more, shift):

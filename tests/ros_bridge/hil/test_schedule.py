@@ -144,7 +144,7 @@ def test_what_is_wrong_with_a_file_is_said_with_file_row_and_key(tmp_path, text,
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(BridgeError, match="none.json: No such file"):
+    with pytest.raises(BridgeError, match=r"none\.json: No such file"):
         read_schedule(tmp_path / "none.json")
 
 
@@ -196,7 +196,9 @@ def test_a_go2_can_have_every_fault(go2):
 
 def test_joints_that_a_robot_does_not_have_are_named_with_those_that_it_has(pendulum, go2):
     faults = [Fault("off", JOINTS, 0.0, 1.0), Fault("weak", BODY, 0.0, 1.0, 0.5, ("knee",))]
-    with pytest.raises(BridgeError, match=r"fault 1 \(body weak\): knee: not a joint of pendulum; valid: pivot"):
+    with pytest.raises(
+        BridgeError, match=r"fault 1 \(body weak\): knee: not a joint of pendulum; valid: pivot"
+    ):
         require_fit(pendulum, faults)
     with pytest.raises(BridgeError, match="name two of the joints of go2"):
         require_fit(go2, [Fault("swapped", JOINTS, 0.0, 1.0)])
