@@ -65,7 +65,7 @@ def measure_round_trips(bundle: Path, robot: Path, pace: Pace, folder: Path) -> 
         ):
             processes.append(Process(command, folder / f"{name}.log", environment))
         processes.append(Process(arguments, folder / "plant.log", environment, module="ros_bridge.plant"))
-        _wait(processes, time.monotonic() + START_UP + pace.duration + START_UP)
+        wait_for_last(processes, time.monotonic() + START_UP + pace.duration + START_UP)
     finally:
         for process in reversed(processes):
             process.stop()
@@ -96,22 +96,22 @@ def summary(records: dict[str, Any], rate: float) -> dict[str, Any]:
     }
 
 
-def _wait(processes: list[Process], deadline: float) -> None:
-    """Until the last of the processes, the plant, has ended well.
+def wait_for_last(processes: list[Process], deadline: float) -> None:
+    """Until the last of the processes, which measures, has ended well; `deadline` is monotonic, in [s].
 
     Raises:
         ProcessError: it has not, or another one ended before it.
     """
-    *answering, plant = processes
-    while (code := plant.poll()) is None:
+    *answering, last = processes
+    while (code := last.poll()) is None:
         for process in answering:
             if process.poll() is not None:
                 raise ProcessError(
                     f"{process.name} ended with code {process.poll()}; {process.log}:\n{process.tail()}"
                 )
         if time.monotonic() > deadline:
-            raise ProcessError(f"{plant.name}: no end in sight; its log: {plant.log}")
+            raise ProcessError(f"{last.name}: no end in sight; its log: {last.log}")
         time.sleep(0.1)
     if code != 0:
         tails = "\n".join(f"{process.log}:\n{process.tail()}" for process in processes)
-        raise ProcessError(f"{plant.name} ended with code {code}; {tails}")
+        raise ProcessError(f"{last.name} ended with code {code}; {tails}")

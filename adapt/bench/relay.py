@@ -42,12 +42,13 @@ def told(found: dict[str, Any]) -> list[str]:
         "faulty": f"ours with {found['faults']} faults",
     }
     lines = [
-        f"{words:<27} p50 {of['p50']:.3f} ms, p99 {of['p99']:.3f} ms, max {of['max']:.3f} ms, lost {found['lost'][name]}"
+        f"{words:<27} p50 {of['p50']:.3f} ms, p99 {of['p99']:.3f} ms, max {of['max']:.3f} ms, "
+        f"lost {found['lost'][name]}"
         for name, words in about.items()
         for of in (found[f"{name}_ms"],)
     ]
     return [
         *lines,
-        f"faults add {found['added_ms']:+.3f} ms to the bare relay's median, {found['added_to_wait_set_ms']:+.3f} ms to "
-        f"that on a wait set; target: less than {found['target_ms']:g} ms",
+        f"faults add {found['added_ms']:+.3f} ms to the bare relay's median, "
+        f"{found['added_to_wait_set_ms']:+.3f} ms to that on a wait set; target: less than {found['target_ms']:g} ms",
     ]

@@ -38,7 +38,8 @@ def bench(
 
     Returns:
         Plain data with versions, commit and machine. `sim`: see `measure_simulation`; `train`: see `measure_training`;
-        `node`: see `measure_node`; `relay`: see `measure_relay`; `meta`: see `measure_meta`; flat where nothing else is measured.
+        `node`: see `measure_node`; `relay`: see `measure_relay`; `meta`: see `measure_meta`; flat where nothing else is
+        measured.
     """
     result: dict[str, Any] = {
         "versions": provenance.versions(),

@@ -111,7 +111,7 @@ class Bench:
     names: Positional[tuple[str, ...]] = ()
     """Of `train`: learner and family, such as varibad half_cheetah_vel."""
     seconds: float = 5.0
-    """Time per measurement, in s; of `node`, for the node and for the echo each; of `relay`, for each relay."""
+    """Time per measurement, in s; of `node`, for the node and for the echo each; of `relay`, for each of four."""
     family: str = "pendulum_swingup"
     """Task family that `sim` measures."""
     num_envs: int = 1024
@@ -119,7 +119,7 @@ class Bench:
     peers: bool = True
     """On HalfCheetah, `sim` also measures Gymnasium, stable-baselines3 and, where installed, envpool."""
     rate: float = 500.0
-    """Of the readings that `node` and `relay` send, in Hz. A deadline is missed when no command comes within 1 / rate."""
+    """Of the readings that `node` and `relay` send, in Hz. `node` misses a deadline without a command within 1 / rate."""
     rounds: int = 3
     """How often `node` measures node and echo in turn, and `relay` its relays; 1: each at a stretch."""
 

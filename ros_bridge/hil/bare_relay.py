@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import tyro
 from rclpy.executors import SingleThreadedExecutor
@@ -45,7 +46,7 @@ def _spin(node: Node, stop: StopFlag) -> None:
     executor.shutdown()
 
 
-def _wait(node: Node, handle, publish, stop: StopFlag) -> None:
+def _wait(node: Node, handle: Any, publish: Callable[[bytes], None], stop: StopFlag) -> None:
     assert node.context.handle is not None
     wait_set = rclpy_implementation.WaitSet(1, 0, 0, 0, 0, 0, node.context.handle)
     while not stop.raised:

@@ -6,9 +6,10 @@ import numpy as np
 
 from robots import RobotSpec
 from ros_bridge.errors import BridgeError
-from ros_bridge.hil.body_effects import EFFECTS, Effect, carrier, jam, require_model
+from ros_bridge.hil.body_effects import EFFECTS, Effect, require_model
 from ros_bridge.hil.fault import Fault
 from ros_bridge.hil.fitting import unfit
+from sim_tasks.anatomy import carrier, jam
 from sim_tasks.batch_sim import BatchSim
 from sim_tasks.family import TaskFamily
 from sim_tasks.randomisation import SimFields
@@ -48,7 +49,7 @@ class BodyFaults:
         why = unfit(self._spec, fault)
         if why is not None:
             raise BridgeError(f"fault {fault.label}: {why}")
-        require_model(self._sim.model, fault)
+        require_model(self._sim, fault)
 
     def begin(self, index: int, fault: Fault) -> None:
         """Fault number `index` is at work from now on; once it is, saying so again changes nothing.

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-import mujoco
 import numpy as np
 
 from robots import RobotSpec
 from ros_bridge.errors import BridgeError
 from ros_bridge.hil.fault import Fault
+from sim_tasks.anatomy import carrier, floats, touches
 from sim_tasks.batch_sim import BatchSim
 from sim_tasks.models import actuator_of
 from sim_tasks.randomisation import SimFields
@@ -23,8 +23,8 @@ from sim_tasks.randomisation.actuator import is_servo
 FREE_FRICTION = 0.1
 """Share of its friction that a joint keeps whose motor turns no more with it: the bearings', without gear and rotor."""
 LOCKING_INERTIA = 1e9
-"""Of the rotor of a joint that is locked, in [kg m^2]: 150 N m move it by less than 1e-6 rad in 3 s. Friction would creep
-and a stop would bounce: both are soft in MuJoCo, and the implicit integrators add what they do to other joints."""
+"""Of the rotor of a joint that is locked, in [kg m^2]: 150 N m move it by less than 1e-6 rad in 3 s. Friction would
+creep and a stop would bounce: both are soft in MuJoCo, and implicit integrators add what other joints do."""
 
 
 @dataclass
@@ -73,44 +73,12 @@ class Effect:
         return np.array([np.cos(angle), np.sin(angle), 0.0])
 
 
-def carrier(model: mujoco.MjModel, spec: RobotSpec) -> int:
-    """The body that carries loads and is pushed: the floating base, or what is fixed to the last joint's link."""
-    free = np.flatnonzero(model.jnt_type == int(mujoco.mjtJoint.mjJNT_FREE))
-    if len(free):
-        return int(model.jnt_bodyid[free[0]])
-    body = int(model.jnt_bodyid[model.joint(spec.joint_names[-1]).id])
-    while True:
-        fixed = np.flatnonzero(
-            (model.body_parentid == body) & (model.body_jntnum == 0) & (model.body_mass > 0)
-        )
-        if not len(fixed):
-            return body
-        body = int(fixed[-1])
-
-
-def require_model(model: mujoco.MjModel, fault: Fault) -> None:
-    """Raises BridgeError if a model has nothing that the fault could be in."""
-    floats = bool((model.jnt_type == int(mujoco.mjtJoint.mjJNT_FREE)).any())
-    if fault.kind == "slope" and not floats:
+def require_model(sim: BatchSim, fault: Fault) -> None:
+    """Raises BridgeError if a robot's model has nothing that the fault could be in."""
+    if fault.kind == "slope" and not floats(sim.model):
         raise BridgeError(f"fault {fault.label}: the model has no floating base that could stand on a slope")
-    contacts = not model.opt.disableflags & int(mujoco.mjtDisableBit.mjDSBL_CONTACT)
-    touches = bool((model.geom_contype | model.geom_conaffinity).any() or model.npair)
-    if fault.kind == "slippery" and not (contacts and touches):
+    if fault.kind == "slippery" and not touches(sim.model):
         raise BridgeError(f"fault {fault.label}: nothing in the model touches the ground")
-
-
-def jam(sim: BatchSim, dofs: np.ndarray) -> np.ndarray:
-    """What the velocities `qvel` of robot 0 change by when degrees of freedom stop at once, shape (1, nv).
-
-    The impulse acts on both sides of a joint alike, so that momentum stays: M dv = S^T p with S (v + dv) = 0, where S
-    picks the degrees of freedom.
-    """
-    model, data = sim.get_model(0), sim.get_data(0)
-    mujoco.mj_forward(model, data)
-    mass = np.zeros((model.nv, model.nv))
-    mujoco.mj_fullM(model, data, mass)
-    spread = np.linalg.solve(mass, np.eye(model.nv)[:, dofs])
-    return -(spread @ np.linalg.solve(spread[dofs], sim.qvel[0, dofs]))[None]
 
 
 def _weak(at: Effect, sim: SimFields) -> None:
@@ -121,7 +89,7 @@ def _weak(at: Effect, sim: SimFields) -> None:
 
 
 def _locked(at: Effect, sim: SimFields) -> None:
-    """It has stopped (`jam`), and nothing can set it in motion. A rotor's inertia does not weigh on the links.
+    """It has stopped (`anatomy.jam`), and nothing can set it in motion. A rotor's inertia does not weigh on the links.
 
     The ends of its range have nothing to hold any more; they would go on pushing, however large the inertia.
     """
@@ -160,7 +128,7 @@ def _encoder_offset(at: Effect, sim: SimFields) -> None:
 
 
 def _sag(at: Effect, sim: SimFields) -> None:
-    """A DC motor's stall torque and no-load speed both go with the voltage; what needs less torque goes on as before."""
+    """A DC motor's stall torque and no-load speed go with the voltage; what needs less torque goes on as before."""
     _limit(at, sim, at.level)
     if at.sim.used("no_load_speed") is not None:
         sim.property("no_load_speed")[0] *= at.level

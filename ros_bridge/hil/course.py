@@ -40,7 +40,7 @@ class Course:
     @property
     def blinds(self) -> bool:
         """Whether the node cannot but send the safe command under it."""
-        return self.fault.kind in BLIND
+        return self.fault.kind in BLIND and self.fault.probability == 1.0
 
     @property
     def waits_from(self) -> float:

@@ -17,6 +17,7 @@ from ros_bridge.hil.kinds import JOINTS
 from ros_bridge.hil.schedule import Fault, to_json
 from ros_bridge.latency import quantiles
 from ros_bridge.processes import Process, free_domain
+from ros_bridge.round_trip import wait_for_last
 
 EXECUTOR, WAIT_SET, CLEAR, FAULTY = "executor", "wait_set", "clear", "faulty"
 """Bare relays on rclpy's executor and on a wait set; ours without a fault and with three."""
@@ -80,7 +81,7 @@ def measure_hops(pace: HopPace, folder: Path) -> dict[str, Any]:
             arguments += ["--robot-namespace", f"{name}/robot", "--node-namespace", f"{name}/node"]
             processes.append(Process(arguments, folder / f"{name}.log", environment, "ros_bridge.hil.relay"))
         processes.append(Process(hops, folder / "hops.log", environment, "ros_bridge.hil.hops"))
-        _wait(processes, time.monotonic() + 2 * START_UP + pace.duration)
+        wait_for_last(processes, time.monotonic() + 2 * START_UP + pace.duration)
     finally:
         for process in reversed(processes):
             process.stop()
@@ -115,22 +116,3 @@ def summary(records: dict[str, Any], rate: float) -> dict[str, Any]:
         "lost": {name: record["lost"] for name, record in records.items()},
         "faults": len(FAULTS),
     }
-
-
-def _wait(processes: list[Process], deadline: float) -> None:
-    """Until the last of the processes has ended well.
-
-    Raises:
-        ProcessError: it has not, or another one ended before it.
-    """
-    *relays, hops = processes
-    while (code := hops.poll()) is None:
-        ended = next((relay for relay in relays if relay.poll() is not None), None)
-        if ended is not None:
-            raise ProcessError(f"{ended.name} ended with code {ended.poll()}; {ended.log}:\n{ended.tail()}")
-        if time.monotonic() > deadline:
-            raise ProcessError(f"{hops.name}: no end in sight; its log: {hops.log}")
-        time.sleep(0.1)
-    if code != 0:
-        tails = "\n".join(f"{process.log}:\n{process.tail()}" for process in processes)
-        raise ProcessError(f"{hops.name} ended with code {code}; {tails}")

@@ -8,6 +8,7 @@ import time
 from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tyro
@@ -103,7 +104,7 @@ class Way:
             arrival = time.monotonic()
             if not self._wait_set.is_ready("subscription", index):
                 continue
-            taken = handle.take_message(JointState, True)
+            taken: Any = handle.take_message(JointState, True)  # bytes, as it was asked for
             known = None if taken is None else sent.pop(_STAMP.unpack_from(taken[0], 4), None)
             if taken is not None and known is not None:
                 published, raw = known

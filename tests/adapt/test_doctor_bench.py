@@ -156,8 +156,9 @@ def test_bench_of_a_training_that_cannot_be_is_refused(arguments, said, capsys):
     [("--seconds", "0", "seconds: 0"), ("--rate", "0.5", "rate: 0.5"), ("--rounds", "0", "rounds: 0")],
 )
 def test_bench_of_a_node_that_cannot_be_is_refused(option, value, said, capsys):
-    assert main(["bench", "node", option, value]) == 2
-    assert said in capsys.readouterr().err
+    for what in ("node", "relay"):
+        assert main(["bench", what, option, value]) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_the_node_is_measured_with_twelve_joints_an_imu_and_a_belief_of_128_units(tmp_path):
@@ -190,6 +191,23 @@ def test_bench_measures_round_trips_of_the_node_and_of_an_echo(capsys, monkeypat
     assert 0 < node["step_us"]["p50"] <= node["step_us"]["p99"]
     assert {"versions", "commit", "machine"} <= node.keys()
     assert "deadlines of 10 ms missed" in said.err
+
+
+@pytest.mark.slow
+@pytest.mark.ros
+def test_bench_measures_relays_with_and_without_faults_beside_bare_ones(capsys):
+    assert main(["bench", "relay", "--rate", "100", "--seconds", "2", "--rounds", "2"]) == 0
+    said = capsys.readouterr()
+    found = json.loads(said.out.splitlines()[-1])
+    for name in ("executor", "wait_set", "clear", "faulty"):
+        assert 0 < found[f"{name}_ms"]["p50"] <= found[f"{name}_ms"]["p99"] < math.inf
+        assert found["messages"][name] == 200
+        assert found["lost"][name] < 20
+    added = found["faulty_ms"]["p50"] - found["executor_ms"]["p50"]
+    assert found["added_ms"] == pytest.approx(added)
+    assert found["within_target"] == (added < 0.5)
+    assert found["faults"] == 3
+    assert "ours with 3 faults" in said.err
 
 
 def test_it_says_whose_rclpy_it_found(monkeypatch):

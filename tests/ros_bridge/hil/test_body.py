@@ -88,7 +88,7 @@ class Robot:
 
 
 def fault(kind: str, **more: Any) -> Fault:
-    values = {"magnitude": MAGNITUDES.get(kind, 0.0)} | more
+    values: dict[str, Any] = {"magnitude": MAGNITUDES.get(kind, 0.0)} | more
     return Fault(kind, BODY, 0.0, 1.0, **values)
 
 
@@ -279,9 +279,8 @@ def test_a_push_changes_momentum_by_force_times_time():
         assert pushed[axis] == pytest.approx(-12.0, rel=2e-3)  # 120 N for 0.1 s
         assert pushed[1 - axis] == pytest.approx(0.0, abs=0.02)
         robot.step(robot.spec.default_position, 0.1)
-        assert robot.momentum()[0] == pytest.approx(
-            pushed + (0, 0, -robot.model.body_subtreemass[0] * G * 0.1), abs=0.05
-        )
+        fallen = np.array([0.0, 0.0, -robot.model.body_subtreemass[0] * G * 0.1])
+        assert robot.momentum()[0] == pytest.approx(pushed + fallen, abs=0.05)
 
 
 def test_a_push_to_nowhere_in_particular_is_level_and_goes_where_its_seed_says():
@@ -446,7 +445,6 @@ def test_what_the_robot_has_not_is_refused_in_words():
     ):
         with pytest.raises(BridgeError, match=words):
             robot.body.begin(0, wrong)
-    assert fields(robot).keys()
+    pair = BatchSim(robot.family.plant, robot.family.parameters, 2, threads=1)
     with pytest.raises(BridgeError, match="2 robots; faults of a body are in one"):
-        pair = BatchSim(robot.family.plant, robot.family.parameters, 2, threads=1)
         BodyFaults(robot.family, pair, robot.spec)

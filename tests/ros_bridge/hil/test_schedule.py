@@ -144,7 +144,7 @@ def test_what_is_wrong_with_a_file_is_said_with_file_row_and_key(tmp_path, text,
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(BridgeError, match="none.json: No such file"):
+    with pytest.raises(BridgeError, match=r"none\.json: No such file"):
         read_schedule(tmp_path / "none.json")
 
 
