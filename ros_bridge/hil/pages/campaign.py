@@ -18,9 +18,8 @@ OUTCOMES = ("passed", "failed", "invalid", "error", "unfinished")
 _RESULT: dict[str, Any] = {
     **dict.fromkeys(("scenario", "about", "label", "bundle", "robot", "family", "outcome", "reason"), ""),
     **dict.fromkeys(("protects", "pace", "commit", "model"), ""),
-    **dict.fromkeys(("task", "truth", "real_time", "latency_ms", "limits", "units", "versions"), {}),
-    **dict.fromkeys(("parameter_units",), {}),
-    **dict.fromkeys(("findings", "faults", "events", "violations", "joint_names", "goal_names"), []),
+    **{key: {} for key in ("task", "truth", "real_time", "latency_ms", "limits", "units", "parameter_units")},
+    **{key: [] for key in ("findings", "faults", "events", "violations", "joint_names", "goal_names")},
     **dict.fromkeys(("seconds", "period"), 0.0),
 }
 """What a page asks of a result, and what stands for what is missing."""

@@ -26,8 +26,8 @@ def comparison(campaign_facts: dict[str, Any]) -> str:
         _rows(found.get("rows"), labels),
     ]
     lead = (
-        f"The same scenarios, robots and seeds with each bundle; bars are intervals. Differences are to {escape(reference)}, "
-        "pair by pair: an interval that does not hold 0 is marked."
+        "The same scenarios, robots and seeds with each bundle; bars are intervals. Differences are to "
+        f"{escape(reference)}, pair by pair: an interval that does not hold 0 is marked."
     )
     return section("comparison", "Adaptive and not", lead, "".join(parts))
 
@@ -70,13 +70,15 @@ def _figure(
     apart = {of: _interval(differences.get(of, {}).get(name)) for of in labels if of != reference}
     scale, centred = _scale(list(shown.values()), False), _scale(list(apart.values()), True)
     rows = "".join(
-        f'<tr><th scope="row">{escape(of)}</th>{_cells(shown[of], scale, False)}{_cells(apart.get(of), centred, True)}</tr>'
+        f'<tr><th scope="row">{escape(of)}</th>{_cells(shown[of], scale, False)}'
+        f"{_cells(apart.get(of), centred, True)}</tr>"
         for of in labels
     )
     return (
         f'<div class="scroll card" tabindex="0" role="region" aria-label="{escape(label(name))}"><table class="forest">'
-        f'<caption>{escape(label(name))}</caption><thead><tr><th scope="col">Bundle</th><th scope="col" colspan="2">Mean'
-        f'</th><th scope="col" colspan="2">Difference to {escape(reference)}</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<caption>{escape(label(name))}</caption><thead><tr><th scope="col">Bundle</th>'
+        f'<th scope="col" colspan="2">Mean</th><th scope="col" colspan="2">Difference to {escape(reference)}</th></tr>'
+        f"</thead><tbody>{rows}</tbody></table></div>"
     )
 
 

@@ -1,4 +1,4 @@
-"""`lanes_of`: what held when, as bars: faults, what the safety filter said, whether the robot was where it should be."""
+"""`lanes_of`: what held when, as bars: faults, what the safety filter said, whether the robot was on target."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from adapt.report.text import label
 from robots.safety import SAFE_MODE, Reason
 from ros_bridge.hil.judging.trace import Trace
 from ros_bridge.hil.pages.campaign import Run
-from ros_bridge.hil.pages.charts import time_range
 from ros_bridge.hil.pages.thinning import spans
+from ros_bridge.hil.pages.trace_times import time_range
 from ros_bridge.hil.pages.words import event_words, fault_words
 
 

@@ -37,7 +37,7 @@ def scene_of(robot: str) -> dict[str, Any]:
 def motion_of(run: Run, trace: Trace, rate: float = MOST_RATE) -> dict[str, Any]:
     """Poses of the bodies that move, in whole steps from the frame before, and a camera. JSON-able.
 
-    From the simulation's `qpos`; without it, as of a real robot, from the measured joint positions with the base at rest.
+    From the simulation's `qpos`; without it, as of a real robot, from the measured joints, the base at rest.
 
     Raises:
         RecordingError: nothing was recorded of where it was, or it is of another model.
@@ -98,7 +98,8 @@ def _positions(run: Run, trace: Trace, model: Any) -> tuple[np.ndarray, np.ndarr
         raise RecordingError("no animation: it was not recorded where the robot was")
     if qpos.shape[1] != model.nq:
         raise RecordingError(
-            f"no animation: {qpos.shape[1]} positions were recorded, the model of {run.result['robot']!r} has {model.nq}"
+            f"no animation: {qpos.shape[1]} positions were recorded, "
+            f"the model of {run.result['robot']!r} has {model.nq}"
         )
     known = (np.abs(qpos) < _FAR).all(axis=1) & np.isfinite(time)
     if not known.any():

@@ -1,8 +1,7 @@
-"""The page's head, the matrix of scenarios and runs, and what was tested. HTML."""
+"""The page's head, and the matrix of scenarios and runs. HTML."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -12,9 +11,6 @@ from ros_bridge.hil.pages.campaign import OUTCOMES, Campaign, Run
 from ros_bridge.hil.pages.words import (
     MEANINGS,
     SIGNS,
-    amount,
-    expectation,
-    fault_words,
     percent,
     share,
     tightest,
@@ -33,6 +29,7 @@ def head(campaign: Campaign) -> str:
         ("Commit", f"<code>{escape(_said(facts.get('commit')))}</code>"),
         ("Versions", escape(_said(facts.get("versions")))),
     )
+    shown = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
     meanings = "".join(
         f"<li>{sign(name)} <b>{label(name)}</b>: {escape(MEANINGS[name])}.</li>"
         for name in OUTCOMES
@@ -41,7 +38,7 @@ def head(campaign: Campaign) -> str:
     trouble = "".join(f'<p class="card trouble">{escape(words)}</p>' for words in campaign.trouble)
     return (
         f'<header><p class="eyebrow">Hardware in the loop</p><h1 id="verdict">{escape(verdict(campaign))}</h1>'
-        f'{unfinished}{trouble}<dl class="facts">{"".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)}</dl>'
+        f'{unfinished}{trouble}<dl class="facts">{shown}</dl>'
         f'<ul class="meanings">{meanings}</ul></header>'
     )
 
@@ -97,8 +94,8 @@ def matrix(campaign: Campaign) -> str:
         f'<th scope="col">Scenario</th>{heads}</tr></thead>{"".join(bodies)}</table></div>'
     )
     lead = (
-        "One column for each bundle and seed. The share is the smallest margin of the run, of its limit; below 0 it was "
-        "missed. A cell leads to its run."
+        "One column for each bundle and seed. The share is the smallest margin of the run, of its limit; below 0 it "
+        "was missed. A cell leads to its run."
     )
     return section("overview", "Overview", lead, _filters(campaign) + table)
 
@@ -106,8 +103,8 @@ def matrix(campaign: Campaign) -> str:
 def _filters(campaign: Campaign) -> str:
     counts = campaign.counts()
     boxes = "".join(
-        f'<label><input type="checkbox" data-outcome="{name}" checked> {sign(name)} {name} <small>{counts[name]}</small>'
-        "</label>"
+        f'<label><input type="checkbox" data-outcome="{name}" checked> {sign(name)} {name} '
+        f"<small>{counts[name]}</small></label>"
         for name in OUTCOMES
         if counts[name]
     )
@@ -135,66 +132,4 @@ def _cell(run: Run | None) -> str:
         f'<td data-run="{run.anchor}"><a class="cell {run.outcome}" href="#{run.anchor}" title="{escape(why)}" '
         f'aria-label="{escape(f"{run.name}: {run.outcome} {margin}")}"><b>{SIGNS[run.outcome]}</b> '
         f"<span>{margin}</span></a></td>"
-    )
-
-
-def tested(campaign: Campaign) -> str:
-    """For a safety reviewer: of each scenario what it is about, what was done to the robot, expected and measured."""
-    by_name: dict[str, list[Run]] = {}
-    for run in campaign.runs:
-        if not run.result["switched_off"]:
-            by_name.setdefault(run.result["scenario"], []).append(run)
-    if not by_name:
-        return ""
-    heads = "".join(
-        f'<th scope="col">{name}</th>'
-        for name in ("Scenario", "Protection", "Faults", "Expected", "Measured, worst", "Margin")
-    )
-    rows = "".join(_tested_rows(runs) for runs in by_name.values())
-    table = (
-        '<div class="scroll card" tabindex="0" role="region" aria-label="What was tested"><table class="tested">'
-        f"<thead><tr>{heads}</tr></thead>{rows}</table></div>"
-    )
-    lead = "What each scenario shows, and the worst that was measured in any of its runs. Invalid runs do not count."
-    return section("tested", "What was tested", lead, table)
-
-
-def _tested_rows(runs: list[Run]) -> str:
-    result = next((run.result for run in runs if run.result["about"]), runs[0].result)
-    worst = list(_worst(runs))
-    faults = "".join(f"<div>{escape(fault_words(fault))}</div>" for fault in result["faults"]) or "none"
-    span = max(len(worst), 1)
-    first = (
-        f'<th scope="rowgroup" rowspan="{span}">{escape(result["scenario"])}<p>{escape(result["about"])}</p></th>'
-        f'<td rowspan="{span}">{escape(result["protects"]) or NOTHING}</td><td rowspan="{span}">{faults}</td>'
-    )
-    cells = [_tested_cells(finding) for finding in worst] or ['<td colspan="3">nothing was judged</td>']
-    return (
-        "<tbody>"
-        + "".join(f"<tr>{first if not at else ''}{row}</tr>" for at, row in enumerate(cells))
-        + "</tbody>"
-    )
-
-
-def _worst(runs: list[Run]) -> Iterable[dict[str, Any]]:
-    """Of each expectation, in the order of the first run, the run in which least was left."""
-    met: dict[str, dict[str, Any]] = {}
-    for run in runs:
-        for finding in run.result["findings"] if run.outcome in ("passed", "failed") else ():
-            name, margin = finding["name"] + finding["about"], finding["margin"]
-            before = met.get(name)
-            if before is None or (
-                before["margin"] is not None and (margin is None or margin < before["margin"])
-            ):
-                met[name] = finding
-    return met.values()
-
-
-def _tested_cells(finding: dict[str, Any]) -> str:
-    kept = "yes" if finding["passed"] else "no"
-    about = finding["about"] or finding["name"]
-    return (
-        f"<td>{escape(about)}<small>{escape(expectation(finding))}</small></td>"
-        f"<td class=num>{escape(amount(finding['value'], finding['unit']))}</td>"
-        f'<td class="num {kept}">{"✓" if finding["passed"] else "✗"} {escape(amount(finding["margin"], finding["unit"]))}</td>'
     )

@@ -11,10 +11,11 @@ from adapt.report.sections import section
 from adapt.report.text import escape
 from ros_bridge.hil.pages.campaign import Campaign
 from ros_bridge.hil.pages.comparison import comparison
-from ros_bridge.hil.pages.overview import head, matrix, tested
+from ros_bridge.hil.pages.overview import head, matrix
 from ros_bridge.hil.pages.payload import Packed, pack_runs
 from ros_bridge.hil.pages.proof import proof
 from ros_bridge.hil.pages.run_card import ASSETS, run_card
+from ros_bridge.hil.pages.tested import tested
 from ros_bridge.hil.pages.words import verdict
 
 _VIEW = Path(view.__file__).parent / "assets"

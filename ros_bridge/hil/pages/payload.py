@@ -11,9 +11,10 @@ from typing import Any
 from adapt.report.data import compact
 from ros_bridge.errors import RecordingError
 from ros_bridge.hil.pages.campaign import Campaign, Run
-from ros_bridge.hil.pages.charts import charts_of, mismatches, time_range
+from ros_bridge.hil.pages.charts import charts_of
 from ros_bridge.hil.pages.lanes import events_of, faults_of, lanes_of
 from ros_bridge.hil.pages.motion import MOST_RATE, motion_of, scene_of
+from ros_bridge.hil.pages.trace_times import mismatches, time_range
 
 ROOM = 8_000_000
 """Of all runs together, in characters: a page that still can be mailed, and opens at once."""
@@ -47,10 +48,11 @@ class Packed:
 
 def pack_runs(campaign: Campaign, room: int = ROOM) -> Packed:
     """In the greatest detail that there is room for; in the least where there is none for any."""
-    for detail in DETAILS:
-        packed = _packed(campaign, detail)
+    packed = _packed(campaign, DETAILS[0])
+    for detail in DETAILS[1:]:
         if sum(map(len, packed.runs.values())) <= room:
             break
+        packed = _packed(campaign, detail)
     return packed
 
 

@@ -107,8 +107,8 @@ def _findings(run: Run) -> str:
     )
     ordered = sorted(findings, key=lambda finding: finding["passed"])
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="Findings"><table class="findings"><thead><tr>{heads}'
-        f"</tr></thead><tbody>{''.join(map(_finding, ordered))}</tbody></table></div>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Findings"><table class="findings"><thead><tr>'
+        f"{heads}</tr></thead><tbody>{''.join(map(_finding, ordered))}</tbody></table></div>"
     )
 
 
@@ -162,11 +162,8 @@ def _listed(title: str, rows: Iterable[tuple[float | None, str]]) -> str:
 
 
 def _links(campaign: Campaign, run: Run) -> str:
-    files = [
-        path
-        for name in ("scenario.yaml", "schedule.json", "result.json")
-        if (path := run.folder / name).is_file()
-    ]
+    names = ("scenario.yaml", "schedule.json", "result.json")
+    files = [path for name in names if (path := run.folder / name).is_file()]
     files += sorted(run.folder.glob("logs/*.log"))
     bag = _bag(campaign, run)
     links = [_link(campaign, path) for path in ([bag] if bag else []) + files]

@@ -8,7 +8,7 @@ from typing import Any
 from adapt.report.text import NOTHING, number, unit_label
 from ros_bridge.hil.pages.campaign import OUTCOMES, Campaign, Run
 
-SIGNS = dict(zip(OUTCOMES, ("✓", "✗", "?", "!", "…"), strict=True))
+SIGNS: dict[str, str] = dict(zip(OUTCOMES, ("✓", "✗", "?", "!", "…"), strict=True))
 """Beside the colours, for those who do not tell them apart."""
 MEANINGS = {
     "passed": "every expectation was met",

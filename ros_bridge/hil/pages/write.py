@@ -10,7 +10,7 @@ from ros_bridge.hil.pages.page import page
 
 
 def write_report(folder: Path) -> Path:
-    """Writes junit.xml and report.html into a campaign's folder, also of one that is unfinished; returns the page's path.
+    """Writes junit.xml and report.html into a campaign's folder, finished or not, and returns the page's path.
 
     What cannot be read of a run is said on the page, at that run.
 
