@@ -139,17 +139,18 @@ class AdaptHil:
 
         from ros_bridge.hil.running.campaign import run_campaign
         from ros_bridge.hil.scenario.campaign import find
+        from ros_bridge.hil.scenario.vocabulary import Vocabulary
 
         asked = self._asked(bundle=bundle, seeds=seeds, lock_step=lock_step)
         files = scenarios or (self._marked.args if self._marked else ())
         if not files:
             raise HilError(f"no scenario: name some in the call, or in @pytest.mark.{MARKER}(...)")
-        found = find([Path(file) for file in files])
+        chosen = asked["bundle"]
+        found = find([Path(file) for file in files], Vocabulary(check_bundles=chosen is None))
         if asked["seeds"] is not None:
             found = [replace(scenario, seeds=tuple(asked["seeds"])) for scenario in found]
         self._calls += 1
         out = self.out / f"call_{self._calls}"
-        chosen = asked["bundle"]
         campaign = run_campaign(
             found,
             out,
