@@ -8,7 +8,7 @@ from pathlib import Path
 
 from robots.errors import UserError
 from ros_bridge.hil.scenario import fields
-from ros_bridge.hil.scenario.bundles import bundle_folder, check_bundle, is_shipped
+from ros_bridge.hil.scenario.bundles import bundle_folder, check_bundle
 from ros_bridge.hil.scenario.expectation_entries import Context, read_expectations
 from ros_bridge.hil.scenario.families import deployable_names, family_named, is_own
 from ros_bridge.hil.scenario.fault_entries import Run, read_faults
@@ -111,7 +111,7 @@ class _Reading:
         return valid_names(name, deployable_names())
 
     def _bundle(self, item: Item) -> str:
-        """A shipped one's name as it is, a folder as an absolute path."""
+        """Its folder, absolute, also of a shipped one that the file names; as the file has it where it is not looked for."""
         name, shipped = fields.text(item), self._vocabulary.bundles
         if not self._vocabulary.check_bundles:
             return name
@@ -121,7 +121,7 @@ class _Reading:
                 check_bundle(folder, self._family)
         except UserError as error:
             raise item.wrong(str(error)) from error
-        return name if is_shipped(name, folder, shipped) else str(folder)
+        return str(folder)
 
     def _goal(self, item: Item, protects: str) -> tuple[GoalStep, ...]:
         """What tests that the node cuts goals needs one that is beyond what it can be told."""
