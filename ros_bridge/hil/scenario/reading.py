@@ -111,7 +111,7 @@ class _Reading:
         return valid_names(name, deployable_names())
 
     def _bundle(self, item: Item) -> str:
-        """Its folder, absolute, also of a shipped one that the file names; as the file has it where it is not looked for."""
+        """Its folder, absolute, also of a shipped one; where it is not looked for, as the file has it."""
         name, shipped = fields.text(item), self._vocabulary.bundles
         if not self._vocabulary.check_bundles:
             return name
