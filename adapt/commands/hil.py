@@ -99,7 +99,7 @@ class Run:
 def exit_code(result: dict[str, Any]) -> int:
     """Of a campaign: see `Run`."""
     outcomes = {run["outcome"] for run in result["runs"]}
-    if result.get("interrupted"):
+    if result["stopped_early"]:
         return INTERRUPTED
     if "failed" in outcomes:
         return FAILED

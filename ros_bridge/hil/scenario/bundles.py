@@ -39,6 +39,11 @@ def bundle_folder(name: str, near: Path | None = None, shipped: Path = SHIPPED) 
     )
 
 
+def is_shipped(name: str, folder: Path, shipped: Path = SHIPPED) -> bool:
+    """Whether `bundle_folder` has found a shipped one by its name."""
+    return Path(name).name == name and folder == (shipped / name).resolve()
+
+
 def check_bundle(folder: Path, family: TaskFamily) -> None:
     """Refuses a bundle that is damaged, or that is not for a family's robot and goals.
 

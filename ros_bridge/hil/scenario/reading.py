@@ -111,7 +111,7 @@ class _Reading:
         return valid_names(name, deployable_names())
 
     def _bundle(self, item: Item) -> str:
-        """A shipped one's name as it is, a folder as an absolute path."""
+        """Its folder, absolute, also of a shipped one; where it is not looked for, as the file has it."""
         name, shipped = fields.text(item), self._vocabulary.bundles
         if not self._vocabulary.check_bundles:
             return name
@@ -121,7 +121,7 @@ class _Reading:
                 check_bundle(folder, self._family)
         except UserError as error:
             raise item.wrong(str(error)) from error
-        return name if folder == (shipped / name).resolve() else str(folder)
+        return str(folder)
 
     def _goal(self, item: Item, protects: str) -> tuple[GoalStep, ...]:
         """What tests that the node cuts goals needs one that is beyond what it can be told."""

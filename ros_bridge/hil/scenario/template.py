@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from robots.errors import UserError
-from ros_bridge.hil.scenario.bundles import bundle_folder, check_bundle, shipped_names
+from ros_bridge.hil.scenario.bundles import bundle_folder, check_bundle, is_shipped, shipped_names
 from ros_bridge.hil.scenario.families import deployable_names, family_named, goal_layout, is_own
 from ros_bridge.hil.scenario.mistakes import ScenarioError, valid_names
 from ros_bridge.hil.scenario.reading import read_scenario
@@ -25,7 +25,7 @@ robot: simulated  # or real: needs --i-am-at-the-emergency-stop
 family: {family}
 bundle: {bundle}  # a shipped one's name, or a folder, relative to this file
 task: {{held_out: 3}}  # or held_out: drawn; out_of_family: 0, or drawn; values:
-# task: {{values: {{{parameter}: {value:.6g}}}}}  # in {parameter_unit}; what is not named is as in the robot's model
+# task: {{values: {{{parameter}: {value:.6g}}}}}  # {parameter_unit}; what is not named is as in the robot's model
 duration: 10 s  # s, ms or min
 seeds: [0]  # one run for each
 # repetitions: 3  # in place of seeds: as many runs, with seeds from 0
@@ -95,7 +95,7 @@ def _bundle(name: str | None, family: TaskFamily, out: Path, vocabulary: Vocabul
         return _shipped_for(family, vocabulary)
     folder = bundle_folder(name, shipped=vocabulary.bundles)
     check_bundle(folder, family)
-    if folder == (vocabulary.bundles / name).resolve():
+    if is_shipped(name, folder, vocabulary.bundles):
         return name
     return os.path.relpath(folder, out.parent.resolve())
 
@@ -121,7 +121,7 @@ def _text(name: str, family: str, bundle: str, out: Path) -> str:
         family=family,
         bundle=bundle,
         parameter=parameter.name,
-        parameter_unit=parameter.unit,
+        parameter_unit="a factor or share" if parameter.unit == "1" else parameter.unit,
         value=float(loaded.bounds[:, 0].mean()),
         goal=_goal(family),
         joint=joint.name,
@@ -138,11 +138,17 @@ def _goal(family: str) -> str:
     layout = goal_layout(family)
     if layout is None:
         return _NO_GOAL.replace("{family}", family)
-    middle = zip(layout.names, layout.low, layout.high, strict=True)
-    values = ", ".join(f"{name}: {0.5 * (low + high):.3g}" for name, low, high in middle)
+    first, second = (
+        [
+            round(low + share * (high - low), 2) + 0.0
+            for low, high in zip(layout.low, layout.high, strict=True)
+        ]
+        for share in (0.5, 0.75)
+    )
+    values = ", ".join(f"{name}: {value:g}" for name, value in zip(layout.names, first, strict=True))
     ranges = zip(layout.names, layout.low, layout.high, layout.units, strict=True)
     told = ", ".join(f"{name} {low:.3g} to {high:.3g} {unit}" for name, low, high, unit in ranges)
     return (
         f"goal:  # {told}; each step is held until the next\n  - {{at: 0 s, {values}}}\n"
-        f"  - {{at: 5 s, {layout.names[0]}: {0.5 * layout.high[0] + 0.5 * layout.low[0]:.3g}}}\n"
+        f"  - {{at: 5 s, {layout.names[0]}: {second[0]:g}}}\n"
     )

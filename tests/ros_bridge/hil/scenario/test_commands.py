@@ -131,7 +131,7 @@ def test_a_bundle_is_relative_to_its_file_and_shipped_ones_come_by_name(bundle: 
     path = write(tmp_path / "deep", "node: {fallback: own}\n", bundle="../own")
     scenario = reading.read_scenario(path, Vocabulary(bundles=tmp_path))
     assert scenario.bundle == str(bundle.path.resolve())
-    assert scenario.node.fallback == "own"
+    assert scenario.node.fallback == scenario.bundle
     assert bundle_folder("own", shipped=tmp_path) == bundle.path.resolve()
 
 
@@ -179,14 +179,17 @@ def test_a_real_robot_needs_somebody_at_its_emergency_stop(capsys, bundle: Polic
 
 def result(*outcomes: str, **more) -> dict:
     run = {"scenario": "one", "label": "rma", "reason": "late"}
-    return {"runs": [run | {"outcome": each, "seed": seed} for seed, each in enumerate(outcomes)], **more}
+    return {
+        "runs": [run | {"outcome": each, "seed": seed} for seed, each in enumerate(outcomes)],
+        "stopped_early": False,
+    } | more
 
 
 def test_exit_codes():
     assert exit_code(result("passed", "passed")) == 0
     assert exit_code(result("passed", "invalid", "failed", "error")) == 1
     assert exit_code(result("passed", "invalid")) == exit_code(result("error")) == exit_code(result()) == 2
-    assert exit_code(result("passed", "failed", interrupted=True)) == 130
+    assert exit_code(result("passed", "failed", stopped_early=True)) == 130
     lines = outcome_lines(result("passed", "failed", "passed"))
     assert lines == ["failed: one rma-1: late", "3 runs: 2 passed, 1 failed"]
 
