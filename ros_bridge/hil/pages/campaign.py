@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,8 @@ class Campaign:
     @property
     def finished(self) -> bool:
         """Whether the runner has come to its end."""
-        return bool(self.facts) and all(run.outcome != "unfinished" for run in self.runs)
+        stopped = self.facts.get("stopped_early", not self.facts)
+        return not stopped and all(run.outcome != "unfinished" for run in self.runs)
 
     def counts(self) -> Counter[str]:
         """How many runs came out how, without those of `adapt hil prove`."""
@@ -102,9 +103,46 @@ class Campaign:
 def read_campaign(folder: Path) -> Campaign:
     """Reads campaign.json, and the results of runs that it does not name.
 
+    Of `adapt hil prove`'s folder both campaigns are read, and what prove.json says of each run without its protection
+    is its result's `proof`.
+
     Raises:
         RecordingError: the folder holds neither a campaign nor a run.
     """
+    found = _single(folder)
+    if not found.facts and not found.runs:
+        found = _proving(folder)
+    if not found.facts and not found.runs:
+        raise RecordingError(f"{folder}: no campaign: expected campaign.json, or runs/SCENARIO/LABEL-SEED")
+    return replace(found, runs=tuple(_anchored(found.runs)))
+
+
+def _proving(folder: Path) -> Campaign:
+    """The campaigns `with` and `without` protections as one."""
+    kept, broken = (_single(folder / name) for name in ("with", "without"))
+    report, trouble = _read(folder / "prove.json")
+    proofs = {
+        (row.get("scenario"), row.get("label"), row.get("seed")): row
+        for row in report.get("proofs") or ()
+        if isinstance(row, dict)
+    }
+    for run in broken.runs:
+        run.result["proof"] = proofs.get(tuple(run.result[name] for name in ("scenario", "label", "seed")))
+    facts = kept.facts or broken.facts
+    seconds = [
+        of.facts["seconds"] for of in (kept, broken) if isinstance(of.facts.get("seconds"), (int, float))
+    ]
+    stopped = any(of.facts.get("stopped_early", not of.facts) for of in (kept, broken))
+    facts |= (
+        {"seconds": sum(seconds), "stopped_early": stopped, "unproven": report.get("unproven")}
+        if facts
+        else {}
+    )
+    return Campaign(folder, (*kept.runs, *broken.runs), facts, (*kept.trouble, *broken.trouble, *trouble))
+
+
+def _single(folder: Path) -> Campaign:
+    """One campaign, without anchors; empty where there is none."""
     facts, trouble = _read(folder / "campaign.json")
     listed = facts.pop("runs", [])
     listed = listed if isinstance(listed, list) else []
@@ -115,12 +153,10 @@ def read_campaign(folder: Path) -> Campaign:
     for path in sorted(path for path in folder.glob("runs/*/*") if path.is_dir()):
         if path.resolve() not in known:
             runs.append(_unlisted(path))
-    if not facts and not runs:
-        raise RecordingError(f"{folder}: no campaign: expected campaign.json, or runs/SCENARIO/LABEL-SEED")
-    return Campaign(folder, tuple(_anchored(runs)), facts, trouble)
+    return Campaign(folder, tuple(runs), facts, trouble)
 
 
-def _anchored(runs: list[Run]) -> Iterator[Run]:
+def _anchored(runs: Iterable[Run]) -> Iterator[Run]:
     """With anchors that are letters and digits; the second of the same is counted."""
     met: Counter[str] = Counter()
     for run in runs:

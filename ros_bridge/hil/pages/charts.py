@@ -33,7 +33,7 @@ def _charts(run: Run, trace: Trace) -> Iterator[Chart]:
 def _task(run: Run, trace: Trace) -> Iterator[Chart]:
     yield Chart(
         "Distance from what it was asked for",
-        "",
+        str(run.result["units"].get("error", "")),
         [Line("error", "own", trace.truth_time, _column(trace.error))],
         zero=True,
     )

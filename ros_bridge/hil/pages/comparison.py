@@ -1,146 +1,161 @@
-"""Bundles side by side, where a campaign has compared them, as `judging.compare` says it. HTML."""
+"""Bundles side by side, where a campaign has compared them: what `judging.compare.compare` has found. HTML."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from adapt.report.sections import section
-from adapt.report.text import NOTHING, escape, label, number
+from adapt.report.text import NOTHING, escape, label, number, unit_label
 from ros_bridge.hil.pages.campaign import OUTCOMES
 from ros_bridge.hil.pages.overview import sign
+from ros_bridge.hil.pages.words import percent
+
+_MOST = 10
+"""Lines of what adaptation buys of a figure, and of what it costs."""
 
 
-def comparison(campaign_facts: dict[str, Any]) -> str:
-    """Means, differences to the reference and every scenario; empty without a comparison."""
-    found = campaign_facts.get("comparison")
+def comparison(facts: Mapping[str, Any]) -> str:
+    """Means by family, differences to the reference, what adaptation buys and costs, every scenario; may be empty."""
+    found = facts.get("comparison")
     if not isinstance(found, dict):
         return ""
-    labels = [str(name) for name in found.get("labels") or found.get("means") or ()]
-    means, differences = _tables(found.get("means")), _tables(found.get("differences"))
-    reference = str(found.get("reference") or (labels[0] if labels else ""))
-    figures = list(dict.fromkeys(name for row in (*means.values(), *differences.values()) for name in row))
-    parts = [
-        _said("What adaptation buys", found.get("buys")),
-        _said("What it costs", found.get("hurts")),
-        "".join(_figure(name, labels, means, differences, reference) for name in figures),
-        _rows(found.get("rows"), labels),
-    ]
+    try:
+        body = _groups(found) + _gains(found) + _scenarios(found)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        body = f'<p class="card trouble">The comparison cannot be read: {escape(repr(error))}</p>'
     lead = (
-        "The same scenarios, robots and seeds with each bundle; bars are intervals. Differences are to "
-        f"{escape(reference)}, pair by pair: an interval that does not hold 0 is marked."
+        "The same scenarios, robots and seeds with each bundle. Lines are 95&nbsp;% intervals, dots are means; "
+        f"differences are to {escape(found.get('reference'))}, pair by pair, and marked where 0 is not in the interval."
     )
-    return section("comparison", "Adaptive and not", lead, "".join(parts))
+    return section("comparison", "Adaptive and not", lead, body)
 
 
-def _tables(value: Any) -> dict[str, dict[str, Any]]:
-    return (
-        {str(name): row for name, row in value.items() if isinstance(row, dict)}
-        if isinstance(value, dict)
-        else {}
-    )
+def _groups(found: Mapping[str, Any]) -> str:
+    groups = {name: group for name, group in found["groups"].items() if group["means"]}
+    if len(groups) == 2:  # one family is all there is
+        groups.pop("all", None)
+    parts = []
+    for name, group in groups.items():
+        figures = dict.fromkeys(figure for row in group["means"].values() for figure in row)
+        tables = (_figure(figure, found, group) for figure in figures)
+        parts.append(f"<h3>{escape(label(name))}</h3>{''.join(tables)}")
+    return "".join(parts)
 
 
-def _said(title: str, rows: Any) -> str:
-    if not isinstance(rows, list) or not rows:
+def _about(name: str, found: Mapping[str, Any]) -> tuple[str, str]:
+    """What a figure is, and its unit."""
+    told = found["figures"].get(name) or {"about": "share of the runs that passed", "unit": "1"}
+    return str(told["about"]), "" if told["unit"] in ("", "1") else unit_label(str(told["unit"]))
+
+
+def _figure(name: str, found: Mapping[str, Any], group: Mapping[str, Any]) -> str:
+    about, unit = _about(name, found)
+    means = {of: row.get(name) or {} for of, row in group["means"].items()}
+    apart = {of: row.get(name) or {} for of, row in group["differences"].items()}
+    if all(row.get("mean") is None for row in means.values()):
         return ""
-    items = "".join(f"<li>{escape(_words(row))}</li>" for row in rows)
-    return f'<div class="card"><h3>{title}</h3><ul>{items}</ul></div>'
-
-
-def _words(row: Any) -> str:
-    if isinstance(row, dict):
-        return ", ".join(f"{label(str(name)).lower()} {_words(value)}" for name, value in row.items())
-    return number(row) if isinstance(row, float) else str(row)
-
-
-def _interval(value: Any) -> tuple[float, float, float] | None:
-    """Mean, low and high; None where they are not known."""
-    if not isinstance(value, (list, tuple)) or len(value) != 3:
-        return None
-    mean, low, high = value
-    if not all(isinstance(end, (int, float)) for end in value):
-        return None
-    return float(mean), float(low), float(high)
-
-
-def _figure(
-    name: str, labels: list[str], means: dict[str, Any], differences: dict[str, Any], reference: str
-) -> str:
-    shown = {of: _interval(means.get(of, {}).get(name)) for of in labels}
-    apart = {of: _interval(differences.get(of, {}).get(name)) for of in labels if of != reference}
-    scale, centred = _scale(list(shown.values()), False), _scale(list(apart.values()), True)
+    scale, centred = _scale(means, False), _scale(apart, True)
     rows = "".join(
-        f'<tr><th scope="row">{escape(of)}</th>{_cells(shown[of], scale, False)}'
-        f"{_cells(apart.get(of), centred, True)}</tr>"
-        for of in labels
+        f'<tr><th scope="row">{escape(of)}</th>{_cells(mean, scale, False)}{_cells(apart.get(of, {}), centred, True)}</tr>'
+        for of, mean in means.items()
     )
     return (
         f'<div class="scroll card" tabindex="0" role="region" aria-label="{escape(label(name))}"><table class="forest">'
-        f'<caption>{escape(label(name))}</caption><thead><tr><th scope="col">Bundle</th>'
-        f'<th scope="col" colspan="2">Mean</th><th scope="col" colspan="2">Difference to {escape(reference)}</th></tr>'
-        f"</thead><tbody>{rows}</tbody></table></div>"
+        f"<caption>{escape(label(name))} <small>{escape(about)}{', ' if unit else ''}{escape(unit)}</small></caption>"
+        '<thead><tr><th scope="col">Bundle</th><th scope="col" colspan="2">Mean</th>'
+        f'<th scope="col" colspan="2">Difference to {escape(found["reference"])}</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
     )
 
 
-def _scale(intervals: list[tuple[float, float, float] | None], zero: bool) -> tuple[float, float]:
-    ends = [end for interval in intervals if interval for end in interval] + ([0.0] if zero else [])
+def _scale(rows: Mapping[str, Mapping[str, Any]], zero: bool) -> tuple[float, float]:
+    """Low and high end of the lines."""
+    ends = [
+        end
+        for row in rows.values()
+        for end in [row.get("mean"), *(row.get("interval") or ())]
+        if end is not None
+    ]
+    ends += [0.0] if zero else []
     low, high = min(ends, default=0.0), max(ends, default=1.0)
     margin = 0.05 * (high - low) or 0.5
     return low - margin, high + margin
 
 
-def _cells(interval: tuple[float, float, float] | None, scale: tuple[float, float], zero: bool) -> str:
-    if interval is None:
+def _cells(row: Mapping[str, Any], scale: tuple[float, float], zero: bool) -> str:
+    """A mean with its interval, in numbers and as a line."""
+    mean = row.get("mean")
+    if mean is None:
         return f"<td class=num>{NOTHING}</td><td></td>"
-    mean, low, high = interval
-    marked = " apart" if zero and (low > 0 or high < 0) else ""
+    low, high = row.get("interval") or (mean, mean)
+    marked = " apart" if zero and row.get("interval") and (low > 0 or high < 0) else ""
+    ends = f"{signed(low)} to {signed(high)}" if row.get("interval") else "no interval"
+    known, runs = row.get("known"), row.get("runs")
+    few = f", of {known}/{runs}" if known != runs else ""
 
     def place(value: float) -> float:
         return 100 * (value - scale[0]) / (scale[1] - scale[0])
 
     line = f'<u style="left:{place(0.0):.1f}%"></u>' if zero else ""
     return (
-        f'<td class="num{marked}">{_signed(mean)}<small>{_signed(low)} to {_signed(high)}</small></td>'
+        f'<td class="num{marked}">{signed(mean)}<small>{ends}{escape(few)}</small></td>'
         f'<td class="forest-bar"><span class="interval{marked}">{line}<i style="left:{place(low):.1f}%;'
         f'width:{place(high) - place(low):.1f}%"></i><b style="left:{place(mean):.1f}%"></b></span></td>'
     )
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """A number with a minus sign where it has one."""
     return f"−{number(-value)}" if value < 0 else number(value)
 
 
-def _rows(rows: Any, labels: list[str]) -> str:
-    """Every scenario and bundle with its figures."""
-    rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    if not rows:
-        return ""
-    figures = list(dict.fromkeys(name for row in rows for name in row.get("figures") or ()))
-    heads = "".join(f"<th scope=col class=num>{escape(label(str(name)))}</th>" for name in figures)
-    order = {name: at for at, name in enumerate(labels)}
-    scenarios = list(dict.fromkeys(str(row.get("scenario", "")) for row in rows))
-    rows.sort(
-        key=lambda row: (
-            scenarios.index(str(row.get("scenario", ""))),
-            order.get(str(row.get("label")), len(order)),
-        )
+def _gains(found: Mapping[str, Any]) -> str:
+    """Where adaptation buys most, and where it costs most, by figure."""
+    parts = []
+    for name in found["figures"]:
+        bought, lost = found["buys"].get(name) or [], found["hurts"].get(name) or []
+        if bought or lost:
+            unit = _about(name, found)[1]
+            columns = (_gained(title, rows, unit) for title, rows in (("Buys", bought), ("Costs", lost)))
+            parts.append(
+                '<details class="card"><summary>Where adaptation buys and costs: '
+                f"{escape(label(name).lower())}</summary>"
+                f'<div class="pair">{"".join(columns)}</div></details>'
+            )
+    return "".join(parts)
+
+
+def _gained(title: str, rows: list[dict[str, Any]], unit: str) -> str:
+    items = "".join(
+        f"<li><b>{escape(row['label'])}</b> in {escape(row['scenario'])}: {signed(row['gain'])} {escape(unit)} "
+        f"<small>{percent(row.get('relative'))} of the reference</small></li>"
+        for row in rows[:_MOST]
     )
-    body = "".join(_row(row, figures) for row in rows)
+    more = f"<li>and {len(rows) - _MOST} more</li>" if len(rows) > _MOST else ""
+    return f"<div><h4>{title}</h4><ul>{items or '<li>nowhere</li>'}{more}</ul></div>"
+
+
+def _scenarios(found: Mapping[str, Any]) -> str:
+    """Every scenario and bundle: outcomes by seed, and figures as means over seeds."""
+    heads = "".join(f"<th scope=col class=num>{escape(label(name))}</th>" for name in found["figures"])
+    rows = "".join(
+        f'<tr><th scope="row">{"" if at else escape(scenario)}</th><td>{escape(of)}</td><td>{_outcomes(row)}</td>'
+        + "".join(f"<td class=num>{_mean(row['figures'].get(name))}</td>" for name in found["figures"])
+        + "</tr>"
+        for scenario, labels in found["scenarios"].items()
+        for at, (of, row) in enumerate(labels.items())
+    )
     return (
-        f'<details class="card"><summary>By scenario</summary><div class="scroll" tabindex="0" role="region" '
-        f'aria-label="By scenario"><table><thead><tr><th scope=col>Scenario</th><th scope=col>Bundle</th>'
-        f"<th scope=col>Outcome</th>{heads}</tr></thead><tbody>{body}</tbody></table></div></details>"
+        '<details class="card"><summary>By scenario</summary><div class="scroll" tabindex="0" role="region" '
+        'aria-label="By scenario"><table><thead><tr><th scope=col>Scenario</th><th scope=col>Bundle</th>'
+        f"<th scope=col>Outcomes</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div></details>"
     )
 
 
-def _row(row: dict[str, Any], figures: list[str]) -> str:
-    values = row.get("figures") or {}
-    outcome = row.get("outcome")
-    cells = "".join(
-        f"<td class=num>{_signed(value) if isinstance(value := values.get(name), (int, float)) else NOTHING}</td>"
-        for name in figures
-    )
-    return (
-        f'<tr><th scope="row">{escape(row.get("scenario", ""))}</th><td>{escape(row.get("label", ""))}</td>'
-        f"<td>{sign(outcome) if outcome in OUTCOMES else escape(outcome or NOTHING)}</td>{cells}</tr>"
-    )
+def _outcomes(row: Mapping[str, Any]) -> str:
+    return "".join(sign(outcome) for outcome in row["outcomes"].values() if outcome in OUTCOMES)
+
+
+def _mean(value: float | None) -> str:
+    return NOTHING if value is None else signed(value)

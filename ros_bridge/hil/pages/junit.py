@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 
 from ros_bridge.hil.pages.campaign import Campaign, Run
-from ros_bridge.hil.pages.words import MEANINGS, amount, expectation, fault_words, percent, share
+from ros_bridge.hil.pages.words import MEANINGS, amount, expectation, fault_words, not_proven, percent, share
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no way to write: https://www.w3.org/TR/xml/#charsets."""
@@ -75,12 +75,13 @@ def _case(suite: ET.Element, run: Run) -> None:
 
 def _trouble(run: Run) -> tuple[str, str]:
     """Kind, empty for what is as it has to be, and words."""
-    off, reason = run.result["switched_off"], run.result["reason"]
-    if off and run.outcome == "passed":
-        return "not_proven", f"{off} was switched off, and the scenario passed all the same"
-    if run.outcome == "passed" or (off and run.outcome == "failed"):
+    judged = run.outcome in ("passed", "failed")
+    if run.result["switched_off"] and judged:
+        problem = not_proven(run)
+        return ("not_proven", problem) if problem else ("", "")
+    if run.outcome == "passed":
         return "", ""
-    return run.outcome, reason or MEANINGS[run.outcome]
+    return run.outcome, run.result["reason"] or MEANINGS[run.outcome]
 
 
 def _lines(run: Run, missed: bool = False) -> Iterable[str]:

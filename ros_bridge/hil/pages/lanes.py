@@ -50,8 +50,16 @@ def violation_words(violation: Any) -> tuple[float | None, str]:
     if not isinstance(violation, dict):
         return None, str(violation)
     time = _time(violation.get("time", violation.get("at")))
-    said = [f"{name} {value}" for name, value in violation.items() if name not in ("time", "at", "what")]
-    return time, ", ".join([str(violation.get("what", "violation")), *said])
+    said = [
+        f"{violation.get('what', 'violation')} on the {violation.get('side', 'node')}'s side",
+        *(
+            f"{name} {violation[name]}"
+            for name in ("joint", "value", "limit")
+            if violation.get(name) is not None
+        ),
+        *(f"under {kind}" for kind in violation.get("kinds") or ()),
+    ]
+    return time, ", ".join(said)
 
 
 def lanes_of(run: Run, trace: Trace) -> list[dict[str, Any]]:

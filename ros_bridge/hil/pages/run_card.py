@@ -69,6 +69,7 @@ def _about(run: Run) -> str:
         ("Bundle", escape(result["bundle"])),
         ("Lasted", duration(result["seconds"]) if result["seconds"] else ""),
         ("Faults", "<br>".join(map(_fault, result["faults"]))),
+        ("Left behind", escape(", ".join(map(str, result.get("processes_left") or ())))),
         ("Latency", _quantiles(result["latency_ms"])),
         ("Schedule", _schedule(late) if late else ""),
     )
@@ -158,7 +159,8 @@ def _listed(title: str, rows: Iterable[tuple[float | None, str]]) -> str:
         for at, what in rows[:_MOST]
     )
     more = f"<li>and {len(rows) - _MOST} more</li>" if len(rows) > _MOST else ""
-    return f'<details class="list"><summary>{title} <small>{len(rows)}</small></summary><ul>{items}{more}</ul></details>'
+    head = f"{title} <small>{len(rows)}</small>"
+    return f'<details class="list"><summary>{head}</summary><ul>{items}{more}</ul></details>'
 
 
 def _links(campaign: Campaign, run: Run) -> str:

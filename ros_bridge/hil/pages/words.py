@@ -29,9 +29,19 @@ def verdict(campaign: Campaign) -> str:
         words = {"error": "ended in error", "unfinished": "not finished"}
         said += [f"{counts[name]} {words.get(name, name)}" for name in OUTCOMES[1:] if counts[name]]
     if proofs:
-        seen = sum(run.outcome == "failed" for run in proofs)
+        seen = sum(not not_proven(run) for run in proofs)
         said.append(f"{seen} of {len(proofs)} runs without their protection were seen to fail")
     return "; ".join(said) or "Nothing was run"
+
+
+def not_proven(run: Run) -> str:
+    """Why a run without its protection proves nothing, in words; empty: it was seen to fail."""
+    proof = run.result.get("proof")
+    if isinstance(proof, dict):
+        return str(proof.get("problem") or ("" if proof.get("proven") else "it proves nothing"))
+    if run.outcome == "passed":
+        return f"{run.result['switched_off']} was switched off, and it passed all the same"
+    return "" if run.outcome == "failed" else f"not known: {run.outcome}"
 
 
 def _of(counts: dict[str, int], total: int) -> str:

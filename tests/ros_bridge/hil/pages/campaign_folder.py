@@ -115,7 +115,8 @@ def _run(
         "outcome": outcome, "reason": reasons.get(outcome, "" if outcome == "passed" else "the node ended by itself"),
         "findings": [] if outcome == "error" else _findings(outcome), "faults": faults or [],
         "events": [{"at": 2.5, "what": f"node killed {ATTACK}"}, {"at": 4.0, "what": "node restarted"}],
-        "violations": [{"time": 3.2, "side": "robot", "what": "limit", "joint": spec.joint_names[-1], "value": 9.0}]
+        "violations": [{"time": 3.2, "side": "robot", "what": "limit", "joint": spec.joint_names[-1], "value": 9.0,
+                        "limit": 8.0, "command_before": [0.0], "faults": [0], "kinds": ["joints bias"]}]
         if outcome == "failed" else [],
         "seconds": seconds, "real_time": {"slips": 2, "lateness_ms": {"p50": 0.2, "p99": 4.0}, "limit_ms": 20.0},
         "latency_ms": {"p50": 1.1, "p99": 3.0}, "protects": "sensor_not_finite", "switched_off": switched_off,
@@ -125,7 +126,7 @@ def _run(
             "velocity": np.asarray(spec.velocity_limit, float).tolist(),
             "command": [[float(a), float(b)] for a, b in zip(low, high, strict=True)],
         },
-        "units": {"command": "N m" if spec.interface == "effort" else "rad"}, "goal_names": ["height"],
+        "units": {"command": "N m" if spec.interface == "effort" else "rad", "error": "m"}, "goal_names": ["height"],
         "parameter_units": {"payload_mass": "kg", "motor_gain": "1"}, "bag": "bag",
         "model": f"{robot}/{robot}.xml", "pace": "real_time", "commit": "4f1c9d27ab", "versions": {"python": "3.13"},
         "folder": place,
@@ -178,27 +179,34 @@ def make_trace(robot: str, seconds: float) -> Trace:
 
 
 def _comparison() -> dict[str, Any]:
-    return {
-        "labels": ["dr", "rl2", ATTACK],
-        "reference": "dr",
-        "rows": [
-            {"scenario": "weak_leg", "label": "dr", "outcome": "failed", "figures": {"tracking_error": 0.31}},
-            {
-                "scenario": "weak_leg",
-                "label": "rl2",
-                "outcome": "passed",
-                "figures": {"tracking_error": 0.12},
-            },
-        ],
+    """As `judging.compare.compare` says it."""
+
+    def of(mean: float, low: float, high: float) -> dict[str, Any]:
+        return {"mean": mean, "interval": [low, high], "known": 3, "runs": 4}
+
+    none = {"mean": None, "interval": None, "known": 0, "runs": 4}
+    group = {
         "means": {
-            "dr": {"tracking_error": [0.3, 0.25, 0.35]},
-            "rl2": {"tracking_error": [0.14, 0.1, 0.18]},
-            ATTACK: {"tracking_error": [0.28, 0.22, 0.36]},
+            "dr": {"passed": of(0.5, 0.3, 0.7), "tracking_error": of(0.3, 0.25, 0.35)},
+            "rl2": {"passed": of(0.9, 0.8, 1.0), "tracking_error": of(0.14, 0.1, 0.18)},
+            ATTACK: {"passed": of(0.6, 0.4, 0.8), "tracking_error": none},
         },
         "differences": {
-            "rl2": {"tracking_error": [-0.16, -0.2, -0.1]},
-            ATTACK: {"tracking_error": [-0.02, -0.08, 0.05]},
+            "rl2": {"tracking_error": of(-0.16, -0.2, -0.1)},
+            ATTACK: {"tracking_error": of(-0.02, -0.08, 0.05)},
         },
-        "buys": ["rl2 tracks better where a leg is weak"],
-        "hurts": [{"label": "rl2", "figure": "time to recover", "by": 0.2}],
     }
+    row = {"scenario": "weak_leg", "label": "rl2", "gain": 0.16, "relative": 0.53, "seeds": 2}
+    return {
+        "reference": "dr", "labels": ["dr", "rl2", ATTACK],
+        "figures": {"tracking_error": {"about": "root mean square", "unit": "rad", "higher_is_better": False}},
+        "scenarios": {
+            "weak_leg": {
+                "dr": {"outcomes": {"0": "failed", "1": "invalid"}, "figures": {"tracking_error": 0.31}},
+                ATTACK: {"outcomes": {"0": "passed"}, "figures": {"tracking_error": None}},
+            }
+        },
+        "groups": {"all": group, "go2_velocity": group},
+        "buys": {"tracking_error": [row]},
+        "hurts": {"tracking_error": [row | {"scenario": ATTACK, "gain": -0.1, "relative": None}]},
+    }  # fmt: skip

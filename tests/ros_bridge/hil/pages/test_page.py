@@ -230,6 +230,63 @@ def test_arrays_that_do_not_belong_together_are_said(tmp_path: Path) -> None:
     assert "np.float64" not in text
 
 
+def test_comparison_says_what_adaptation_buys(text: str) -> None:
+    shown = text[text.index('<section id="comparison">') : text.index('<section id="proof">')]
+    assert "0.140<small>0.100 to 0.180, of 3/4</small>" in shown
+    # Of rl2 0 is not in the interval, of the other it is.
+    assert '<td class="num apart">−0.160<small>' in shown
+    assert '<td class="num">−0.0200<small>' in shown
+    assert "<b>rl2</b> in weak_leg: 0.160 rad" in shown
+    assert shown.count("<h3>") == 1, "one family is all there is"
+
+
+def test_a_comparison_of_another_kind_is_said(tmp_path: Path) -> None:
+    (tmp_path / "campaign.json").write_text('{"runs": [], "comparison": {"groups": 3}, "seconds": 1}')
+    assert "The comparison cannot be read" in write_report(tmp_path).read_text("utf-8")
+
+
+def test_proofs_folder_is_one_page_of_both_campaigns(tmp_path: Path) -> None:
+    def results(place: str, outcome: str, off: str | None) -> list[dict[str, Any]]:
+        made = []
+        for scenario in ("stale", "limits", "odd"):
+            at = tmp_path / place / f"runs/{scenario}/rma-0"
+            at.mkdir(parents=True)
+            result = {
+                "scenario": scenario,
+                "label": "rma",
+                "seed": 0,
+                "outcome": outcome,
+                "switched_off": off,
+            }
+            (at / "result.json").write_text(json.dumps(result))
+            made.append(result)
+        return made
+
+    for place, outcome, off in (("with", "passed", None), ("without", "failed", "stale_after")):
+        runs = results(place, outcome, off)
+        facts = {"runs": runs, "seconds": 20.0, "stopped_early": False}
+        (tmp_path / place / "campaign.json").write_text(json.dumps(facts))
+    proof = {"label": "rma", "seed": 0, "protection": "stale_after"}
+    proofs = [
+        proof | {"scenario": "stale", "proven": True, "problem": "", "seen_by": ["to_safe: 9, at most 2"]},
+        proof
+        | {"scenario": "limits", "proven": False, "problem": "by nothing that it expects", "seen_by": []},
+    ]
+    (tmp_path / "prove.json").write_text(
+        json.dumps({"proofs": proofs, "unproven": {"tilt": "falls are seen"}})
+    )
+    text = write_report(tmp_path).read_text("utf-8")
+    assert "All 3 runs passed; 2 of 3 runs without their protection were seen to fail" in text
+    assert "to_safe: 9, at most 2" in text
+    assert "by nothing that it expects" in text
+    assert "<b>tilt</b>: falls are seen" in text
+    assert "The campaign has not come to its end." not in text
+    assert (tmp_path / "junit.xml").read_text("utf-8").count("not_proven") == 1
+    links = [has["href"] for has in Elements(text).of("a") if has["href"].startswith("./")]
+    assert len(links) == 6
+    assert all((tmp_path / link).is_file() for link in links)
+
+
 def test_a_folder_that_is_no_campaign_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="no campaign"):
         write_report(tmp_path)
