@@ -105,8 +105,9 @@ class SimRobot(Node):
         ):
             self.create_subscription(kind, topic, callback, topics.COMMAND_QOS)
 
-    def run(self, wait: float) -> int:
-        """Waits for the first command for at most `wait` [s], then lives for as long as the record is.
+    def run(self, wait: float, silence: float = SILENCE) -> int:
+        """Waits for the first command for at most `wait` [s], then lives for as long as the record is; without commands
+        for `silence` [s].
 
         Returns:
             Exit code: `OK`, also when told to stop; `NO_COMMAND`; `NODE_GONE`.
@@ -131,8 +132,8 @@ class SimRobot(Node):
             if self._stop.raised:
                 break
             self.record.applied(self._command)
-            if self._pace.now() - self.drive.heard > SILENCE:
-                self.get_logger().error(f"no command for {SILENCE} s: is the node gone?")
+            if self._pace.now() - self.drive.heard > silence:
+                self.get_logger().error(f"no command for {silence} s: is the node gone?")
                 return NODE_GONE
         return OK
 
@@ -282,6 +283,7 @@ def run_sim_robot(
     trace: Path | None = None,
     lock_step: bool = False,
     hold: bool = False,
+    silence: float = SILENCE,
 ) -> int:
     """Runs task `task` of `seed`; ends `seconds` after the first command, or when told to.
 
@@ -301,6 +303,7 @@ def run_sim_robot(
         trace: where to keep what really happened, as .npz (`TruthRecord`); written also when the run ends early.
         lock_step: simulated time goes on as soon as a reading is answered, and is told on /clock.
         hold: say nothing until SIGUSR1.
+        silence: after so long without commands the node counts as gone, in [s].
 
     Returns:
         Exit code: `OK`, `NO_COMMAND` or `NODE_GONE`.
@@ -321,7 +324,7 @@ def run_sim_robot(
         try:
             if hold:
                 robot.hold()
-            return robot.run(wait)
+            return robot.run(wait, silence)
         finally:
             if robot.record.steps:
                 summary = robot.summary()
