@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import signal
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ros_bridge.hil.schedule import BODY
 from ros_bridge.hil.scenario.scenario import Scenario
-from ros_bridge.processes import Process
+from ros_bridge.processes import PATIENCE, Process
 
 RELAY = "ros_bridge.hil.relay"
 
@@ -44,6 +45,8 @@ class Cast:
         self.processes: dict[str, Process] = {}
         """`relay`, `node` and `robot`, the newest of each."""
         self._starts: dict[str, int] = {}
+        self._ending: dict[str, float] = {}
+        """When each was told to end, monotonic, in [s]."""
 
     def start_relay(self, zero: float | None = None) -> None:
         """`zero`: of a schedule that another relay has begun."""
@@ -86,8 +89,24 @@ class Cast:
         """It begins."""
         self.processes["robot"].signal(signal.SIGUSR1)
 
+    def end(self) -> bool:
+        """Tells the next process to end, the node before the relay: its last word is heard. To be called again and
+        again, until it returns False: none is left.
+        """
+        for name in ("robot", "node", "relay"):
+            process = self.processes.get(name)
+            if process is None or process.poll() is not None:
+                continue
+            if name not in self._ending:
+                self._ending[name] = time.monotonic()
+                process.signal(signal.SIGTERM)
+            elif time.monotonic() - self._ending[name] > PATIENCE:
+                process.signal(signal.SIGKILL)
+            return True
+        return False
+
     def stop(self) -> None:
-        """All of them end, the node before the relay: its last word is heard."""
+        """All of them end now, in that order."""
         for name in ("robot", "node", "relay"):
             if name in self.processes:
                 self.processes[name].signal(signal.SIGCONT)

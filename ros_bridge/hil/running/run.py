@@ -26,7 +26,7 @@ from ros_bridge.hil.running.trace_writer import TraceWriter
 from ros_bridge.hil.running.warden import Warden, end_all
 from ros_bridge.sim_robot import NO_COMMAND
 
-State = Literal["starting", "ready", "running", "ended"]
+State = Literal["starting", "ready", "running", "ending", "ended"]
 START_UP = 60.0
 """Time that the processes have until they are ready, and again until the first command, in [s]."""
 FIRST_COMMAND = 30.0
@@ -114,18 +114,21 @@ class ScenarioRun:
         if self.state == "ended":
             return
         self.listener.listen()
+        if self.state == "ending":
+            self.state = "ending" if self.cast.end() else "ended"
+            return
         self._sabotage.turn(self.listener.now())
         self._look_after()
         if self.state == "starting" and self._all_there():
             self.state = "ready"
         if self.state == "running" and self._over():
-            self.state, self._complete = "ended", True
+            self._finish()
         if self.state in ("starting", "running") and time.monotonic() > self._deadline:
             what = "its processes were not ready" if self.state == "starting" else "it did not come to its end"
             self._give_up(f"{what} in time; logs: {self.folder / 'logs'}")
         if not self._simulated and self.judge.violation_count and self.state == "running":
             self._note("stopped: a limit was violated")
-            self.state, self._complete = "ended", True
+            self._finish()
 
     def close(self) -> None:
         """Ends all that it started, listens to the last words, and counts what is left. Once."""
@@ -214,9 +217,15 @@ class ScenarioRun:
                 self.restarts[-1][1] = self.listener.now()
             elif name == "robot" and code == 0:
                 continue
-            elif self.state != "ended":
+            elif self.state != "ending":
                 why = ": no command came" if name == "robot" and code == NO_COMMAND else ""
                 self._give_up(f"{name} ended with code {code}{why}; {process.log}: {process.tail(1)}")
 
     def _give_up(self, why: str) -> None:
-        self.error, self.state, self._complete = self.error or why, "ended", True
+        self.error = self.error or why
+        self._finish()
+
+    def _finish(self) -> None:
+        """It came to its own end: its processes end, without holding up others."""
+        self._sabotage.end()
+        self.state, self._complete = "ending", True
