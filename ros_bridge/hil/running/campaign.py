@@ -207,13 +207,13 @@ def parts_of(
     Raises:
         UserError: a bundle cannot be used, or does not fit a scenario's robot; two runs would have one folder.
     """
-    parts, specs = list[Part](), dict[tuple[str, str], RobotSpec]()
+    parts, specs = list[Part](), dict[str, RobotSpec]()
     for scenario in scenarios:
         spec = load_family(scenario.family).robot
         for label, bundle in (bundles or {Path(scenario.bundle).name: scenario.bundle}).items():
-            if (bundle, spec.name) not in specs:
-                specs[bundle, spec.name] = open_bundle(bundle, spec.name)[1]
-            own = specs[bundle, spec.name]
+            if bundle not in specs:
+                specs[bundle] = open_bundle(bundle)[1]
+            own = specs[bundle]
             if own.digest != spec.digest:
                 raise BridgeError(
                     f"{bundle}: drives {own.name}; {scenario.family} has {spec.name}, with other numbers"

@@ -60,7 +60,7 @@ class Cast:
     def start_node(self) -> None:
         """`adapt deploy`, without the protection that is switched off, if it is one of the node's."""
         options, node = self.part.scenario.node, self.part.namespaces[1]
-        line = ["deploy", self.part.bundle, "--robot", self.part.robot, "--namespace", node]
+        line = ["deploy", self.part.bundle, "--namespace", node]
         line += ["--record", str(self.folder / "bag")] if options.record else []
         line += ["--belief-file", str(self.folder / "belief.npz")] if options.belief_file else []
         line += ["--fallback", options.fallback] if options.fallback else []

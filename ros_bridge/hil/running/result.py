@@ -130,6 +130,10 @@ def _outcome(
         return Outcome.ERROR, error
     if late:
         return Outcome.INVALID, f"the simulated robot was {worst:.1f} ms late; limit {limit:.1f} ms"
+    return _verdict(found)
+
+
+def _verdict(found: list[Finding]) -> tuple[Outcome, str]:
     from ros_bridge.hil.judging.verdict import outcome
 
     return outcome(found, True, "")
