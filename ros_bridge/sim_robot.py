@@ -112,8 +112,9 @@ class SimRobot(Node):
         ):
             self.create_subscription(kind, topic, callback, topics.COMMAND_QOS)
 
-    def run(self, wait: float) -> int:
-        """Waits for the first command for at most `wait` [s], then lives for as long as the record is.
+    def run(self, wait: float, silence: float = SILENCE) -> int:
+        """Waits for the first command for at most `wait` [s], then lives for as long as the record is; without commands
+        for `silence` [s].
 
         Returns:
             Exit code: `OK`, also when told to stop; `NO_COMMAND`; `NODE_GONE`.
@@ -139,8 +140,8 @@ class SimRobot(Node):
             if self._stop.raised:
                 break
             self.record.applied(self._command)
-            if self._pace.now() - self.drive.heard > SILENCE:
-                self.get_logger().error(f"no command for {SILENCE} s: is the node gone?")
+            if self._pace.now() - self.drive.heard > silence:
+                self.get_logger().error(f"no command for {silence} s: is the node gone?")
                 return NODE_GONE
         return OK
 
@@ -291,6 +292,7 @@ def run_sim_robot(
     lock_step: bool = False,
     hold: bool = False,
     faults: Path | None = None,
+    silence: float = SILENCE,
 ) -> int:
     """Runs task `task` of `seed`; ends `seconds` after the first command, or when told to.
 
@@ -311,6 +313,7 @@ def run_sim_robot(
         lock_step: simulated time goes on as soon as a reading is answered, and is told on /clock.
         hold: say nothing until SIGUSR1.
         faults: the relay's schedule, as JSON: those of the body happen here when the relay says so.
+        silence: after so long without commands the node counts as gone, in [s].
 
     Returns:
         Exit code: `OK`, `NO_COMMAND` or `NODE_GONE`.
@@ -333,7 +336,7 @@ def run_sim_robot(
         try:
             if hold:
                 robot.hold()
-            return robot.run(wait)
+            return robot.run(wait, silence)
         finally:
             if robot.record.steps:
                 summary = robot.summary()

@@ -75,6 +75,8 @@ class SimRobot:
     """Simulated time goes on as soon as a reading is answered, and is told on /clock; nodes use_sim_time then."""
     hold: bool = False
     """Say nothing until SIGUSR1."""
+    silence: float = 2.0
+    """After so long without commands the node counts as gone, in s."""
     namespace: str = ""
     record: Path | None = None
     """Where to keep what happened, as JSON."""
@@ -101,6 +103,7 @@ class SimRobot:
             trace=self.trace,
             lock_step=self.lock_step,
             hold=self.hold,
+            silence=self.silence,
         )
 
 

@@ -12,21 +12,28 @@ from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from rclpy.subscription import MessageInfo, Subscription
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float64MultiArray, String
 
+from adapt.online.familiarity import JUDGED
 from robots import RobotSpec
 from ros_bridge import conversions, topics
 from ros_bridge.commands import command_codec
 from ros_bridge.errors import BridgeError
 from ros_bridge.hil import events
+from ros_bridge.hil.events import Event
 from ros_bridge.hil.judge import Judge
 from ros_bridge.hil.posture import Posture
-from ros_bridge.hil.schedule import IMU, JOINTS, NODE
+from ros_bridge.hil.running.sim_clock import SimClock
+from ros_bridge.hil.running.trace_writer import TraceWriter
+from ros_bridge.hil.schedule import IMU, JOINTS
 from ros_bridge.imu import to_imu_reading
+from ros_bridge.sim_time import CLOCK
 
 LAG = 0.2
 """How long things are kept until they are judged, in [s]: what was said first may be heard last."""
@@ -39,9 +46,30 @@ _NANO = 1e-9
 class Listener(Node):
     """Both sides, the relay's events, and the node's diagnostics."""
 
-    def __init__(self, spec: RobotSpec, judge: Judge, robot: str, node: str, on_kill: Callable[[], None]):
-        """`robot` and `node`: namespaces; `on_kill` is called when the schedule wants the node dead."""
-        super().__init__("judge", namespace="hil", start_parameter_services=False)
+    def __init__(
+        self,
+        spec: RobotSpec,
+        judge: Judge,
+        robot: str,
+        node: str,
+        on_event: Callable[[Event], None],
+        *,
+        context: Context | None = None,
+        trace: TraceWriter | None = None,
+        sim_time: bool = False,
+    ):
+        """
+        Args:
+            spec: the robot.
+            judge: hears all of it in the order of time.
+            robot: namespace of the robot.
+            node: namespace of the node.
+            on_event: is called with what the relay says as soon as it is heard.
+            context: of the ROS domain; None: the process's own.
+            trace: keeps what is heard.
+            sim_time: times are those of `/clock`, by what it said when a message was sent.
+        """
+        super().__init__("judge", namespace="hil", start_parameter_services=False, context=context, enable_rosout=False)
         self.latencies: list[float] = []
         """From a reading's publication by the robot to that by the relay, where nothing broke it, in [s]."""
         self.command_latencies: list[float] = []
@@ -50,7 +78,8 @@ class Listener(Node):
         """What the node last said, by status."""
         self.problems: list[str] = []
         """Messages of the node that could not be read."""
-        self._spec, self._judge, self._on_kill = spec, judge, on_kill
+        self._spec, self._judge, self._react, self._trace = spec, judge, on_event, trace
+        self._sim_clock = SimClock() if sim_time else None
         self._codec = command_codec(spec)
         self._heard: list[tuple[Subscription[Any], Callable[[Any, MessageInfo], None]]] = []
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
@@ -59,7 +88,14 @@ class Listener(Node):
         self._posture = Posture(spec)
         self._node_commands = f"/{node}/{spec.ros.commands}"
         self._node_command: tuple[Any, float] | None = None
+        clock = [] if self._sim_clock is None else [(Clock, CLOCK, self._sim_clock.hear, _ALL)]
+        kept = [
+            (Float64MultiArray, f"/{node}/{topics.BELIEF}", self._on_belief, _ALL),
+            (Float64MultiArray, f"/{node}/{topics.FAMILIARITY}", self._on_familiarity, _ALL),
+        ]
         for kind, topic, callback, qos in (
+            *clock,
+            *([] if trace is None else kept),
             (String, events.EVENTS, self._on_event, events.EVENT_QOS),
             (self._codec.kind, self._node_commands, partial(self._on_command, "node"), _ALL),
             (self._codec.kind, f"/{robot}/{spec.ros.commands}", partial(self._on_command, "robot"), _ALL),
@@ -87,9 +123,22 @@ class Listener(Node):
             with subscription.handle:
                 while (taken := subscription.handle.take_message(subscription.msg_type, False)) is not None:
                     callback(*taken)
-        until = time.time() - lag
+        until = self.now() - lag
         while self._heap and self._heap[0][0] <= until:
             heapq.heappop(self._heap)[2]()
+
+    def now(self) -> float:
+        """System time, or the newest of `/clock`, in [s]."""
+        return time.time() if self._sim_clock is None else self._sim_clock.newest
+
+    def _at(self, info: MessageInfo) -> float:
+        """When a message was sent, in [s]."""
+        at = info["source_timestamp"] * _NANO
+        return at if self._sim_clock is None else self._sim_clock.at(at)
+
+    def _keep(self, topic: str, at: float, *values: Any) -> None:
+        if self._trace is not None:
+            self._trace.add(topic, at, *values)
 
     def _later(self, at: float, judged: Callable[[], None]) -> None:
         """Something that happened at `at` [s], system time, and is to be judged in its turn."""
@@ -98,11 +147,10 @@ class Listener(Node):
     def _on_event(self, message: String, info: MessageInfo) -> None:
         event = events.read_event(message)
         self._later(event.at, lambda: self._judge.on_event(event))
-        if event.what == events.BEGUN and self._judge.courses[event.index].fault.target == NODE:
-            self._on_kill()
+        self._react(event)
 
     def _on_command(self, side: str, message: Any, info: MessageInfo) -> None:
-        at, sequence = info["source_timestamp"] * _NANO, info["publication_sequence_number"] or 0
+        at, sequence = self._at(info), info["publication_sequence_number"] or 0
         command: np.ndarray | str
         try:
             command = self._codec.read(message)
@@ -111,33 +159,52 @@ class Listener(Node):
         hear = self._judge.on_node_command if side == "node" else self._judge.on_robot_command
         self._later(at, lambda: hear(command, at, sequence))
         self._time_command(side, command, at)
+        read = np.full(len(self._spec.joints), np.nan) if isinstance(command, str) else command
+        if read.shape == (len(self._spec.joints),):
+            self._keep("command" if side == "node" else "applied", at, read)
 
     def _on_requested(self, message: Float64MultiArray, info: MessageInfo) -> None:
-        at = info["source_timestamp"] * _NANO
+        at = self._at(info)
         try:
-            reasons = conversions.read_requested(message)[1]
+            requested, reasons = conversions.read_requested(message)
         except BridgeError as error:
             self.problems.append(str(error))
             return
         self._later(at, lambda: self._judge.on_answer(reasons, at))
+        if len(requested) == len(self._spec.joints):
+            self._keep("requested", at, requested, reasons)
+
+    def _on_belief(self, message: Float64MultiArray, info: MessageInfo) -> None:
+        belief = conversions.read_belief(message)
+        self._keep("belief", self._at(info), belief.mean, belief.std)
+        if self._trace is not None:
+            self._trace.belief_names = belief.names
+
+    def _on_familiarity(self, message: Float64MultiArray, info: MessageInfo) -> None:
+        judged = dict(zip(JUDGED, conversions.read_familiarity(message).tolist(), strict=True))
+        self._keep("familiarity", self._at(info), judged["unfamiliar"] > 0)
 
     def _on_joints(self, message: JointState, info: MessageInfo) -> None:
-        at, frame = info["source_timestamp"] * _NANO, conversions.to_reading(message, self._spec).frame
+        at, frame = self._at(info), conversions.to_reading(message, self._spec).frame
         stands = self._posture.stands(frame.position)
+        self._keep("readings", at, frame.position[0], frame.velocity[0], self._posture.upright)
         self._later(at, lambda: self._judge.on_reading(frame.position[0], frame.velocity[0], stands, at))
         self._published[_stamp(message)] = at
         if len(self._published) > _PENDING:
             self._published.popitem(last=False)
 
     def _on_relayed(self, message: JointState, info: MessageInfo) -> None:
-        at = info["source_timestamp"] * _NANO
+        at = self._at(info)
         self._later(at, lambda: self._judge.on_relayed(JOINTS, at))
+        if self._trace is not None:
+            seen = conversions.to_reading(message, self._spec).frame
+            self._keep("seen", at, seen.position[0], seen.velocity[0])
         published = self._published.pop(_stamp(message), None)
         if published is not None:
             self._time(self.latencies, published, at)
 
     def _on_relayed_imu(self, message: Imu, info: MessageInfo) -> None:
-        at = info["source_timestamp"] * _NANO
+        at = self._at(info)
         self._later(at, lambda: self._judge.on_relayed(IMU, at))
 
     def _on_imu(self, message: Imu, info: MessageInfo) -> None:

@@ -22,6 +22,11 @@ class Posture:
         """The newest direction of gravity in the base frame. Shape (1, 3)."""
         self._gravity = gravity
 
+    @property
+    def upright(self) -> float:
+        """Cosine of the base's tilt; NaN without an IMU, and before it has said anything."""
+        return math.nan if self._gravity is None else -float(self._gravity[0, 2])
+
     def stands(self, position: np.ndarray) -> bool:
         """Neither tilted nor with folded legs, as the safety filter judges it; joints, shape (1, J), in [rad]."""
         gravity = self._gravity

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,13 +16,13 @@ from adapt.files import write_json
 from robots import RobotSpec
 from robots.errors import UserError
 from ros_bridge.errors import ProcessError
-from ros_bridge.hil import schedule
+from ros_bridge.hil import events, schedule
 from ros_bridge.hil.crew import NODE, ROBOT, Crew
 from ros_bridge.hil.judge import Judge
 from ros_bridge.hil.listener import Listener
+from ros_bridge.hil.running.domains import DomainLock, in_environment
 from ros_bridge.hil.soak_report import report
 from ros_bridge.lifetime import ros
-from ros_bridge.processes import free_domain
 from sim_tasks.families import load_family
 
 START_UP = 60.0
@@ -120,7 +119,7 @@ class _Run:
         self.judge, self.crew, self.seconds = judge, crew, seconds
         self.lasted = 0.0
         """Since the first command, in [s]."""
-        self.listener = Listener(spec, judge, ROBOT, NODE, crew.kill_node)
+        self.listener = Listener(spec, judge, ROBOT, NODE, self._on_event)
         self._tended = 0.0
         self._changed_at = 0.0
         """When a robot was last told to go, system time in [s]."""
@@ -149,6 +148,10 @@ class _Run:
                     self._tend()
                     progress(self.lasted, self.judge.violation_count, ", ".join(self.judge.active))
 
+    def _on_event(self, event: events.Event) -> None:
+        if event.what == events.BEGUN and self.judge.courses[event.index].fault.target == schedule.NODE:
+            self.crew.kill_node()
+
     def close(self) -> None:
         """Ends all processes and judges what is left."""
         self.crew.stop()
@@ -168,14 +171,5 @@ class _Run:
 @contextmanager
 def _domain() -> Iterator[dict[str, str]]:
     """A ROS domain that nobody uses, here and for the processes that are started."""
-    environment = free_domain()
-    before = {name: os.environ.get(name) for name in environment}
-    os.environ.update(environment)
-    try:
-        yield environment
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    with DomainLock() as lock, in_environment(lock.environment):
+        yield lock.environment

@@ -28,7 +28,7 @@ def report(
     `ok` needs a node that drove: one that is never out of safe mode has no fault to bear.
     """
     steps = sum(robot["steps"] for robot in crew.robots)
-    return _known(
+    return known(
         {
             "config": config,
             "seconds": lasted,
@@ -100,12 +100,12 @@ def _course(course: Course) -> dict[str, Any]:
     }
 
 
-def _known(value: Any) -> Any:
+def known(value: Any) -> Any:
     """With null in place of what JSON has no number for."""
     if isinstance(value, dict):
-        return {key: _known(each) for key, each in value.items()}
+        return {key: known(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_known(each) for each in value]
+        return [known(each) for each in value]
     if isinstance(value, float | np.floating):
         return float(value) if math.isfinite(value) else None
     return value

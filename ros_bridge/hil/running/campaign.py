@@ -1,0 +1,276 @@
+"""`run_campaign`: many scenarios, with all seeds and bundles, some at a time; what came of each is written at once."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from adapt import provenance
+from adapt.bundle import open_bundle
+from adapt.files import write_json
+from robots import RobotSpec
+from robots.errors import UserError
+from ros_bridge.errors import BridgeError
+from ros_bridge.hil.judging.finding import Outcome
+from ros_bridge.hil.running.cast import Part
+from ros_bridge.hil.running.domains import DomainLock, in_environment
+from ros_bridge.hil.running.result import result_of
+from ros_bridge.hil.running.run import ScenarioRun
+from ros_bridge.hil.running.warden import Warden
+from ros_bridge.hil.scenario.scenario import Scenario
+from ros_bridge.hil.schedule import KINDS
+from ros_bridge.lifetime import StopFlag
+from sim_tasks.families import load_family
+from sim_tasks.family import TaskFamily
+from sim_tasks.hidden_task import TASKS
+
+OWN = "own"
+"""For `switched_off`: of each scenario the protection that it protects."""
+LISTEN = 0.02
+"""How often runs are listened to, in [s]."""
+Progress = Callable[[str, int, int], object]
+"""Called with what ended and how, how many have ended, and how many there are."""
+
+
+class Campaign:
+    """Runs parts in rounds: all of a round start together and wait for each other, so that no start, which takes
+    seconds of processor time, disturbs a schedule that is being kept.
+    """
+
+    def __init__(self, out: Path, parallel: int, warden: Warden, progress: Progress | None, total: int):
+        self.results: list[dict[str, Any]] = []
+        self._out, self._parallel, self._warden, self._total = out, parallel, warden, total
+        self._progress, self._done = progress, 0
+        self._families: dict[str, TaskFamily] = {}
+
+    def run(self, parts: Sequence[Part], stop: StopFlag) -> None:
+        """All of them, the long ones first, until told to stop. What was invalid is tried once more, alone."""
+        parts = sorted(parts, key=lambda part: -part.scenario.duration)
+        again: list[tuple[int, Part]] = []
+        for first in range(0, len(parts), self._parallel):
+            for part, result in self._round(parts[first : first + self._parallel], stop):
+                self.results.append(result)
+                if result["outcome"] == Outcome.INVALID.value and self._parallel > 1:
+                    again.append((len(self.results) - 1, part))
+                else:
+                    self._tell(result)
+            if stop.raised:
+                break
+        for index, part in again:
+            if not stop.raised:
+                for _, result in self._round([part], stop):
+                    self.results[index] = result
+            self._tell(self.results[index])
+
+    def _round(self, parts: Sequence[Part], stop: StopFlag) -> list[tuple[Part, dict[str, Any]]]:
+        runs: list[ScenarioRun] = []
+        try:
+            for part in parts:
+                runs.append(self._start(part))
+            play(runs, stop)
+        finally:
+            for run in runs:
+                run.close()
+        # What was stopped before its end is no result.
+        return [(run.part, self._finish(run)) for run in runs if not stop.raised or run.complete]
+
+    def _start(self, part: Part) -> ScenarioRun:
+        folder = self._out / "runs" / part.scenario.name / f"{part.label}-{part.seed}"
+        family = self._family(part.scenario.family)
+        lock = DomainLock()
+        try:
+            return ScenarioRun(part, family.robot, _emptied(folder), self._warden, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    def _finish(self, run: ScenarioRun) -> dict[str, Any]:
+        family = self._family(run.part.scenario.family)
+        try:
+            result = result_of(run, family, self._out)
+        except Exception as error:  # of one run: the others go on
+            run.error = f"not judged: {type(error).__name__}: {error}"
+            (run.folder / "logs" / "judging.log").write_text(traceback.format_exc(), encoding="utf-8")
+            result = result_of(run, family, self._out)
+        write_json(run.folder / "result.json", result, indent=1)
+        return result
+
+    def _family(self, name: str) -> TaskFamily:
+        if name not in self._families:
+            self._families[name] = load_family(name)
+        return self._families[name]
+
+    def _tell(self, result: Mapping[str, Any]) -> None:
+        if self._progress is not None:
+            words = f"{result['scenario']} {result['label']}-{result['seed']}: {result['outcome']}"
+            self._done += 1
+            self._progress(words, self._done, self._total)
+
+
+def play(runs: Sequence[ScenarioRun], stop: StopFlag) -> None:
+    """Turns runs until all have ended, or until told to stop. They begin together, when all are ready."""
+    while not stop.raised and any(run.state != "ended" for run in runs):
+        began = time.monotonic()
+        for run in runs:
+            run.turn()
+        if not any(run.state == "starting" for run in runs):
+            for run in runs:
+                if run.state == "ready":
+                    run.go()
+        time.sleep(max(LISTEN - (time.monotonic() - began), 0.001))
+
+
+def run_campaign(
+    scenarios: Sequence[Scenario],
+    out: Path,
+    *,
+    bundles: Mapping[str, str] | None = None,
+    parallel: int | None = None,
+    pace: str | None = None,
+    at_the_emergency_stop: bool = False,
+    switched_off: str | None = None,
+    namespaces: tuple[str, str] | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Runs all scenarios with all their seeds, and writes `campaign.json`, also when told to stop.
+
+    Args:
+        scenarios: what is run.
+        out: folder.
+        bundles: folders by short name, each for all scenarios; None: the scenarios' own.
+        parallel: runs at a time; None: see `fitting`.
+        pace: `real_time` or `lock_step`, in place of the scenarios' own.
+        at_the_emergency_stop: somebody is, without whom no real robot is driven.
+        switched_off: protection that is left out of every run; `OWN`: of each scenario the one that it protects.
+        namespaces: of the robot and of the node, of a real robot.
+        progress: is told of every run that ended.
+
+    Returns:
+        What `campaign.json` says: `runs`, `config`, `commit`, `versions`, `seconds`, `parallel`, `stopped_early`.
+
+    Raises:
+        UserError: a bundle cannot be used, or a scenario cannot be run like this; nothing was started then.
+        ProcessError: no ROS domain is free.
+    """
+    began = time.monotonic()
+    parts = parts_of(scenarios, bundles, pace, switched_off, namespaces)
+    _require_safe(parts, at_the_emergency_stop)
+    count = parallel or fitting(parts)
+    if count < 1:
+        raise BridgeError(f"parallel {parallel}: expected 1 or more")
+    out.mkdir(parents=True, exist_ok=True)
+    warden = Warden()
+    campaign = Campaign(out, count, warden, progress, len(parts))
+    # ROS of this process, too, speaks on this machine alone, unless it has to reach a robot.
+    reach = {} if any(part.scenario.robot == "real" for part in parts) else _LOCAL
+    result: dict[str, Any] = {}
+    with StopFlag() as stop, in_environment(reach):
+        try:
+            campaign.run(parts, stop)
+        finally:
+            warden.close()
+            result = {
+                "runs": campaign.results,
+                "config": {
+                    "scenarios": [scenario.name for scenario in scenarios],
+                    "bundles": None if bundles is None else dict(bundles),
+                    "pace": pace,
+                    "switched_off": switched_off,
+                },
+                "commit": provenance.commit(),
+                "versions": provenance.versions(),
+                "seconds": time.monotonic() - began,
+                "parallel": count,
+                "stopped_early": stop.raised,
+            }
+            write_json(out / "campaign.json", result, indent=1)
+    return result
+
+
+_LOCAL = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+
+
+def parts_of(
+    scenarios: Sequence[Scenario],
+    bundles: Mapping[str, str] | None = None,
+    pace: str | None = None,
+    switched_off: str | None = None,
+    namespaces: tuple[str, str] | None = None,
+) -> list[Part]:
+    """Every scenario with every bundle and seed.
+
+    Raises:
+        UserError: a bundle cannot be used, or does not fit a scenario's robot; two runs would have one folder.
+    """
+    parts, specs = list[Part](), dict[str, RobotSpec]()
+    for scenario in scenarios:
+        spec = load_family(scenario.family).robot
+        for label, bundle in (bundles or {Path(scenario.bundle).name: scenario.bundle}).items():
+            if bundle not in specs:
+                specs[bundle] = open_bundle(bundle)[1]
+            own = specs[bundle]
+            if own.digest != spec.digest:
+                raise BridgeError(
+                    f"{bundle}: drives {own.name}; {scenario.family} has {spec.name}, with other numbers"
+                )
+            off = scenario.protects if switched_off == OWN else (switched_off or "")
+            for number, seed in enumerate(scenario.seeds):
+                drawn = number if scenario.task.index is None else scenario.task.index
+                part = Part(
+                    scenario,
+                    label,
+                    str(Path(bundle).resolve()),
+                    seed,
+                    spec.name,
+                    lock_step=(pace or scenario.pace) == "lock_step",
+                    switched_off=off,
+                    task=drawn % TASKS,
+                )
+                parts.append(part if namespaces is None else replace(part, namespaces=namespaces))
+    keys = [(part.scenario.name, part.label, part.seed) for part in parts]
+    twice = {key for key in keys if keys.count(key) > 1}
+    if twice:
+        raise BridgeError(f"twice: {', '.join(map(str, sorted(twice)))}; expected one scenario of each name and seed")
+    return parts
+
+
+def fitting(parts: Sequence[Part]) -> int:
+    """How many runs at a time this machine can bear: one for every core that it may use; of real robots one."""
+    if any(part.scenario.robot == "real" for part in parts):
+        return 1
+    return max(1, min(len(os.sched_getaffinity(0)), len(parts)))
+
+
+def _require_safe(parts: Sequence[Part], at_the_emergency_stop: bool) -> None:
+    """Nothing that endangers somebody beside a real robot.
+
+    Raises:
+        UserError: says what.
+    """
+    for part in parts:
+        scenario = part.scenario
+        if scenario.robot != "real":
+            continue
+        only = [fault.label for fault in scenario.faults if KINDS[fault.kind].sim_only]
+        if not at_the_emergency_stop:
+            raise UnsafeError(f"{scenario.name}: drives a real robot; expected --i-am-at-the-emergency-stop")
+        if only:
+            raise UnsafeError(f"{scenario.name}: {', '.join(only)}: nobody can do that to a real robot")
+        if part.switched_off or part.lock_step:
+            raise UnsafeError(f"{scenario.name}: a real robot keeps its protections and real time")
+
+
+class UnsafeError(UserError):
+    """What must not be done with a real robot."""
+
+
+def _emptied(folder: Path) -> Path:
+    """Without what another run left there."""
+    for file in (folder / "robot.json", folder / "truth.npz", folder / "result.json", folder / "trace.npz"):
+        file.unlink(missing_ok=True)
+    return folder
