@@ -57,7 +57,7 @@ class SimRobot:
     """Task family whose tasks the hidden physics are drawn from."""
     task: int = 0
     """Index of the task."""
-    split: Literal[test, ood] = "test"
+    split: Literal["test", "ood"] = "test"
     """Held-out tasks of the family, or tasks out of it."""
     values: tuple[str, ...] = ()
     """Physical parameters in place of a drawn task, such as payload_mass=0.6, in SI units; the others are the model's
