@@ -37,9 +37,7 @@ class Protection:
     def patches(self) -> list[Any]:
         """What leaves it out, in the process that asks. Imports ROS where the protection needs it."""
         module, function = self.naive.split(":")
-        make: Callable[..., list[Any]] = getattr(
-            import_module(f"ros_bridge.hil.naive.{module}"), function
-        )
+        make: Callable[..., list[Any]] = getattr(import_module(f"ros_bridge.hil.naive.{module}"), function)
         return make(*self.arguments)
 
 

@@ -23,9 +23,7 @@ def unmarked(reason: Reason) -> list[Patch]:
     """The filter does not notice one reason for its safe mode."""
     mark = safety._mark
 
-    def naive(
-        reasons: np.ndarray, why: Reason, wrong: np.ndarray, where: np.ndarray | None = None
-    ) -> None:
+    def naive(reasons: np.ndarray, why: Reason, wrong: np.ndarray, where: np.ndarray | None = None) -> None:
         if why != reason:
             mark(reasons, why, wrong, where)
 

@@ -30,11 +30,7 @@ def stale() -> list[Patch]:
 def future() -> list[Patch]:
     """Readings may be from any time to come."""
     verdict = Intake._verdict
-    return [
-        Patch(
-            Intake, "_verdict", lambda self, stamp, age: verdict(self, stamp, max(age, -self.period))
-        )
-    ]
+    return [Patch(Intake, "_verdict", lambda self, stamp, age: verdict(self, stamp, max(age, -self.period)))]
 
 
 def once() -> list[Patch]:
