@@ -53,7 +53,7 @@ def prove(
     out: Path,
     *,
     campaign: Campaign | None = None,
-    progress: Callable[[str], object] | None = None,
+    words: Callable[[str], object] = print,
     **options: Any,
 ) -> dict[str, Any]:
     """Runs all scenarios twice, and writes `OUT/prove.json`.
@@ -62,8 +62,8 @@ def prove(
         scenarios: those that protect nothing are left out, and named in the report.
         out: folder; the two campaigns are in `with` and `without`.
         campaign: runs scenarios; None: `running.campaign.run_campaign`.
-        progress: is told what is done, in words.
-        options: of the campaign, such as `parallel` and `pace`.
+        words: is told what is done.
+        options: of the campaign, such as `parallel`, `pace` and `progress`.
 
     Returns:
         The report: `ok`, `proofs`, `unproven` (protections of which no scenario proves anything), `unprotecting`
@@ -78,11 +78,11 @@ def prove(
     for scenario in protecting:
         protection(scenario.protects)
     run = _run_campaign() if campaign is None else campaign
-    told = progress or (lambda words: None)
-    told(f"{len(protecting)} scenarios as they are")
-    kept = run(protecting, out / WITH, progress=progress, **options)
-    told(f"{len(protecting)} scenarios without their protection")
-    broken = run(protecting, out / WITHOUT, progress=progress, switched_off=OWN, **options)
+    words(f"{len(protecting)} scenarios as they are")
+    kept, broken = run(protecting, out / WITH, **options), dict[str, Any](runs=[])
+    if not kept.get("stopped_early"):
+        words(f"{len(protecting)} scenarios without their protection")
+        broken = run(protecting, out / WITHOUT, switched_off=OWN, **options)
     report = compared(protecting, kept["runs"], broken["runs"])
     report["unprotecting"] = [scenario.name for scenario in scenarios if not scenario.protects]
     write_json(out / "prove.json", report)

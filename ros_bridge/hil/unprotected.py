@@ -53,8 +53,8 @@ def _require_own_domain() -> None:
     reach = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE")
     if not taken or taken != used or reach != "LOCALHOST":
         raise BridgeError(
-            f"{DOMAIN} {taken!r}, ROS_DOMAIN_ID {used!r}, ROS_AUTOMATIC_DISCOVERY_RANGE {reach!r}: nothing runs without "
-            "protections but in a runner's own domain, on this machine alone: a real robot could hear it"
+            f"{DOMAIN} {taken!r}, ROS_DOMAIN_ID {used!r}, ROS_AUTOMATIC_DISCOVERY_RANGE {reach!r}: nothing runs "
+            "without protections but in a runner's own domain, on this machine alone: a real robot could hear it"
         )
 
 

@@ -117,6 +117,15 @@ def test_swapped_joints_have_each_other_s_numbers():
     assert result.names == joints().names
 
 
+def test_shuffled_joints_keep_their_numbers():
+    before, result = joints(), broken(fault("shuffled"), joints())
+    assert result.names == before.names[::-1]
+    for field, numbers in before.values.items():
+        assert dict(zip(result.names, result.values[field], strict=True)) == dict(
+            zip(before.names, numbers, strict=True)
+        )
+
+
 def test_names_go_round_and_numbers_stay():
     result = broken(fault("names"), joints())
     assert result.names == ["knee", "foot", "hip"]

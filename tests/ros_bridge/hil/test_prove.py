@@ -89,18 +89,18 @@ def test_runs_that_are_missing_are_missed():
 
 
 class Campaign:
-    """Notes what it is asked for; without a protection everything fails but `fails`."""
+    """Notes what it is asked for; without a protection everything fails but `passes`."""
 
-    def __init__(self, passes: tuple[str, ...] = ()):
+    def __init__(self, passes: tuple[str, ...] = (), stopped: bool = False):
         self.asked = list[tuple[list[str], str, dict[str, Any]]]()
-        self.passes = passes
+        self.passes, self.stopped = passes, stopped
 
     def __call__(
         self, scenarios: list[Scenario], out: Path, switched_off: str | None = None, **options: Any
     ) -> dict[str, Any]:
         self.asked.append(([each.name for each in scenarios], out.name, options | {"off": switched_off}))
         runs = [self._run(each, switched_off) for each in scenarios]
-        return {"runs": runs}
+        return {"runs": runs, "stopped_early": self.stopped}
 
     def _run(self, each: Scenario, switched_off: str | None) -> dict[str, Any]:
         assert switched_off in (None, "own")
@@ -112,7 +112,7 @@ class Campaign:
 def test_both_campaigns_are_run_and_the_report_is_kept(tmp_path):
     campaign, words = Campaign(), list[str]()
     scenarios = [scenario("a", "finite"), scenario("b", ""), scenario("c", "stale")]
-    report = prove(scenarios, tmp_path, campaign=campaign, progress=words.append, parallel=2)
+    report = prove(scenarios, tmp_path, campaign=campaign, words=words.append, parallel=2)
     assert [asked[:2] for asked in campaign.asked] == [(["a", "c"], "with"), (["a", "c"], "without")]
     assert [asked[2]["off"] for asked in campaign.asked] == [None, "own"]
     assert all(asked[2]["parallel"] == 2 for asked in campaign.asked)
@@ -132,6 +132,13 @@ def test_one_that_proves_nothing_spoils_the_whole(tmp_path):
     assert lines[1].endswith("failed   periods_to_safe: 7 periods, at most 2 periods, missed by 5")
     assert lines[2].endswith("passed   NOT PROVEN: without stale: passed")
     assert "unproven: stale: readings that are old" in table(report)
+
+
+def test_after_a_stop_the_second_campaign_is_not_begun(tmp_path):
+    campaign = Campaign(stopped=True)
+    report = prove([scenario()], tmp_path, campaign=campaign)
+    assert [asked[1] for asked in campaign.asked] == ["with"]
+    assert only(report)["problem"] == "without finite: it was not run"
 
 
 def test_what_protects_nothing_or_what_there_is_not_is_refused(tmp_path):

@@ -39,7 +39,9 @@ def campaign() -> dict[str, dict[str, Any]]:
 def test_there_are_enough_and_ten_are_quick(campaign):
     assert len(campaign) >= 44
     assert sum("quick" in each["tags"] for each in campaign.values()) == 10
-    assert sum(float(each["duration"].split()[0]) for each in campaign.values() if "quick" in each["tags"]) < 75
+    assert (
+        sum(float(each["duration"].split()[0]) for each in campaign.values() if "quick" in each["tags"]) < 75
+    )
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
