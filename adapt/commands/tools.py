@@ -119,7 +119,7 @@ class Bench:
     peers: bool = True
     """On HalfCheetah, `sim` also measures Gymnasium, stable-baselines3 and, where installed, envpool."""
     rate: float = 500.0
-    """Of the readings that `node` and `relay` send, in Hz. `node` misses a deadline without a command within 1 / rate."""
+    """Of the readings that `node` and `relay` send, in Hz. `node` misses a deadline without a command in 1 / rate."""
     rounds: int = 3
     """How often `node` measures node and echo in turn, and `relay` its relays; 1: each at a stretch."""
 
