@@ -39,7 +39,7 @@ def _groups(found: Mapping[str, Any]) -> str:
     for name, group in groups.items():
         figures = dict.fromkeys(figure for row in group["means"].values() for figure in row)
         tables = (_figure(figure, found, group) for figure in figures)
-        parts.append(f"<h3>{escape(label(name))}</h3>{''.join(tables)}")
+        parts.append(f'<h3>{escape(label(name))}</h3><div class="pair">{"".join(tables)}</div>')
     return "".join(parts)
 
 
@@ -57,7 +57,8 @@ def _figure(name: str, found: Mapping[str, Any], group: Mapping[str, Any]) -> st
         return ""
     scale, centred = _scale(means, False), _scale(apart, True)
     rows = "".join(
-        f'<tr><th scope="row">{escape(of)}</th>{_cells(mean, scale, False)}{_cells(apart.get(of, {}), centred, True)}</tr>'
+        f'<tr><th scope="row">{escape(of)}</th>{_cells(mean, scale, False)}'
+        f"{_cells(apart.get(of, {}), centred, True)}</tr>"
         for of, mean in means.items()
     )
     return (
