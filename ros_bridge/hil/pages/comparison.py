@@ -39,7 +39,7 @@ def _groups(found: Mapping[str, Any]) -> str:
     for name, group in groups.items():
         figures = dict.fromkeys(figure for row in group["means"].values() for figure in row)
         tables = (_figure(figure, found, group) for figure in figures)
-        parts.append(f"<h3>{escape(label(name))}</h3>{''.join(tables)}")
+        parts.append(f'<h3>{escape(label(name))}</h3><div class="pair">{"".join(tables)}</div>')
     return "".join(parts)
 
 
@@ -56,15 +56,19 @@ def _figure(name: str, found: Mapping[str, Any], group: Mapping[str, Any]) -> st
     if all(row.get("mean") is None for row in means.values()):
         return ""
     scale, centred = _scale(means, False), _scale(apart, True)
+    compared = any(row.get("mean") is not None for row in apart.values())
     rows = "".join(
-        f'<tr><th scope="row">{escape(of)}</th>{_cells(mean, scale, False)}{_cells(apart.get(of, {}), centred, True)}</tr>'
+        f'<tr><th scope="row">{escape(of)}</th>{_cells(mean, scale, False)}'
+        f"{_cells(apart.get(of, {}), centred, True) if compared else ''}</tr>"
         for of, mean in means.items()
+    )
+    difference = (
+        f'<th scope="col" colspan="2">Difference to {escape(found["reference"])}</th>' if compared else ""
     )
     return (
         f'<div class="scroll card" tabindex="0" role="region" aria-label="{escape(label(name))}"><table class="forest">'
         f"<caption>{escape(label(name))} <small>{escape(about)}{', ' if unit else ''}{escape(unit)}</small></caption>"
-        '<thead><tr><th scope="col">Bundle</th><th scope="col" colspan="2">Mean</th>'
-        f'<th scope="col" colspan="2">Difference to {escape(found["reference"])}</th></tr></thead>'
+        f'<thead><tr><th scope="col">Bundle</th><th scope="col" colspan="2">Mean</th>{difference}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
 

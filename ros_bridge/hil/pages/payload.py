@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,15 +49,16 @@ class Packed:
 
 def pack_runs(campaign: Campaign, room: int = ROOM) -> Packed:
     """In the greatest detail that there is room for; in the least where there is none for any."""
-    packed = _packed(campaign, DETAILS[0])
-    for detail in DETAILS[1:]:
-        if sum(map(len, packed.runs.values())) <= room:
-            break
-        packed = _packed(campaign, detail)
+    for detail in DETAILS[:-1]:
+        if packed := _packed(campaign, detail, room):
+            return packed
+    packed = _packed(campaign, DETAILS[-1], math.inf)
+    assert packed is not None
     return packed
 
 
-def _packed(campaign: Campaign, detail: Detail) -> Packed:
+def _packed(campaign: Campaign, detail: Detail, room: float) -> Packed | None:
+    """None as soon as there is no room."""
     runs, notes, scenes = dict[str, str](), dict[str, list[str]](), dict[str, Any]()
     for run in campaign.runs:
         notes[run.anchor] = list(run.trouble)
@@ -64,6 +66,9 @@ def _packed(campaign: Campaign, detail: Detail) -> Packed:
         if content is None:
             continue
         runs[run.anchor] = pack(content)
+        room -= len(runs[run.anchor])
+        if room < 0:
+            return None
         robot = run.result["robot"]
         if content["motion"] and robot not in scenes:
             scenes[robot] = scene_of(robot)

@@ -19,6 +19,9 @@ MEANINGS = {
     "unfinished": "it has left no result",
 }
 
+_USED_UP = ("command_limits",)
+"""Findings of what may be used to the last: that nothing is left says nothing of how close it was."""
+
 
 def verdict(campaign: Campaign) -> str:
     """How the campaign came out, in a sentence without its full stop."""
@@ -61,7 +64,11 @@ def tightest(run: Run) -> dict[str, Any] | None:
     """The finding with the smallest margin; one that was missed comes before all that were met."""
     findings = run.result["findings"]
     missed = [finding for finding in findings if not finding["passed"]]
-    measured = [finding for finding in missed or findings if share(finding) is not None]
+    measured = [
+        finding
+        for finding in missed or findings
+        if share(finding) is not None and (missed or finding["name"] not in _USED_UP)
+    ]
     return min(measured, key=lambda finding: share(finding) or 0.0, default=missed[0] if missed else None)
 
 
@@ -78,6 +85,8 @@ def amount(value: float | None, unit: str) -> str:
     if value is None:
         return "not measured"
     shown = number(abs(value)) if math.isfinite(value) else str(abs(value))
+    if 0 < abs(value) < 1e-5:
+        shown = f"{abs(value):.1e}"
     sign = "−" if value < 0 else ""
     return f"{sign}{shown}" + (f"\N{NO-BREAK SPACE}{unit_label(unit)}" if unit not in ("", "1") else "")
 

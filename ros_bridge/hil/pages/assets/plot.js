@@ -41,6 +41,10 @@ class TimeAxis {
   }
 }
 
+function isLimit(name) {
+  return ["limit", "control period"].includes(name);
+}
+
 function niceSteps(low, high, most) {
   const power = 10 ** Math.floor(Math.log10((high - low) / most));
   const step = power * [1, 2, 5, 10].find((factor) => (high - low) / (factor * power) <= most);
@@ -62,8 +66,7 @@ class Plot {
     this.heading = make("figcaption");
     this.heading.append(make("b", "", chart.title), make("span", "unit", [panel.name, chart.unit === "1" ? "" : chart.unit].filter(Boolean).join(", ")));
     this.values = panel.lines.map((line, i) => this._legend(line, chart.lines[i]));
-    const far = panel.marks.filter(({ value }) => value < panel.range[0] || value > panel.range[1]);
-    if (far.length) this.heading.append(make("span", "", `${far[0].name} ${far.map(({ value }) => formatNumber(value)).join(" and ")}: not on the axis`));
+    this._levelLegend();
     this.svg = makeSvg("svg", { role: "img", "aria-label": `${chart.title} ${panel.name} over time` });
     this.figure.append(this.heading, this.svg);
     place.append(this.figure);
@@ -78,6 +81,17 @@ class Plot {
     if (line.broken?.length) item.append(make("em", "", "not finite in part"));
     this.heading.append(item);
     return value;
+  }
+
+  // All levels of a panel have one name.
+  _levelLegend() {
+    const { marks, range: [low, high] } = this.panel;
+    if (!marks.length) return;
+    const on = marks.some(({ value }) => low <= value && value <= high);
+    const item = make("span", isLimit(marks[0].name) ? "legend level" : "legend level aim");
+    if (on) item.append(make("i"));
+    item.append(`${marks[0].name} ${marks.map(({ value }) => formatNumber(value)).join(" and ")}${on ? "" : ", not on the axis"}`);
+    this.heading.append(item);
   }
 
   draw() {
@@ -108,7 +122,7 @@ class Plot {
     }
     for (const { name, value } of this.panel.marks) {
       if (value < low || value > high) continue;
-      const mark = makeSvg("line", { class: `mark-line ${["limit", "control period"].includes(name) ? "limit" : "truth"}`, x1: MARGIN.left, x2: width - MARGIN.right,
+      const mark = makeSvg("line", { class: `mark-line ${isLimit(name) ? "limit" : "truth"}`, x1: MARGIN.left, x2: width - MARGIN.right,
         y1: this._y(level(value)), y2: this._y(level(value)) });
       mark.append(makeSvg("title", {}, `${name} ${formatNumber(value, 4)} ${this.chart.unit}`));
       this.svg.append(mark);

@@ -93,8 +93,8 @@ def test_it_plays_on_from_where_it_went_wrong(campaign_report: Path) -> None:
 @pytest.mark.slow
 def test_forty_five_runs_stay_small_and_open_at_once(tmp_path: Path) -> None:
     report = write_report(make_campaign(tmp_path, more=35, seconds=10.0))
-    # 5.4 MB; the limit is 10.
-    assert report.stat().st_size < 10e6
+    # Seen: 2.9 MB.
+    assert report.stat().st_size < 5e6
     facts = _facts(report, "ready")
-    # Seen: 0.3 to 0.6 s on two busy cores.
+    # Seen: 0.33 to 0.52 s on two cores under a load of 11.
     assert facts["ready"] < 2000

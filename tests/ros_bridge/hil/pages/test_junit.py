@@ -10,7 +10,7 @@ import pytest
 
 from ros_bridge.hil.pages.campaign import Campaign, Run, read_campaign
 from ros_bridge.hil.pages.junit import junit
-from tests.ros_bridge.hil.pages.campaign_folder import ATTACK, make_campaign
+from tests.ros_bridge.hil.pages.campaign_folder import ATTACK
 
 ALLOWED = {
     "testsuites": ({"name", "time", "tests", "failures", "errors"}, {"testsuite"}),
@@ -37,9 +37,8 @@ TIME = re.compile(r"(([0-9]{0,3},)*[0-9]{3}|[0-9]{0,3})*(\.[0-9]*)?")
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> ET.Element:
-    text = junit(read_campaign(make_campaign(tmp_path_factory.mktemp("campaign"))))
-    return ET.fromstring(text.encode())
+def root(campaign_report: Path) -> ET.Element:
+    return ET.fromstring((campaign_report.parent / "junit.xml").read_bytes())
 
 
 def _case(root: ET.Element, name: str) -> ET.Element:

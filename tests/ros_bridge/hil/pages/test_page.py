@@ -188,6 +188,10 @@ def test_a_campaign_that_was_interrupted_has_its_report(tmp_path: Path) -> None:
     assert not campaign.finished
     assert len(campaign.runs) == 11
     assert "4 of 9 runs passed" in write_report(tmp_path).read_text("utf-8")
+
+
+def test_a_damaged_campaign_file_is_said(tmp_path: Path) -> None:
+    (tmp_path / "runs/x/y-0").mkdir(parents=True)
     (tmp_path / "campaign.json").write_text('{"runs": [')
     assert "campaign.json cannot be read" in write_report(tmp_path).read_text("utf-8")
 
