@@ -199,7 +199,10 @@ class ControlLoop:
             return self._safe(Reason.OK, arrival)  # nobody has said what to do
         stopwatch = _Stopwatch(self.clock, age)
         step = self.controller.step(
-            frame, stopwatch.age, goal=goal, elapsed=lambda: self._budget.available(self.moving_time(arrival + stopwatch.took))
+            frame,
+            stopwatch.age,
+            goal=goal,
+            elapsed=lambda: self._budget.available(self.moving_time(arrival + stopwatch.took)),
         )
         self.steps += 1
         self._sent_at, took = arrival, stopwatch.took

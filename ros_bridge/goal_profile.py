@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ class GoalProfile:
                     f"{', '.join(names)}"
                 )
         times = [entry.at for entry in entries]
-        if any(later <= before for before, later in zip(times, times[1:], strict=False)):
+        if any(later <= before for before, later in pairwise(times)):
             raise BridgeError(f"goals: at {times} s; expected rising times")
         self._entries, self._period, self._step = tuple(entries), period, 0
         self.goal = np.array([entries[0].values], dtype=float)
@@ -49,7 +50,9 @@ class GoalProfile:
         """One control step later."""
         self._step += 1
         now = self._step * self._period + 1e-9
-        self.goal[0] = next((e.values for e in reversed(self._entries) if e.at <= now), self._entries[0].values)
+        self.goal[0] = next(
+            (e.values for e in reversed(self._entries) if e.at <= now), self._entries[0].values
+        )
 
 
 def read_goals(path: Path) -> list[GoalEntry]:

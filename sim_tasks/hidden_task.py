@@ -76,7 +76,9 @@ def hidden_task(
     qpos, qvel = family.start(rng, 1)
     noise = int(rng.integers(0, 2**31, 1)[0])
     change = None if change_time is None else _change(family, physics, change_time, [seed, 37, index])
-    return HiddenTask(f"{family.name} {seed}/{index}", physics, qpos[0], np.zeros_like(qvel[0]), noise, change)
+    return HiddenTask(
+        f"{family.name} {seed}/{index}", physics, qpos[0], np.zeros_like(qvel[0]), noise, change
+    )
 
 
 def _chosen(family: TaskFamily, values: Mapping[str, float]) -> np.ndarray:

@@ -214,8 +214,8 @@ class Hil:
     json: bool = False
 
     def run(self) -> int:
-        from ros_bridge.hil.soak_report import show
         from ros_bridge.hil.soak import Soak, soak
+        from ros_bridge.hil.soak_report import show
 
         run = Soak(self.family, str(self.bundle), self.minutes, self.robot, self.seed, self.kills)
         result = soak(run, self.out)

@@ -124,7 +124,9 @@ class ScenarioRun:
         if self.state == "running" and self._over():
             self._finish()
         if self.state in ("starting", "running") and time.monotonic() > self._deadline:
-            what = "its processes were not ready" if self.state == "starting" else "it did not come to its end"
+            what = (
+                "its processes were not ready" if self.state == "starting" else "it did not come to its end"
+            )
             self._give_up(f"{what} in time; logs: {self.folder / 'logs'}")
         if not self._simulated and self.judge.violation_count and self.state == "running":
             self._note("stopped: a limit was violated")

@@ -30,7 +30,10 @@ def nobody_takes_part(monkeypatch):
 def test_no_two_of_many_that_ask_at_once_get_the_same(tmp_path):
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", ASKS, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", ASKS, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for _ in range(3)
     ]
