@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ class GoalProfile:
                     f"{', '.join(names)}"
                 )
         times = [entry.at for entry in entries]
-        if any(later <= before for before, later in zip(times, times[1:], strict=False)):
+        if any(later <= before for before, later in pairwise(times)):
             raise BridgeError(f"goals: at {times} s; expected rising times")
         self._entries, self._period, self._step = tuple(entries), period, 0
         self.goal = np.array([entries[0].values], dtype=float)

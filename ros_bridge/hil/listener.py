@@ -69,7 +69,9 @@ class Listener(Node):
             trace: keeps what is heard.
             sim_time: times are those of `/clock`, by what it said when a message was sent.
         """
-        super().__init__("judge", namespace="hil", start_parameter_services=False, context=context, enable_rosout=False)
+        super().__init__(
+            "judge", namespace="hil", start_parameter_services=False, context=context, enable_rosout=False
+        )
         self.latencies: list[float] = []
         """From a reading's publication by the robot to that by the relay, where nothing broke it, in [s]."""
         self.command_latencies: list[float] = []

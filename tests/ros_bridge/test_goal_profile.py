@@ -47,7 +47,7 @@ def test_what_is_no_profile_is_refused(entries, message):
 def test_a_file_that_says_something_else_is_named(tmp_path, text):
     path = tmp_path / "goals.json"
     path.write_text(text)
-    with pytest.raises(BridgeError, match="goals.json.*expected a JSON list"):
+    with pytest.raises(BridgeError, match=r"goals.json.*expected a JSON list"):
         read_goals(path)
 
 

@@ -90,8 +90,10 @@ def test_a_machine_that_is_too_slow_sets_simulated_time_back(clock):
     clock.costs = [5.0]
     pace.until(1.0)
     assert pace.slips == 1
+    assert pace.late == pace.lost == pytest.approx(4.0)  # it is 5 s, and should be 1
     assert pace.now() == pytest.approx(1.0)
     pace.until(2.0)
+    assert pace.late == 0.0
     assert pace.now() == pytest.approx(2.0)
     assert pace.slips == 1
 

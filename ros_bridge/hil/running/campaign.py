@@ -235,7 +235,9 @@ def parts_of(
     keys = [(part.scenario.name, part.label, part.seed) for part in parts]
     twice = {key for key in keys if keys.count(key) > 1}
     if twice:
-        raise BridgeError(f"twice: {', '.join(map(str, sorted(twice)))}; expected one scenario of each name and seed")
+        raise BridgeError(
+            f"twice: {', '.join(map(str, sorted(twice)))}; expected one scenario of each name and seed"
+        )
     return parts
 
 

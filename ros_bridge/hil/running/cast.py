@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ros_bridge.hil.schedule import BODY
 from ros_bridge.hil.scenario.scenario import Scenario
+from ros_bridge.hil.schedule import BODY
 from ros_bridge.processes import PATIENCE, Process
 
 RELAY = "ros_bridge.hil.relay"

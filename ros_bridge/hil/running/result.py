@@ -79,8 +79,10 @@ def result_of(run: ScenarioRun, family: TaskFamily, out: Path) -> dict[str, Any]
                 "velocity": np.broadcast_to(spec.velocity_limit, low.shape).tolist(),
                 "command": np.stack([least, most], axis=1).tolist(),
             },
-            "units": {"command": {"effort": "N m", "velocity": "rad/s"}.get(spec.interface, "rad"),
-                      "error": family.error_unit},
+            "units": {
+                "command": {"effort": "N m", "velocity": "rad/s"}.get(spec.interface, "rad"),
+                "error": family.error_unit,
+            },
             "goal_names": [] if family.goal is None else list(family.goal.names),
             "parameter_units": dict(zip(family.belief_names, family.belief_units, strict=True)),
             "bag": _bag(run.folder),
@@ -92,9 +94,7 @@ def result_of(run: ScenarioRun, family: TaskFamily, out: Path) -> dict[str, Any]
     )
 
 
-def _findings(
-    run: ScenarioRun, family: TaskFamily, trace: Trace, record: dict[str, Any]
-) -> list[Finding]:
+def _findings(run: ScenarioRun, family: TaskFamily, trace: Trace, record: dict[str, Any]) -> list[Finding]:
     from ros_bridge.hil.judging.expectations import findings
     from ros_bridge.hil.judging.facts import FaultCourse, RunFacts
 
@@ -123,9 +123,7 @@ def _findings(
     return findings(run.part.scenario, run.spec, trace, facts)
 
 
-def _outcome(
-    error: str, late: bool, found: list[Finding], worst: float, limit: float
-) -> tuple[Outcome, str]:
+def _outcome(error: str, late: bool, found: list[Finding], worst: float, limit: float) -> tuple[Outcome, str]:
     if error:
         return Outcome.ERROR, error
     if late:
@@ -202,4 +200,6 @@ def _bag_messages(folder: Path) -> int | None:
 def _model(spec: RobotSpec) -> str:
     """Its file, from the folder of the packages on where it is there."""
     root, model = Path(robots.__file__).parents[1], spec.model
-    return str(model.relative_to(root)) if isinstance(model, Path) and model.is_relative_to(root) else str(model)
+    return (
+        str(model.relative_to(root)) if isinstance(model, Path) and model.is_relative_to(root) else str(model)
+    )

@@ -18,6 +18,7 @@ from robots import RobotSpec
 from ros_bridge import topics
 from ros_bridge.hil import events, schedule
 from ros_bridge.hil.judge import Judge
+from ros_bridge.hil.judging.trace import Trace
 from ros_bridge.hil.listener import Listener
 from ros_bridge.hil.running.cast import Cast, Part
 from ros_bridge.hil.running.domains import DomainLock
@@ -124,7 +125,9 @@ class ScenarioRun:
         if self.state == "running" and self._over():
             self._finish()
         if self.state in ("starting", "running") and time.monotonic() > self._deadline:
-            what = "its processes were not ready" if self.state == "starting" else "it did not come to its end"
+            what = (
+                "its processes were not ready" if self.state == "starting" else "it did not come to its end"
+            )
             self._give_up(f"{what} in time; logs: {self.folder / 'logs'}")
         if not self._simulated and self.judge.violation_count and self.state == "running":
             self._note("stopped: a limit was violated")
@@ -158,10 +161,10 @@ class ScenarioRun:
             return {}
         return json.loads(self.cast.record.read_text(encoding="utf-8"))
 
-    def trace(self) -> Any:
-        """What was heard, with what really happened."""
+    def trace(self) -> Trace:
+        """What was heard until the robot's end, after which the node has nothing to see, and what really happened."""
         zero = self.judge.zero if math.isfinite(self.judge.zero) else 0.0
-        trace = self._writer.trace(zero)
+        trace = self._writer.trace(zero, self.part.scenario.duration + self.record.get("lost_s", 0.0))
         if self.cast.truth.exists():
             with np.load(self.cast.truth, allow_pickle=False) as truth:
                 for name in truth.files:

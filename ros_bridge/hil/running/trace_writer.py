@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ros_bridge.hil.judging.trace import Trace
@@ -55,15 +57,15 @@ class TraceWriter:
                 self._fields[name] = Growing(row)
             self._fields[name].add(row)
 
-    def trace(self, zero: float) -> Trace:
-        """All of it in the order of time, in [s] since `zero`."""
+    def trace(self, zero: float, end: float = math.inf) -> Trace:
+        """What came until `end` [s], in the order of time, in [s] since `zero`."""
         trace = Trace(belief_names=np.array(self.belief_names, dtype=str))
         for names in TOPICS.values():
             if names[0] not in self._fields:
                 continue
             time = self._fields[names[0]].rows - zero
             order = np.argsort(time, kind="stable")
-            order = order[time[order] >= -BEFORE]
+            order = order[(time[order] >= -BEFORE) & (time[order] <= end)]
             setattr(trace, names[0], time[order])
             for name in names[1:]:
                 setattr(trace, name, self._fields[name].rows[order])

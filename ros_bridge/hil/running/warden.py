@@ -43,11 +43,15 @@ class Warden:
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, self.mark, str(os.getpid())],
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             start_new_session=True,  # a terminal's Ctrl-C is not for it
             env={name: value for name, value in os.environ.items() if name != MARK}
             | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
+
+        assert self._process.stdout is not None
+        with self._process.stdout as said:
+            said.readline()  # it knows by now what was in shared memory before
 
     @property
     def environment(self) -> dict[str, str]:
@@ -143,6 +147,7 @@ def main(mark: str, runner: int) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     litter = Litter()
+    print("watching", flush=True)
     while not (select.select([sys.stdin], [], [], _LOOK)[0] and not os.read(sys.stdin.fileno(), 4096)):
         litter.look([runner, *marked(mark)])
     litter.look(marked(mark))

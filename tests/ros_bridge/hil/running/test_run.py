@@ -79,7 +79,8 @@ def test_a_run_goes_through_its_faults_and_leaves_a_whole_folder(bundle, tmp_pat
     silence = trace.command_time[(trace.command_time > 1.6) & (trace.command_time < 1.9)]
     assert len(silence) == 0  # paused
     assert trace.command_time[-1] > 8.0  # it came back
-    assert len(trace.belief_time) and len(trace.latency)
+    assert len(trace.belief_time)
+    assert len(trace.latency)
     assert (folder / str(run["bag"])).is_dir()
     assert len(list((folder / "bag").iterdir())) == 2  # of two nodes
 

@@ -96,4 +96,3 @@ def test_each_is_done_and_undone(cast: Any):
         "node paused", "node goes on", f"disk full at {noted[2].split()[3]} bytes", "disk free",
         "2 busy processes", "node killed", "busy processes ended",
     ]  # fmt: skip
-

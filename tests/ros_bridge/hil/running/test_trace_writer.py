@@ -20,6 +20,7 @@ def test_rows_are_put_in_order_and_what_came_long_before_the_start_is_left_out(t
     trace = writer.trace(100.0)
     np.testing.assert_allclose(trace.command_time, [-0.05, 0.1, 0.2])
     np.testing.assert_allclose(trace.command[:, 0], [99.95, 100.1, 100.2])
+    np.testing.assert_allclose(writer.trace(100.0, 0.15).command_time, [-0.05, 0.1])
     assert trace.reasons.tolist() == [4]
     assert trace.reasons.dtype.kind == "i"
     assert len(trace.position) == len(trace.upright) == 0
