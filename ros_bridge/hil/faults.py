@@ -160,6 +160,16 @@ def _saturated(at: Alteration, sample: Sample, elapsed: float) -> None:
     at.numbers(sample, lambda value: min(max(value, -at.level), at.level))
 
 
+def _eased(at: Alteration, sample: Sample, elapsed: float) -> None:
+    """The first command is that of a node whose own soft start begins: where the joints are, or next to nothing."""
+    if at.held is None:
+        at.held = {field: list(sample.values[field]) for field in at.fields(sample)}
+    share = min(elapsed / at.fault.duration, 1.0) if at.fault.duration else 1.0
+    for field, first in at.held.items():
+        pairs = zip(first, sample.values[field], strict=True)
+        sample.values[field] = [start + share * (value - start) for start, value in pairs]
+
+
 _ALTERATIONS: dict[str, Callable[[Alteration, Sample, float], None]] = {
     "stuck": _stuck,
     "garbage": _garbage,
@@ -179,4 +189,5 @@ _ALTERATIONS: dict[str, Callable[[Alteration, Sample, float], None]] = {
     "jumping": _jumping,
     "clock_jump": _clock_jump,
     "saturated": _saturated,
+    "eased": _eased,
 }

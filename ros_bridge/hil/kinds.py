@@ -113,6 +113,9 @@ KINDS: dict[str, Kind] = {
         "commands are cut to this share of their limits", (COMMANDS,), 0.1, 0.8, "1",
         none=1.0, valid=_PART, per_joint=True,
     ),
+    "eased": Kind(
+        "commands leave the first one by a share that grows, to all of it at the end", (COMMANDS,), drawn=False
+    ),
     "units": Kind("numbers are in degrees, not in radians", (JOINTS,), numbers=True, drawn=False),
     "clock_jump": Kind(
         "the robot's clock is ahead by so much, or behind", SENSORS, -10.0, 10.0, "s", drawn=False, valid=_BOTH_SIGNS

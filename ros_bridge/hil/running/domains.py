@@ -26,12 +26,7 @@ class DomainLock:
 
     def __init__(self, folder: Path | None = None):
         """`folder` of the locks; None: `runtime_folder()`."""
-        folder = (folder or runtime_folder()) / "domains"
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise ProcessError(f"{folder}: locks of ROS domains cannot be kept there: {error}") from error
-        self._file, self.domain = _first_free(folder)
+        self._file, self.domain = _first_free(_made(folder or runtime_folder()))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -51,6 +46,28 @@ class DomainLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+class UsersDomain(DomainLock):
+    """The domain that this process is in, for a real robot is there; one runner at a time may have it.
+
+    Raises:
+        ProcessError: another runner has it, or `ROS_DOMAIN_ID` is no number.
+    """
+
+    def __init__(self, folder: Path | None = None):
+        given = os.environ.get("ROS_DOMAIN_ID", "0")
+        if not given.isdecimal():
+            raise ProcessError(f"ROS_DOMAIN_ID {given!r}: expected a number")
+        self.domain = int(given)
+        self._file = _locked(_made(folder or runtime_folder()), self.domain)
+        if self._file < 0:
+            raise ProcessError(f"ROS domain {self.domain}: another runner drives a robot there")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """As it is: the robot may be another computer."""
+        return {"ROS_DOMAIN_ID": str(self.domain)}
 
 
 @contextmanager
@@ -74,18 +91,35 @@ def runtime_folder() -> Path:
     return Path(given) / "adapt" if given else Path(tempfile.gettempdir()) / f"adapt-{os.getuid()}"
 
 
+def _made(folder: Path) -> Path:
+    """Where locks are kept."""
+    folder = folder / "domains"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ProcessError(f"{folder}: locks of ROS domains cannot be kept there: {error}") from error
+    return folder
+
+
+def _locked(folder: Path, domain: int) -> int:
+    """An open, locked file that stands for a domain; -1: somebody else has it."""
+    file = os.open(folder / str(domain), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return -1
+    return file
+
+
 def _first_free(folder: Path) -> tuple[int, int]:
     """An open, locked file and the domain that it stands for. Who begins where is spread by process id."""
     first = os.getpid()
     for offset in range(DOMAINS):
         domain = 1 + (first + offset) % DOMAINS
-        file = os.open(folder / str(domain), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(file)
-            continue
-        if not taken(domain):
+        file = _locked(folder, domain)
+        if file >= 0 and not taken(domain):
             return file, domain
-        os.close(file)
+        if file >= 0:
+            os.close(file)
     raise ProcessError(f"ROS domains 1 to {DOMAINS} are all taken")
