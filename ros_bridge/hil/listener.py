@@ -29,6 +29,7 @@ from ros_bridge.hil import events
 from ros_bridge.hil.events import Event
 from ros_bridge.hil.judge import Judge
 from ros_bridge.hil.posture import Posture
+from ros_bridge.hil.running.real_robot import RealRobot
 from ros_bridge.hil.running.sim_clock import SimClock
 from ros_bridge.hil.running.trace_writer import TraceWriter
 from ros_bridge.hil.schedule import IMU, JOINTS
@@ -38,6 +39,8 @@ from ros_bridge.sim_time import CLOCK
 LAG = 0.2
 """How long things are kept until they are judged, in [s]: what was said first may be heard last."""
 _ALL = QoSProfile(depth=2000, reliability=QoSReliabilityPolicy.RELIABLE)
+_ANY = QoSProfile(depth=2000, reliability=QoSReliabilityPolicy.BEST_EFFORT)
+"""Of a real robot's sensors, whose publishers may be of either kind."""
 _PENDING = 200
 """Readings that are looked for on the other side."""
 _NANO = 1e-9
@@ -57,6 +60,7 @@ class Listener(Node):
         context: Context | None = None,
         trace: TraceWriter | None = None,
         sim_time: bool = False,
+        real: RealRobot | None = None,
     ):
         """
         Args:
@@ -68,6 +72,7 @@ class Listener(Node):
             context: of the ROS domain; None: the process's own.
             trace: keeps what is heard.
             sim_time: times are those of `/clock`, by what it said when a message was sent.
+            real: hears a real robot as soon as something comes.
         """
         super().__init__(
             "judge", namespace="hil", start_parameter_services=False, context=context, enable_rosout=False
@@ -80,7 +85,8 @@ class Listener(Node):
         """What the node last said, by status."""
         self.problems: list[str] = []
         """Messages of the node that could not be read."""
-        self._spec, self._judge, self._react, self._trace = spec, judge, on_event, trace
+        self._spec, self._judge, self._react, self._trace, self._real = spec, judge, on_event, trace, real
+        self._robot_commands = f"/{robot}/{spec.ros.commands}".replace("//", "/")
         self._sim_clock = SimClock() if sim_time else None
         self._codec = command_codec(spec)
         self._heard: list[tuple[Subscription[Any], Callable[[Any, MessageInfo], None]]] = []
@@ -90,6 +96,7 @@ class Listener(Node):
         self._posture = Posture(spec)
         self._node_commands = f"/{node}/{spec.ros.commands}"
         self._node_command: tuple[Any, float] | None = None
+        side, heard = f"/{robot}".rstrip("/"), _ALL if real is None else _ANY
         clock = [] if self._sim_clock is None else [(Clock, CLOCK, self._sim_clock.hear, _ALL)]
         kept = [
             (Float64MultiArray, f"/{node}/{topics.BELIEF}", self._on_belief, _ALL),
@@ -100,12 +107,12 @@ class Listener(Node):
             *([] if trace is None else kept),
             (String, events.EVENTS, self._on_event, events.EVENT_QOS),
             (self._codec.kind, self._node_commands, partial(self._on_command, "node"), _ALL),
-            (self._codec.kind, f"/{robot}/{spec.ros.commands}", partial(self._on_command, "robot"), _ALL),
+            (self._codec.kind, self._robot_commands, partial(self._on_command, "robot"), _ALL),
             (Float64MultiArray, f"/{node}/{topics.REQUESTED}", self._on_requested, _ALL),
-            (JointState, f"/{robot}/{spec.ros.joint_states}", self._on_joints, _ALL),
+            (JointState, f"{side}/{spec.ros.joint_states}", self._on_joints, heard),
             (JointState, f"/{node}/{spec.ros.joint_states}", self._on_relayed, _ALL),
             (DiagnosticArray, "/diagnostics", self._on_diagnostics, _ALL),
-            *([] if spec.imu is None else [(Imu, f"/{robot}/{spec.imu.topic}", self._on_imu, _ALL)]),
+            *([] if spec.imu is None else [(Imu, f"{side}/{spec.imu.topic}", self._on_imu, heard)]),
             *([] if spec.imu is None else [(Imu, f"/{node}/{spec.imu.topic}", self._on_relayed_imu, _ALL)]),
         ):
             self._heard.append((self.create_subscription(kind, topic, callback, qos), callback))
@@ -114,6 +121,13 @@ class Listener(Node):
     def hears(self) -> bool:
         """Whether the relay and the node are there to be heard, so that nothing of theirs is missed any more."""
         return all(self.count_publishers(topic) for topic in (events.EVENTS, self._node_commands))
+
+    def commanders(self) -> list[str]:
+        """Names of nodes that publish commands for the robot."""
+        return sorted(
+            f"{each.node_namespace.rstrip('/')}/{each.node_name}"
+            for each in self.get_publishers_info_by_topic(self._robot_commands)
+        )
 
     def listen(self, lag: float = LAG) -> None:
         """Takes whatever has come, and has judged what is older than `lag` [s], in the order of time.
@@ -158,6 +172,8 @@ class Listener(Node):
             command = self._codec.read(message)
         except BridgeError as error:
             command = str(error)
+        if self._real is not None and side == "robot":
+            self._real.hear_command(command)
         hear = self._judge.on_node_command if side == "node" else self._judge.on_robot_command
         self._later(at, lambda: hear(command, at, sequence))
         self._time_command(side, command, at)
@@ -187,7 +203,10 @@ class Listener(Node):
         self._keep("familiarity", self._at(info), judged["unfamiliar"] > 0)
 
     def _on_joints(self, message: JointState, info: MessageInfo) -> None:
-        at, frame = self._at(info), conversions.to_reading(message, self._spec).frame
+        at, reading = self._at(info), conversions.to_reading(message, self._spec)
+        frame = reading.frame
+        if self._real is not None:
+            self._real.hear_joints(reading)
         stands = self._posture.stands(frame.position)
         self._keep("readings", at, frame.position[0], frame.velocity[0], self._posture.upright)
         self._later(at, lambda: self._judge.on_reading(frame.position[0], frame.velocity[0], stands, at))
@@ -210,7 +229,10 @@ class Listener(Node):
         self._later(at, lambda: self._judge.on_relayed(IMU, at))
 
     def _on_imu(self, message: Imu, info: MessageInfo) -> None:
-        gravity = to_imu_reading(message, self._spec).frame.gravity
+        reading = to_imu_reading(message, self._spec)
+        if self._real is not None:
+            self._real.hear_imu(reading)
+        gravity = reading.frame.gravity
         assert gravity is not None
         self._posture.feel(gravity)
 

@@ -18,7 +18,7 @@ from robots.errors import UserError
 from ros_bridge.errors import BridgeError
 from ros_bridge.hil.judging.finding import Outcome
 from ros_bridge.hil.running.cast import Part
-from ros_bridge.hil.running.domains import DomainLock, in_environment
+from ros_bridge.hil.running.domains import DomainLock, UsersDomain, in_environment
 from ros_bridge.hil.running.result import result_of
 from ros_bridge.hil.running.run import ScenarioRun
 from ros_bridge.hil.running.warden import Warden
@@ -82,7 +82,7 @@ class Campaign:
     def _start(self, part: Part) -> ScenarioRun:
         folder = self._out / "runs" / part.scenario.name / f"{part.label}-{part.seed}"
         family = self._family(part.scenario.family)
-        lock = DomainLock()
+        lock = UsersDomain() if part.scenario.robot == "real" else DomainLock()
         try:
             return ScenarioRun(part, family.robot, _emptied(folder), self._warden, lock)
         except BaseException:
@@ -263,6 +263,11 @@ def _require_safe(parts: Sequence[Part], at_the_emergency_stop: bool) -> None:
             raise UnsafeError(f"{scenario.name}: drives a real robot; expected --i-am-at-the-emergency-stop")
         if only:
             raise UnsafeError(f"{scenario.name}: {', '.join(only)}: nobody can do that to a real robot")
+        if early := too_early(scenario):
+            raise UnsafeError(
+                f"{scenario.name}: {early[0].label} begins at {early[0].begin} s; expected {RAMP_IN} s or later: until "
+                "then a real robot's commands are eased in"
+            )
         if part.switched_off or part.lock_step:
             raise UnsafeError(f"{scenario.name}: a real robot keeps its protections and real time")
 
