@@ -57,9 +57,8 @@ class Run:
 
     def run(self) -> int:
         scenarios, bundles = self.checked()
-        from ros_bridge.hil.running.campaign import run_campaign
-
         from adapt.console import StepProgress
+        from ros_bridge.hil.running.campaign import run_campaign
 
         with StepProgress("run") as progress:
             result = run_campaign(

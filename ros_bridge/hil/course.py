@@ -29,6 +29,8 @@ class Course:
     ended: float = math.nan
     messages: int = 0
     """That met it."""
+    touched: float = math.nan
+    """When it met the first one."""
     safe_time: float = 0.0
     """In safe mode from its begin until the node drove again, in [s]."""
     recovery: float | None = None

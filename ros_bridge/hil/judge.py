@@ -89,6 +89,7 @@ class Judge:
         if event.what == BEGUN:
             self._begin(course, event.at)
         elif event.what == TOUCHED:
+            course.touched = event.at
             if course.blinds and len(self._active) == 1:
                 self._safe_wait = SafeWait(self.spec, course, event.at, self.node.last)
         elif event.what == ENDED:

@@ -16,14 +16,17 @@ from adapt.files import write_json
 from robots import RobotSpec
 from robots.errors import UserError
 from ros_bridge.errors import BridgeError
+from ros_bridge.hil.judging.compare import compare
 from ros_bridge.hil.judging.finding import Outcome
 from ros_bridge.hil.running.cast import Part
 from ros_bridge.hil.running.domains import DomainLock, UsersDomain, in_environment
+from ros_bridge.hil.running.real_robot import RAMP_IN, too_early
 from ros_bridge.hil.running.result import result_of
 from ros_bridge.hil.running.run import ScenarioRun
 from ros_bridge.hil.running.warden import Warden
 from ros_bridge.hil.scenario.scenario import Scenario
 from ros_bridge.hil.schedule import KINDS
+from ros_bridge.hil.soak_report import known
 from ros_bridge.lifetime import StopFlag
 from sim_tasks.families import load_family
 from sim_tasks.family import TaskFamily
@@ -33,6 +36,8 @@ OWN = "own"
 """For `switched_off`: of each scenario the protection that it protects."""
 LISTEN = 0.02
 """How often runs are listened to, in [s]."""
+REAL = "", "hil"
+"""Namespaces of a real robot, which speaks as it always does, and of its node."""
 Progress = Callable[[str, int, int], object]
 """Called with what ended and how, how many have ended, and how many there are."""
 
@@ -42,30 +47,40 @@ class Campaign:
     seconds of processor time, disturbs a schedule that is being kept.
     """
 
-    def __init__(self, out: Path, parallel: int, warden: Warden, progress: Progress | None, total: int):
-        self.results: list[dict[str, Any]] = []
+    def __init__(
+        self,
+        out: Path,
+        parallel: int,
+        warden: Warden,
+        progress: Progress | None,
+        total: int,
+        write: Callable[[list[dict[str, Any]]], object],
+    ):
+        """`write` is called with all results so far, whenever there is one more."""
         self._out, self._parallel, self._warden, self._total = out, parallel, warden, total
-        self._progress, self._done = progress, 0
+        self._progress, self._write, self._done = progress, write, 0
+        self._by_part: dict[int, dict[str, Any]] = {}
         self._families: dict[str, TaskFamily] = {}
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """Of the runs so far, in the order in which they were asked for."""
+        return [self._by_part[index] for index in sorted(self._by_part)]
 
     def run(self, parts: Sequence[Part], stop: StopFlag) -> None:
         """All of them, the long ones first, until told to stop. What was invalid is tried once more, alone."""
-        parts = sorted(parts, key=lambda part: -part.scenario.duration)
-        again: list[tuple[int, Part]] = []
-        for first in range(0, len(parts), self._parallel):
-            for part, result in self._round(parts[first : first + self._parallel], stop):
-                self.results.append(result)
-                if result["outcome"] == Outcome.INVALID.value and self._parallel > 1:
-                    again.append((len(self.results) - 1, part))
-                else:
-                    self._tell(result)
+        order, again = sorted(parts, key=lambda part: -part.scenario.duration), list[Part]()
+        for first in range(0, len(order), self._parallel):
+            for part, result in self._round(order[first : first + self._parallel], stop):
+                late = result["outcome"] == Outcome.INVALID.value and self._parallel > 1
+                again += [part] if late else []
+                self._keep(parts.index(part), result, told=not late)
             if stop.raised:
                 break
-        for index, part in again:
-            if not stop.raised:
-                for _, result in self._round([part], stop):
-                    self.results[index] = result
-            self._tell(self.results[index])
+        for part in again:
+            index = parts.index(part)
+            tried = [] if stop.raised else self._round([part], stop)
+            self._keep(index, tried[0][1] if tried else self._by_part[index], told=True)
 
     def _round(self, parts: Sequence[Part], stop: StopFlag) -> list[tuple[Part, dict[str, Any]]]:
         runs: list[ScenarioRun] = []
@@ -105,8 +120,10 @@ class Campaign:
             self._families[name] = load_family(name)
         return self._families[name]
 
-    def _tell(self, result: Mapping[str, Any]) -> None:
-        if self._progress is not None:
+    def _keep(self, index: int, result: dict[str, Any], told: bool) -> None:
+        self._by_part[index] = result
+        self._write(self.results)
+        if told and self._progress is not None:
             words = f"{result['scenario']} {result['label']}-{result['seed']}: {result['outcome']}"
             self._done += 1
             self._progress(words, self._done, self._total)
@@ -147,11 +164,12 @@ def run_campaign(
         pace: `real_time` or `lock_step`, in place of the scenarios' own.
         at_the_emergency_stop: somebody is, without whom no real robot is driven.
         switched_off: protection that is left out of every run; `OWN`: of each scenario the one that it protects.
-        namespaces: of the robot and of the node, of a real robot.
+        namespaces: of the robot and of the node; None: `REAL` of a real robot, and those of simulated ones.
         progress: is told of every run that ended.
 
     Returns:
-        What `campaign.json` says: `runs`, `config`, `commit`, `versions`, `seconds`, `parallel`, `stopped_early`.
+        What `campaign.json` says: `runs`, `config`, `commit`, `versions`, `machine`, `seconds`, `parallel`,
+        `stopped_early`; of several bundles `comparison`, with the first one.
 
     Raises:
         UserError: a bundle cannot be used, or a scenario cannot be run like this; nothing was started then.
@@ -164,18 +182,13 @@ def run_campaign(
     if count < 1:
         raise BridgeError(f"parallel {parallel}: expected 1 or more")
     out.mkdir(parents=True, exist_ok=True)
-    warden = Warden()
-    campaign = Campaign(out, count, warden, progress, len(parts))
-    # ROS of this process, too, speaks on this machine alone, unless it has to reach a robot.
-    reach = {} if any(part.scenario.robot == "real" for part in parts) else _LOCAL
+    warden, labels = Warden(), list(dict.fromkeys(part.label for part in parts))
     result: dict[str, Any] = {}
-    with StopFlag() as stop, in_environment(reach):
-        try:
-            campaign.run(parts, stop)
-        finally:
-            warden.close()
-            result = {
-                "runs": campaign.results,
+
+    def write(runs: list[dict[str, Any]], stopped_early: bool = True) -> None:
+        result.update(
+            {
+                "runs": runs,
                 "config": {
                     "scenarios": [scenario.name for scenario in scenarios],
                     "bundles": None if bundles is None else dict(bundles),
@@ -184,11 +197,25 @@ def run_campaign(
                 },
                 "commit": provenance.commit(),
                 "versions": provenance.versions(),
+                "machine": provenance.machine(),
                 "seconds": time.monotonic() - began,
                 "parallel": count,
-                "stopped_early": stop.raised,
+                "stopped_early": stopped_early,
             }
-            write_json(out / "campaign.json", result, indent=1)
+        )
+        if bundles is not None and len(labels) > 1 and any(run["label"] == labels[0] for run in runs):
+            result["comparison"] = known(compare(runs, labels[0]))
+        write_json(out / "campaign.json", result, indent=1)
+
+    campaign = Campaign(out, count, warden, progress, len(parts), write)
+    # ROS of this process, too, speaks on this machine alone, unless it has to reach a robot.
+    reach = {} if any(part.scenario.robot == "real" for part in parts) else _LOCAL
+    with StopFlag() as stop, in_environment(reach):
+        try:
+            campaign.run(parts, stop)
+        finally:
+            warden.close()
+            write(campaign.results, stop.raised)
     return result
 
 
@@ -231,7 +258,8 @@ def parts_of(
                     switched_off=off,
                     task=drawn % TASKS,
                 )
-                parts.append(part if namespaces is None else replace(part, namespaces=namespaces))
+                usual = REAL if scenario.robot == "real" else part.namespaces
+                parts.append(replace(part, namespaces=namespaces or usual))
     keys = [(part.scenario.name, part.label, part.seed) for part in parts]
     twice = {key for key in keys if keys.count(key) > 1}
     if twice:

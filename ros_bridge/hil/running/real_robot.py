@@ -32,7 +32,9 @@ def too_early(scenario: Scenario) -> list[Fault]:
 class RealRobot:
     """Hears a robot as soon as something comes. First it is looked at; from `drive` on it is watched."""
 
-    def __init__(self, spec: RobotSpec, limits: Limits, steady: Clock = time.monotonic, clock: Clock = time.time):
+    def __init__(
+        self, spec: RobotSpec, limits: Limits, steady: Clock = time.monotonic, clock: Clock = time.time
+    ):
         """`steady` and `clock`: monotonic and system time in [s]; stamps are by the latter."""
         self.stopped = ""
         """Why the robot was stopped, in words; empty: it was not."""

@@ -11,7 +11,11 @@ import numpy as np
 import robots
 from adapt import provenance
 from robots import RobotSpec
-from ros_bridge.hil.judging.finding import Finding, Outcome
+from ros_bridge.hil.judging import verdict
+from ros_bridge.hil.judging.expectations import findings
+from ros_bridge.hil.judging.facts import FaultCourse, RunFacts
+from ros_bridge.hil.judging.figures import figures
+from ros_bridge.hil.judging.finding import Outcome
 from ros_bridge.hil.judging.trace import Trace
 from ros_bridge.hil.running.run import ScenarioRun
 from ros_bridge.hil.soak_report import known
@@ -34,8 +38,18 @@ def result_of(run: ScenarioRun, family: TaskFamily, out: Path) -> dict[str, Any]
     lateness = 1e3 * trace.lateness
     limit = 1e3 * (spec.period if scenario.limits.lateness is None else scenario.limits.lateness)
     late = bool(len(lateness) and lateness.max() > limit)
-    found = [] if run.error else _findings(run, family, trace, record)
-    outcome, reason = _outcome(run.error, late, found, float(lateness.max(initial=0.0)), limit)
+    facts = _facts(run, family, trace, record)
+    found = [] if run.error else findings(scenario, spec, trace, facts)
+    worst = float(lateness.max(initial=0.0))
+    if run.real is not None and run.real.stopped:
+        outcome, reason = Outcome.FAILED, f"stopped: {run.real.stopped}"
+    elif late and not run.error:
+        outcome, reason = (
+            Outcome.INVALID,
+            f"the simulated robot was {worst:.1f} ms late; limit {limit:.1f} ms",
+        )
+    else:
+        outcome, reason = verdict.outcome(found, True, run.error)
     low, high = spec.position_limits
     least, most = spec.command_limits
     return known(
@@ -53,6 +67,7 @@ def result_of(run: ScenarioRun, family: TaskFamily, out: Path) -> dict[str, Any]
             "outcome": outcome.value,
             "reason": reason,
             "findings": [finding.to_json() for finding in found],
+            "figures": {} if run.error else figures(scenario, spec, trace, facts),
             "faults": [_fault(course, judge.zero) for course in judge.courses],
             "events": _events(run, trace, record),
             "violations": judge.violations,
@@ -94,17 +109,15 @@ def result_of(run: ScenarioRun, family: TaskFamily, out: Path) -> dict[str, Any]
     )
 
 
-def _findings(run: ScenarioRun, family: TaskFamily, trace: Trace, record: dict[str, Any]) -> list[Finding]:
-    from ros_bridge.hil.judging.expectations import findings
-    from ros_bridge.hil.judging.facts import FaultCourse, RunFacts
-
+def _facts(run: ScenarioRun, family: TaskFamily, trace: Trace, record: dict[str, Any]) -> RunFacts:
     judge, zero = run.judge, run.judge.zero
     low, high = family.bounds
     names = [parameter.name for parameter in family.parameters]
     courses = judge.courses
-    facts = RunFacts(
+    return RunFacts(
         faults=[
-            FaultCourse(each.fault, each.begun - zero, each.ended - zero, each.messages) for each in courses
+            FaultCourse(each.fault, each.begun - zero, each.ended - zero, each.messages, each.touched - zero)
+            for each in courses
         ],
         violations=judge.violations,
         truth=_truth(record),
@@ -119,22 +132,8 @@ def _findings(run: ScenarioRun, family: TaskFamily, trace: Trace, record: dict[s
             each.index: each.periods_to_safe for each in courses if each.periods_to_safe is not None
         },
         recoveries={each.index: each.recovery for each in courses if each.recovery is not None},
+        error_unit=family.error_unit,
     )
-    return findings(run.part.scenario, run.spec, trace, facts)
-
-
-def _outcome(error: str, late: bool, found: list[Finding], worst: float, limit: float) -> tuple[Outcome, str]:
-    if error:
-        return Outcome.ERROR, error
-    if late:
-        return Outcome.INVALID, f"the simulated robot was {worst:.1f} ms late; limit {limit:.1f} ms"
-    return _verdict(found)
-
-
-def _verdict(found: list[Finding]) -> tuple[Outcome, str]:
-    from ros_bridge.hil.judging.verdict import outcome
-
-    return outcome(found, True, "")
 
 
 def _truth(record: dict[str, Any]) -> dict[str, float]:

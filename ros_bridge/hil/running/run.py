@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 import time
 from pathlib import Path
 from typing import Any, Literal
@@ -22,12 +23,15 @@ from ros_bridge.hil.judging.trace import Trace
 from ros_bridge.hil.listener import Listener
 from ros_bridge.hil.running.cast import Cast, Part
 from ros_bridge.hil.running.domains import DomainLock
+from ros_bridge.hil.running.real_robot import EASED, STOPS, RealRobot
 from ros_bridge.hil.running.sabotage import Sabotage
 from ros_bridge.hil.running.trace_writer import TraceWriter
 from ros_bridge.hil.running.warden import Warden, end_all
+from ros_bridge.hil.schedule import Fault
 from ros_bridge.sim_robot import NO_COMMAND
 
-State = Literal["starting", "ready", "running", "ending", "ended"]
+State = Literal["looking", "starting", "ready", "running", "ending", "ended"]
+"""A real robot is looked at before anything starts."""
 START_UP = 60.0
 """Time that the processes have until they are ready, and again until the first command, in [s]."""
 FIRST_COMMAND = 30.0
@@ -55,7 +59,9 @@ class ScenarioRun:
         """What happened beside the faults: when, in [s] of the run's clock, and in words."""
         self.restarts: list[list[float]] = []
         """Of the node: when it died and when the next one first said something, in [s] of the run's clock."""
-        self.judge = Judge(spec, part.scenario.faults)
+        self.real = None if self._simulated else RealRobot(spec, part.scenario.limits)
+        """None: the robot is simulated."""
+        self.judge = Judge(spec, self._faults)
         self.left = 0
         """Processes that were left at the end."""
         self.seconds = 0.0
@@ -82,15 +88,21 @@ class ScenarioRun:
             context=self._context,
             trace=self._writer,
             sim_time=part.lock_step,
+            real=self.real,
         )
-        environment = lock.environment | warden.environment | {DOMAIN: str(lock.domain)}
+        environment = lock.environment | warden.environment
+        if self._simulated:
+            environment |= {DOMAIN: str(lock.domain)}
         self.cast = Cast(part, folder, environment)
-        self._sabotage = Sabotage(part.scenario.faults, self.cast, self._note)
+        self._sabotage = Sabotage(self._faults, self.cast, self._note)
         self._closed = self._complete = False
+        self._stopped_at = math.inf
+        if self.real is not None:
+            self.state = "looking"
+            return
         self.cast.start_relay()
         self.cast.start_node()
-        if self._simulated:
-            self.cast.start_robot()
+        self.cast.start_robot()
 
     @property
     def lasted(self) -> float:
@@ -115,6 +127,8 @@ class ScenarioRun:
         if self.state == "ended":
             return
         self.listener.listen()
+        if self.real is not None and self._tend_real(self.real):
+            return
         if self.state == "ending":
             self.state = "ending" if self.cast.end() else "ended"
             return
@@ -129,9 +143,6 @@ class ScenarioRun:
                 "its processes were not ready" if self.state == "starting" else "it did not come to its end"
             )
             self._give_up(f"{what} in time; logs: {self.folder / 'logs'}")
-        if not self._simulated and self.judge.violation_count and self.state == "running":
-            self._note("stopped: a limit was violated")
-            self._finish()
 
     def close(self) -> None:
         """Ends all that it started, listens to the last words, and counts what is left. Once."""
@@ -175,10 +186,39 @@ class ScenarioRun:
     def _simulated(self) -> bool:
         return self.part.scenario.robot == "simulated"
 
+    @property
+    def _faults(self) -> tuple[Fault, ...]:
+        """The schedule: a real robot's commands are eased in besides."""
+        faults = self.part.scenario.faults
+        return faults if self._simulated else (*faults, EASED)
+
+    def _tend_real(self, real: RealRobot) -> bool:
+        """Looks at a robot before it is driven, and stops it at the first violated limit; whether that is all to do."""
+        if self.state == "looking":
+            if not real.looked_at:
+                return True
+            problems = real.problems(self.listener.commanders())
+            if problems:
+                self._give_up(f"not started: {'; '.join(problems)}")
+                return True
+            self.cast.start_relay()
+            self.cast.start_node()
+            real.drive()
+            self.state, self._deadline = "starting", time.monotonic() + START_UP
+        elif real.stopped and self.state in ("starting", "ready", "running"):
+            self._note(f"stopped: {real.stopped}")
+            self._sabotage.end()
+            self.cast.processes["node"].signal(signal.SIGTERM)  # its last word is the safe command
+            self._stopped_at = time.monotonic()
+            self.state, self._complete = "ending", True
+        elif time.monotonic() - self._stopped_at > STOPS:
+            self.cast.processes["relay"].signal(signal.SIGTERM)
+        return False
+
     def _write_inputs(self) -> None:
         scenario = self.part.scenario
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.folder / "schedule.json", schedule.to_json(scenario.faults), indent=1)
+        write_json(self.folder / "schedule.json", schedule.to_json(self._faults), indent=1)
         goals = [{"at": step.at, "values": list(step.values)} for step in scenario.goal]
         if goals:
             write_json(self.folder / "goals.json", goals, indent=1)
@@ -191,7 +231,7 @@ class ScenarioRun:
         states = self.spec.ros.joint_states
         found = self.listener.count_publishers
         there = self.listener.hears and self.listener.count_subscribers(f"/{node}/{states}") > 1
-        heard = found(f"/{robot}/{states}") and found(f"/{node}/{topics.REQUESTED}")
+        heard = found(f"/{robot}/{states}".replace("//", "/")) and found(f"/{node}/{topics.REQUESTED}")
         return bool(there and heard)
 
     def _over(self) -> bool:
