@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from adapt.commands.common import Positional, print_json, print_report
+from robots.errors import UserError
 
 if TYPE_CHECKING:
     from ros_bridge.hil.scenario.scenario import Scenario
@@ -48,6 +49,10 @@ class Run:
     """As fast as the machine can, by /clock, whatever the scenarios say. Default: as they say."""
     i_am_at_the_emergency_stop: bool = False
     """Needed by scenarios with `robot: real`: the robot moves, and things go wrong on purpose."""
+    robot_namespace: str | None = None
+    """Of a real robot's topics. Default: none; of simulated robots: robot."""
+    node_namespace: str | None = None
+    """Of the node behind the relay. Default: hil; with simulated robots: node."""
     own_families: bool = False
     """Scenarios may name families of files and modules, file.py:function; loading them runs their code."""
     json: bool = False
@@ -58,6 +63,7 @@ class Run:
     def run(self) -> int:
         scenarios, bundles = self.checked()
         from adapt.console import StepProgress
+        from ros_bridge.hil.pages.write import write_report
         from ros_bridge.hil.running.campaign import run_campaign
 
         with StepProgress("run") as progress:
@@ -68,15 +74,32 @@ class Run:
                 parallel=self.parallel,
                 pace="lock_step" if self.lock_step else None,
                 at_the_emergency_stop=self.i_am_at_the_emergency_stop,
+                namespaces=self.namespaces(),
                 progress=progress,
             )
+        write_report(self.out)
         if self.json:
             print_json(result)
         else:
+            show_tables(result)
             print_report(outcome_lines(result), self.out / "report.html")
         if self.open and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             webbrowser.open((self.out / "report.html").resolve().as_uri())
         return exit_code(result)
+
+    def namespaces(self) -> tuple[str, str] | None:
+        """Of robot and node; None: the usual ones.
+
+        Raises:
+            UserError: one of the two was given alone.
+        """
+        given = self.robot_namespace, self.node_namespace
+        if given == (None, None):
+            return None
+        robot, node = given
+        if robot is None or node is None:
+            raise UserError("--robot-namespace and --node-namespace: expected both, or none")
+        return robot, node
 
     def checked(self) -> tuple[list[Scenario], dict[str, str] | None]:
         """The scenarios, and folders of bundles by label; None: each scenario's own.
@@ -114,6 +137,76 @@ def outcome_lines(result: dict[str, Any]) -> list[str]:
         if run["outcome"] != "passed"
     ]
     return [*lines, f"{len(runs)} runs: {', '.join(f'{count} {name}' for name, count in counts.items())}"]
+
+
+def show_tables(result: dict[str, Any]) -> None:
+    """What came out, scenario by scenario, and what several bundles came to."""
+    from rich.console import Console
+
+    from ros_bridge.hil.judging.compare_table import compare_table
+    from ros_bridge.hil.judging.verdict import result_table
+
+    console = Console(highlight=False, stderr=True)
+    console.print(result_table(result["runs"]))
+    if "comparison" in result:
+        console.print(compare_table(result["comparison"]))
+
+
+@dataclass
+class ProveRun:
+    """Run every scenario as it is and once more without the protection that it tests: it has to fail then.
+
+    The exit code is 1 if one does not pass as it is, or passes without its protection.
+    """
+
+    scenarios: Annotated[Positional[tuple[str, ...]], tyro.conf.arg(metavar="SCENARIO [SCENARIO ...]")] = (
+        STANDARD,
+    )
+    """Scenario files, or folders of them."""
+    out: Path = Path("runs/prove")
+    """Folder for prove.json, report.html and both campaigns: with and without."""
+    tag: str | None = None
+    """Only scenarios that have this tag."""
+    parallel: int | None = None
+    """So many runs at a time. Default: as many as the cores can bear."""
+    lock_step: bool = False
+    """As fast as the machine can, by /clock. Default: as the scenarios say."""
+    json: bool = False
+    """The content of prove.json on standard output, in place of lines."""
+
+    def run(self) -> int:
+        from adapt.console import StepProgress, say
+        from ros_bridge.hil.pages.write import write_report
+        from ros_bridge.hil.prove import prove, table
+        from ros_bridge.hil.scenario.campaign import find
+        from ros_bridge.hil.scenario.checks import check_run, in_lock_step
+        from ros_bridge.hil.scenario.vocabulary import Vocabulary
+
+        scenarios = find(self.scenarios, Vocabulary(), self.tag)
+        scenarios = in_lock_step(scenarios) if self.lock_step else scenarios
+        check_run(scenarios, self.parallel, at_the_emergency_stop=False)
+        with StepProgress("run") as progress:
+            report = prove(scenarios, self.out, words=say, parallel=self.parallel, progress=progress)
+        page = write_report(self.out)
+        if self.json:
+            print_json(report)
+        else:
+            print_report(table(report).splitlines(), page)
+        return 0 if report["ok"] else FAILED
+
+
+@dataclass
+class ReportPage:
+    """Write junit.xml and report.html anew from what a campaign's folder holds, also of one that was killed."""
+
+    folder: Positional[Path]
+    """Of a campaign, or of `adapt hil prove`."""
+
+    def run(self) -> int:
+        from ros_bridge.hil.pages.write import write_report
+
+        print_report([], write_report(self.folder))
+        return 0
 
 
 @dataclass
@@ -227,6 +320,8 @@ class Hil:
         Annotated[Run, tyro.conf.subcommand("run", prefix_name=False)]
         | Annotated[ListScenarios, tyro.conf.subcommand("list", prefix_name=False)]
         | Annotated[New, tyro.conf.subcommand("new", prefix_name=False)]
+        | Annotated[ProveRun, tyro.conf.subcommand("prove", prefix_name=False)]
+        | Annotated[ReportPage, tyro.conf.subcommand("report", prefix_name=False)]
         | Annotated[SoakRun, tyro.conf.subcommand("soak", prefix_name=False)],
         tyro.conf.arg(name=""),
     ]
