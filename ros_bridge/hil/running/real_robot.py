@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,6 +18,8 @@ from ros_bridge.hil.schedule import COMMANDS, Fault
 
 RAMP_IN = 3.0
 """Time in which the relay eases commands in, in [s]."""
+FINDS = 15.0
+"""Time in which a robot has to be found, in [s]: participants of DDS can need seconds for that."""
 STOPS = 0.3
 """Time that the node has for its last word before the relay ends, in [s]: then the drive's watchdog lets go."""
 EASED = Fault("eased", COMMANDS, 0.0, RAMP_IN)
@@ -40,17 +43,20 @@ class RealRobot:
         """Why the robot was stopped, in words; empty: it was not."""
         self._preflight: Preflight | None = Preflight(spec, limits)
         self._watch = LimitWatch(spec, limits)
-        self._steady, self._clock, self._began = steady, clock, steady()
+        self._steady, self._clock = steady, clock
+        self._began, self._found = steady(), math.inf
 
     @property
     def looked_at(self) -> bool:
-        """Whether it was listened to for long enough."""
-        return self._steady() - self._began >= LISTENS
+        """Whether it was listened to for long enough, from the first reading on, or is not to be found."""
+        now = self._steady()
+        return now - self._found >= LISTENS or (math.isinf(self._found) and now - self._began >= FINDS)
 
     def problems(self, commanders: Sequence[str]) -> list[str]:
         """Why it may not be driven, in words; `commanders` are nodes that command it already."""
         assert self._preflight is not None
-        return self._preflight.problems(self._steady() - self._began, commanders)
+        since = self._began if math.isinf(self._found) else self._found
+        return self._preflight.problems(self._steady() - since, commanders)
 
     def drive(self) -> None:
         """It is commanded from now on."""
@@ -59,6 +65,7 @@ class RealRobot:
     def hear_joints(self, reading: Reading) -> None:
         """A reading of the joints came, before any fault."""
         if self._preflight is not None:
+            self._found = min(self._found, self._steady())
             self._preflight.hear_joints(reading, self._steady(), self._clock())
         else:
             frame = reading.frame
