@@ -63,12 +63,25 @@ def test_an_invalid_run_is_tried_once_more_alone(scenario, monkeypatch, tmp_path
         return [(part, result(part)) for part in parts]
 
     monkeypatch.setattr(Campaign, "_round", play)
-    told: list[tuple[str, int, int]] = []
+    told, written = list[tuple[str, int, int]](), list[int]()
     parts = parts_of([scenario, replace(scenario, name="late", duration=9.0)])
-    run = Campaign(tmp_path, 2, None, lambda *words: told.append(words), len(parts))  # type: ignore[arg-type]
+    run = Campaign(
+        tmp_path,
+        2,
+        None,  # type: ignore[arg-type]
+        lambda *words: told.append(words),
+        len(parts),
+        lambda results: written.append(len(results)),
+    )
     run.run(parts, StopFlag())
+    assert written == [1, 2, 3, 4, 4, 4], "nothing is lost of what has ended"
     assert rounds == [[("late", 4), ("late", 5)], [("one", 4), ("one", 5)], [("late", 4)], [("late", 5)]]
-    assert [row["outcome"] for row in run.results] == ["passed", "invalid", "passed", "passed"]
+    assert [(row["scenario"], row["outcome"]) for row in run.results] == [
+        ("one", "passed"),
+        ("one", "passed"),
+        ("late", "passed"),
+        ("late", "invalid"),
+    ], "in the order in which they were asked for"
     assert [words[1:] for words in told] == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert told[-1][0].endswith("-5: invalid")
 
