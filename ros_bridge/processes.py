@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from ros_bridge.errors import ProcessError
@@ -64,7 +65,9 @@ class Process:
         log: Path,
         environment: dict[str, str] | None = None,
         module: str = "adapt.cli",
+        on_time: bool = False,
     ):
+        """`on_time`: it stands for hardware, and gets real-time priority where the system allows that."""
         self.name = " ".join(arguments[:2]) if module == "adapt.cli" else module
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +78,7 @@ class Process:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=os.environ | {"OMP_NUM_THREADS": "1"} | (environment or {}),
-                preexec_fn=_end_with_parent,
+                preexec_fn=_end_with_parent_on_time if on_time else _end_with_parent,
             )
 
     @property
@@ -119,3 +122,10 @@ class Process:
 def _end_with_parent() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _end_with_parent_on_time() -> None:
+    _end_with_parent()
+    if sys.platform == "linux":
+        with suppress(OSError):  # without the right to: it is as late as others are
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))

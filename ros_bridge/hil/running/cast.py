@@ -14,6 +14,8 @@ from ros_bridge.hil.schedule import BODY
 from ros_bridge.processes import PATIENCE, Process
 
 RELAY = "ros_bridge.hil.relay"
+ON_TIME = ("robot", "relay")
+"""Processes that stand for hardware: other load on the machine is for the node to bear, not for them."""
 
 
 @dataclass(frozen=True)
@@ -136,4 +138,6 @@ class Cast:
         number = self._starts.get(name, 0)
         self._starts[name] = number + 1
         log = self.folder / "logs" / (f"{name}.log" if not number else f"{name}_{number}.log")
-        self.processes[name] = Process(list(line), log, self.environment, module)
+        self.processes[name] = Process(
+            list(line), log, self.environment, module, on_time=name in ON_TIME and not self.part.lock_step
+        )
