@@ -18,7 +18,7 @@ BIN := $(VENV)/bin
 QUICK := not slow and not install
 INSTALLED := $(VENV)/.stamp-installed
 
-.PHONY: help install demo test test-slow test-robot-install check format bench clean
+.PHONY: help install demo test test-slow test-robot-install check format bench hil clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,9 @@ format: $(INSTALLED) ## Format the code and mend what ruff can mend
 
 bench: $(INSTALLED) ## Measure simulation, training and node speed
 	$(BIN)/adapt bench all
+
+hil: $(INSTALLED) ## Run ten scenarios with faults in real time (ARGS="--tag go2"); docs/hil.md
+	$(BIN)/adapt hil run campaigns/standard $(if $(ARGS),$(ARGS),--tag quick)
 
 install: $(INSTALLED) ## Set up the virtual environment only (the other targets do it when needed)
 
