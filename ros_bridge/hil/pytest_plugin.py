@@ -31,6 +31,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FOLDER",
         help="keep traces, bags and reports of scenarios here (default: pytest's temporary folder)",
     )
+    group.addoption(
+        "--i-am-at-the-emergency-stop",
+        action="store_true",
+        help="needed by scenarios with `robot: real`: the robot moves, and things go wrong on purpose",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -95,9 +100,11 @@ class HilRun:
 class AdaptHil:
     """Runs scenarios for a test, each in a ROS domain of its own. All processes have ended when a call returns."""
 
-    def __init__(self, out: Path, marked: pytest.Mark | None = None):
+    def __init__(self, out: Path, marked: pytest.Mark | None = None, at_the_emergency_stop: bool = False):
+        """`at_the_emergency_stop`: somebody is; without that no real robot is driven."""
         self.out = out
         """Folder of what is kept."""
+        self._at_the_emergency_stop = at_the_emergency_stop
         self._marked = marked
         self._calls = 0
 
@@ -137,6 +144,7 @@ class AdaptHil:
         """
         from dataclasses import replace
 
+        from ros_bridge.hil.pages.write import write_report
         from ros_bridge.hil.running.campaign import run_campaign
         from ros_bridge.hil.scenario.campaign import find
         from ros_bridge.hil.scenario.vocabulary import Vocabulary
@@ -156,7 +164,9 @@ class AdaptHil:
             out,
             bundles=None if chosen is None else {Path(chosen).name: str(chosen)},
             pace="lock_step" if asked["lock_step"] else None,
+            at_the_emergency_stop=self._at_the_emergency_stop,
         )
+        write_report(out)
         runs = [HilRun(result, out / result["folder"]) for result in campaign["runs"]]
         for run in runs:
             if run.result["outcome"] in ("invalid", "error"):
@@ -182,4 +192,4 @@ def adapt_hil(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     kept = request.config.getoption("--hil-out")
     name = "".join(each if each.isalnum() or each in "-_." else "_" for each in request.node.name)
     out = tmp_path_factory.mktemp("hil") if kept is None else Path(kept) / name
-    return AdaptHil(out, marked)
+    return AdaptHil(out, marked, request.config.getoption("--i-am-at-the-emergency-stop"))

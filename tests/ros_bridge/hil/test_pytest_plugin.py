@@ -21,6 +21,7 @@ SCENARIO = Scenario(
 @pytest.fixture
 def campaign(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Stands for the runner; what it was asked for, and `outcome`, which its runs come to."""
+    from ros_bridge.hil.pages import write
     from ros_bridge.hil.running import campaign as running
     from ros_bridge.hil.scenario import campaign as scenarios
 
@@ -49,16 +50,21 @@ def campaign(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     monkeypatch.setattr(scenarios, "find", find)
     monkeypatch.setattr(running, "run_campaign", run_campaign)
+    monkeypatch.setattr(write, "write_report", lambda folder: asked.update(page=folder))
     return asked
 
 
 def test_the_marker_says_what_is_run_and_a_call_goes_before_it(campaign, tmp_path):
-    marked = pytest.mark.adapt_hil("one.yaml", bundle="runs/mine", seeds=[4], lock_step=True).mark
+    marked = pytest.Mark(
+        "adapt_hil", ("one.yaml",), {"bundle": "runs/mine", "seeds": [4], "lock_step": True}, _ispytest=True
+    )
     hil = AdaptHil(tmp_path, marked)
     run = hil.run()
     assert (run.result["scenario"], run.result["seed"], run.passed) == ("one", 4, True)
     assert campaign["bundles"] == {"mine": "runs/mine"}
     assert campaign["pace"] == "lock_step"
+    assert campaign["page"] == campaign["out"]
+    assert campaign["at_the_emergency_stop"] is False
     assert run.value("periods_to_safe") == run.margin("periods_to_safe") == 1.0
     runs = hil.runs("two.yaml", "three.yaml", bundle="runs/other", seeds=[0, 1], lock_step=False)
     assert [(each.result["scenario"], each.result["seed"]) for each in runs] == [
@@ -123,3 +129,13 @@ def test_the_plugin_registers_its_marker_and_refuses_options_that_it_does_not_ha
     ran = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[3])
     assert "1 passed, 1 error" in ran.stdout, ran.stdout + ran.stderr
     assert "unknown 'bundel'; valid: bundle, seeds, lock_step" in ran.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.ros
+def test_a_shipped_scenario_runs_from_a_test_of_ones_own(tmp_path):
+    run = AdaptHil(tmp_path).run("campaigns/standard/pendulum_encoder_nan.yaml", lock_step=True)
+    assert run.passed, run.reason
+    assert run.margin("periods_to_safe") is not None
+    assert len(run.trace().command) > 300
+    assert (tmp_path / "call_1" / "report.html").exists()
