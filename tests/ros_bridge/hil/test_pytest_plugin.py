@@ -125,7 +125,7 @@ def test_the_plugin_registers_its_marker_and_refuses_options_that_it_does_not_ha
         f"--hil-out={tmp_path / 'kept'}",
         str(test),
     ]
-    command += ["-p", "ros_bridge.hil.pytest_plugin", "--rootdir", str(tmp_path), "-c", "/dev/null"]
+    command += ["--rootdir", str(tmp_path), "-c", "/dev/null"]
     ran = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[3])
     assert "1 passed, 1 error" in ran.stdout, ran.stdout + ran.stderr
     assert "unknown 'bundel'; valid: bundle, seeds, lock_step" in ran.stdout
