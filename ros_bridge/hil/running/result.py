@@ -18,6 +18,7 @@ from ros_bridge.hil.judging.figures import figures
 from ros_bridge.hil.judging.finding import Outcome
 from ros_bridge.hil.judging.trace import Trace
 from ros_bridge.hil.running.run import ScenarioRun
+from ros_bridge.hil.scenario.bundles import SHIPPED
 from ros_bridge.hil.soak_report import known
 from ros_bridge.latency import quantiles
 from sim_tasks.family import TaskFamily
@@ -58,7 +59,7 @@ def result_of(run: ScenarioRun, family: TaskFamily, out: Path) -> dict[str, Any]
             "about": scenario.about,
             "folder": str(run.folder.relative_to(out)),
             "label": part.label,
-            "bundle": part.bundle,
+            "bundle": _told(part.bundle),
             "seed": part.seed,
             "robot": spec.name,
             "family": family.name,
@@ -107,6 +108,12 @@ def result_of(run: ScenarioRun, family: TaskFamily, out: Path) -> dict[str, Any]
             "versions": provenance.versions(),
         }
     )
+
+
+def _told(bundle: str) -> str:
+    """A shipped bundle by its name, another one by its folder."""
+    folder = Path(bundle)
+    return folder.name if folder.parent == SHIPPED.resolve() else bundle
 
 
 def _facts(run: ScenarioRun, family: TaskFamily, trace: Trace, record: dict[str, Any]) -> RunFacts:
