@@ -177,7 +177,7 @@ def run_campaign(
     """
     began = time.monotonic()
     parts = parts_of(scenarios, bundles, pace, switched_off, namespaces)
-    _require_safe(parts, at_the_emergency_stop)
+    _require_safe(parts, at_the_emergency_stop, parallel)
     count = parallel or fitting(parts)
     if count < 1:
         raise BridgeError(f"parallel {parallel}: expected 1 or more")
@@ -276,7 +276,7 @@ def fitting(parts: Sequence[Part]) -> int:
     return max(1, min(len(os.sched_getaffinity(0)), len(parts)))
 
 
-def _require_safe(parts: Sequence[Part], at_the_emergency_stop: bool) -> None:
+def _require_safe(parts: Sequence[Part], at_the_emergency_stop: bool, parallel: int | None) -> None:
     """Nothing that endangers somebody beside a real robot.
 
     Raises:
@@ -298,6 +298,14 @@ def _require_safe(parts: Sequence[Part], at_the_emergency_stop: bool) -> None:
             )
         if part.switched_off or part.lock_step:
             raise UnsafeError(f"{scenario.name}: a real robot keeps its protections and real time")
+        if parallel is not None and parallel > 1:
+            raise UnsafeError(
+                f"{scenario.name}: drives a real robot, of which there is one; got parallel {parallel}"
+            )
+        if scenario.goal:
+            raise UnsafeError(
+                f"{scenario.name}: goals of a real robot are told by its own planner; expected no goal"
+            )
 
 
 class UnsafeError(UserError):
