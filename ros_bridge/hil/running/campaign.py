@@ -235,6 +235,9 @@ def parts_of(
         UserError: a bundle cannot be used, or does not fit a scenario's robot; two runs would have one folder.
     """
     parts, specs = list[Part](), dict[str, RobotSpec]()
+    if namespaces is not None:
+        robot, node = (name.strip("/") for name in namespaces)
+        namespaces = robot, node
     for scenario in scenarios:
         spec = load_family(scenario.family).robot
         for label, bundle in (bundles or {Path(scenario.bundle).name: scenario.bundle}).items():

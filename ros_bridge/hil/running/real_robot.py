@@ -20,7 +20,7 @@ RAMP_IN = 3.0
 """Time in which the relay eases commands in, in [s]."""
 SILENT = 0.5
 """After so long without a reading of one of its sensors the robot is stopped, in [s]: nobody sees what it does."""
-STRANGE = 0.25
+STRANGE = 0.5
 """For so long somebody else may seem to command it, in [s]: who was just found has no name for a moment."""
 EASED = Fault("eased", COMMANDS, 0.0, RAMP_IN)
 """The last fault of a real robot's schedule: expectations count as in the file."""

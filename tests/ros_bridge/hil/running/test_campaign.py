@@ -32,6 +32,7 @@ def test_every_scenario_runs_with_every_seed_and_bundle(scenario, bundle):
     assert {part.switched_off for part in parts} == {"", "stale"}
     assert [part.lock_step for part in parts] == [False] * 4 + [True] * 4
     assert not any(part.lock_step for part in parts_of([fixed], pace="real_time"))
+    assert parts_of([fixed], namespaces=("/left/", "/"))[0].namespaces == ("left", "")
 
 
 def test_what_cannot_be_run_is_refused_before_anything_is_started(scenario, monkeypatch, tmp_path):

@@ -40,6 +40,8 @@ run_campaign(
     at_the_emergency_stop=True,
 )
 """
+HELD_UP = ("without a reading;", "readings per s;", "do the clocks agree?")
+"""What the preflight rightly says of a stand-in on a machine that is busy: then it is looked at again."""
 Change = Callable[[Hardware, float], None]
 
 
@@ -56,9 +58,11 @@ def driven(bundle: PolicyBundle, out: Path, **changes: Any) -> dict[str, Any]:
     """The result of one run."""
     given: dict[str, Any] = {"duration": 4.0, "robot": "real", "node": NodeOptions(record=False)} | changes
     scenario = Scenario("real", "", "pendulum_swingup", str(bundle.path), **given)
-    (run,) = run_campaign([scenario], out, at_the_emergency_stop=True)["runs"]
-    assert run["processes_left"] == 0
-    return run
+    while True:
+        (run,) = run_campaign([scenario], out, at_the_emergency_stop=True)["runs"]
+        assert run["processes_left"] == 0
+        if not any(words in run["reason"] for words in HELD_UP):
+            return run
 
 
 def let_go_of(robot: Hardware) -> None:
