@@ -60,9 +60,7 @@ def test_biases_and_drifts_go_to_both_sides(go2):
 
 def test_the_page_lists_every_kind_with_its_targets():
     rows = [
-        line.split("|")[1:-1]
-        for line in (DOCS / "hil_soak.md").read_text().splitlines()
-        if line.startswith("| `")
+        line.split("|")[1:-1] for line in (DOCS / "hil_soak.md").read_text().splitlines() if line.startswith("| `")
     ]
     listed = {
         name.strip().strip("`"): [
