@@ -44,6 +44,8 @@ for _ in range(20):
     if not run["reason"].startswith("not started"):  # on a machine that is busy
         break
 """
+HELD_UP = ("without a reading;", "readings per s;", "do the clocks agree?", "nothing came in")
+"""What is rightly said of a stand-in on a machine that is busy: then it is looked at again."""
 Change = Callable[[Hardware, float], None]
 
 
