@@ -63,8 +63,8 @@ def test_positions_are_eased_in_from_the_first_one(ur5e):
 
 
 def test_easing_is_no_faster_than_the_commands_may_be_and_catches_up(pendulum):
-    """A command that leaves rest at 0.5 N m/s for 3 s: at t its share is 0.5 t^2 / 3, whose rate is t / 3, over 0.5 from
-    1.5 s on. From there the robot gets 0.01 per period, and 3 s later, of a command that stays, all of it."""
+    """A command that leaves rest at 0.5 N m/s for 3 s: at t its share is 0.5 t^2 / 3, whose rate is t / 3: over 0.5
+    from 1.5 s on. From there the robot gets 0.01 per period, and 3 s later, of a command that stays, all of it."""
     spec = rated(pendulum, 0.5)
     way, judged = Way(spec), []
     judge = CommandJudge(spec, spec.safety.stale_after, judged.append)

@@ -137,10 +137,10 @@ def test_a_command_fault_does_not_hold_up_the_last_word(bundle, pendulum, tmp_pa
 
 def test_a_robot_that_falls_silent_is_stopped(bundle, pendulum, tmp_path):
     def silent(robot: Hardware, at: float) -> None:
-        robot.silent = at > 1.0
+        robot.silent = at > 2.0
 
     with standing(pendulum, silent) as robot:
-        run = driven(robot, bundle, tmp_path)
+        run = driven(robot, bundle, tmp_path, duration=8.0)
         let_go_of(robot)
     assert run["outcome"] == "failed"
     assert run["reason"].startswith("stopped: joint_states: nothing came in")
