@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from robots import RobotSpec
-from ros_bridge.hil.schedule import NODE, Fault
+from ros_bridge.hil.schedule import COMMANDS, NODE, Fault
 
 BLIND = ("nan", "inf", "missing")
 """Kinds under which a command can be the safe one only."""
@@ -43,6 +43,11 @@ class Course:
     def blinds(self) -> bool:
         """Whether the node cannot but send the safe command under it."""
         return self.fault.kind in BLIND and self.fault.probability == 1.0
+
+    @property
+    def alters_rates(self) -> bool:
+        """Whether commands under it may be faster than they were sent; eased ones are not."""
+        return self.fault.target == COMMANDS and self.fault.kind != "eased"
 
     @property
     def waits_from(self) -> float:

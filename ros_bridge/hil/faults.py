@@ -5,6 +5,7 @@ What happens to whole messages on their way is `ros_bridge.hil.line`.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ class Sample:
     """Of the joints, in the order of the numbers; empty for an IMU."""
     values: dict[str, list[float]]
     """Numbers by field; a field that is missing is empty, or marked as absent."""
+    rest: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    """Of commands: what asks for nothing, by field; empty where nobody knows."""
 
 
 class Alteration:
@@ -161,9 +164,9 @@ def _saturated(at: Alteration, sample: Sample, elapsed: float) -> None:
 
 
 def _eased(at: Alteration, sample: Sample, elapsed: float) -> None:
-    """The first command is that of a node whose own soft start begins: where the joints are, or next to nothing."""
+    """From rest; of positions from the first command, where a node's own soft start leaves the joints."""
     if at.held is None:
-        at.held = {field: list(sample.values[field]) for field in at.fields(sample)}
+        at.held = {field: list((sample.rest or sample.values)[field]) for field in at.fields(sample)}
     share = min(elapsed / at.fault.duration, 1.0) if at.fault.duration else 1.0
     for field, first in at.held.items():
         pairs = zip(first, sample.values[field], strict=True)

@@ -18,7 +18,7 @@ from ros_bridge.drive import COMMAND_TIMEOUT
 from ros_bridge.hil.command_judge import Breach, CommandJudge
 from ros_bridge.hil.course import Course, SafeWait
 from ros_bridge.hil.events import BEGUN, ENDED, STARTED, TOUCHED, Event
-from ros_bridge.hil.schedule import COMMANDS, IMU, JOINTS, NODE, Fault
+from ros_bridge.hil.schedule import IMU, JOINTS, NODE, Fault
 
 SILENCE = 0.5
 """Longest time between two commands of a node that lives, in [s]. Drives let go earlier; that is counted."""
@@ -180,7 +180,7 @@ class Judge:
         self._waiting, self._safe_wait = [], None  # nobody will know any more of the faults before
         course.begun = at
         self._active[course.index] = course
-        if course.fault.target == COMMANDS:
+        if course.alters_rates:
             self._commands_sound_from = math.inf
         if course.fault.target == NODE:
             self._waiting.append(course)
@@ -192,7 +192,7 @@ class Judge:
         self._active.pop(course.index, None)
         if self._safe_wait is not None and self._safe_wait.course is course:
             self._safe_wait = None
-        if course.fault.target == COMMANDS:
+        if course.alters_rates:
             self._commands_sound_from = event.at + AFTERMATH
         if course.fault.target != NODE:
             self._waiting.append(course)

@@ -114,7 +114,8 @@ KINDS: dict[str, Kind] = {
         none=1.0, valid=_PART, per_joint=True,
     ),
     "eased": Kind(
-        "commands leave the first one by a share that grows, to all of it at the end", (COMMANDS,), drawn=False
+        "commands leave rest, or the first position, by a share that grows, no faster than their rate",
+        (COMMANDS,), drawn=False,
     ),
     "units": Kind("numbers are in degrees, not in radians", (JOINTS,), numbers=True, drawn=False),
     "clock_jump": Kind(

@@ -44,6 +44,8 @@ _ANY = QoSProfile(depth=2000, reliability=QoSReliabilityPolicy.BEST_EFFORT)
 _PENDING = 200
 """Readings that are looked for on the other side."""
 _NANO = 1e-9
+RELAY = "/hil/relay"
+"""Full name of the relay's node."""
 
 
 class Listener(Node):
@@ -123,11 +125,16 @@ class Listener(Node):
         return all(self.count_publishers(topic) for topic in (events.EVENTS, self._node_commands))
 
     def commanders(self) -> list[str]:
-        """Names of nodes that publish commands for the robot."""
-        return sorted(
-            f"{each.node_namespace.rstrip('/')}/{each.node_name}"
-            for each in self.get_publishers_info_by_topic(self._robot_commands)
-        )
+        """Names of nodes that publish commands for the robot, or for the relay to pass on."""
+        return sorted({*self._speakers(self._robot_commands), *self._speakers(self._node_commands)})
+
+    def others(self) -> list[str]:
+        """Names of nodes that publish commands for the robot beside the relay."""
+        return sorted(self._speakers(self._robot_commands) - {RELAY})
+
+    def _speakers(self, topic: str) -> set[str]:
+        found = self.get_publishers_info_by_topic(topic)
+        return {f"{each.node_namespace.rstrip('/')}/{each.node_name}" for each in found}
 
     def listen(self, lag: float = LAG) -> None:
         """Takes whatever has come, and has judged what is older than `lag` [s], in the order of time.
@@ -172,7 +179,7 @@ class Listener(Node):
             command = self._codec.read(message)
         except BridgeError as error:
             command = str(error)
-        if self._real is not None and side == "robot":
+        if self._real is not None:
             self._real.hear_command(command)
         hear = self._judge.on_node_command if side == "node" else self._judge.on_robot_command
         self._later(at, lambda: hear(command, at, sequence))
@@ -206,7 +213,7 @@ class Listener(Node):
         at, reading = self._at(info), conversions.to_reading(message, self._spec)
         frame = reading.frame
         if self._real is not None:
-            self._real.hear_joints(reading)
+            self._real.hear_joints(reading, _arrived(info))
         stands = self._posture.stands(frame.position)
         self._keep("readings", at, frame.position[0], frame.velocity[0], self._posture.upright)
         self._later(at, lambda: self._judge.on_reading(frame.position[0], frame.velocity[0], stands, at))
@@ -231,7 +238,7 @@ class Listener(Node):
     def _on_imu(self, message: Imu, info: MessageInfo) -> None:
         reading = to_imu_reading(message, self._spec)
         if self._real is not None:
-            self._real.hear_imu(reading)
+            self._real.hear_imu(reading, _arrived(info))
         gravity = reading.frame.gravity
         assert gravity is not None
         self._posture.feel(gravity)
@@ -258,6 +265,11 @@ class Listener(Node):
                 latencies.append(end - begin)
 
         self._later(end, count)
+
+
+def _arrived(info: MessageInfo) -> float:
+    """When a message was received, by the middleware, in [s] of the system clock."""
+    return (info["received_timestamp"] or time.time_ns()) * _NANO
 
 
 def _stamp(message: JointState) -> tuple[int, int]:

@@ -11,22 +11,29 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import tyro
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
+from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
 from robots import RobotSpec, load_robot
+from ros_bridge import conversions
+from ros_bridge.commands import command_codec
 from ros_bridge.errors import BridgeError
 from ros_bridge.goals import SOURCES
 from ros_bridge.hil import events
 from ros_bridge.hil.agenda import Agenda
+from ros_bridge.hil.command_stream import CommandStream
 from ros_bridge.hil.fault import Fault
 from ros_bridge.hil.fitting import require_fit
 from ros_bridge.hil.kinds import COMMANDS, IMU, JOINTS
-from ros_bridge.hil.samples import IMU_SAMPLES, JOINT_SAMPLES, SampleCodec, command_samples
+from ros_bridge.hil.samples import IMU_SAMPLES, JOINT_SAMPLES, SampleCodec
 from ros_bridge.hil.schedule_file import read_schedule
+from ros_bridge.hil.slew import way_to_safe
 from ros_bridge.hil.stream import Stream
 from ros_bridge.lifetime import POLL, ros
 from ros_bridge.sim_time import CLOCK
@@ -35,6 +42,8 @@ from ros_bridge.waiting import SensorsFirst
 HEARD_QOS = QoSProfile(depth=100, reliability=QoSReliabilityPolicy.BEST_EFFORT)
 """Nothing is lost here but what a fault loses; hears reliable and best-effort publishers."""
 COMMAND_QOS = QoSProfile(depth=100, reliability=QoSReliabilityPolicy.RELIABLE)
+LAST_WAY = 1.0
+"""Longest way to the safe command at the end, in [s]."""
 
 
 class Relay(Node):
@@ -62,6 +71,7 @@ class Relay(Node):
         if robot.strip("/") == node.strip("/"):
             raise BridgeError(f"namespaces {robot!r} and {node!r}: robot and node need one each")
         require_fit(spec, faults)
+        self._spec = spec
         self._robot, self._node = (f"/{name.strip('/')}".rstrip("/") for name in (robot, node))
         self._agenda = Agenda(faults)
         self._sim_time: float | None = math.nan if sim_time else None
@@ -69,12 +79,14 @@ class Relay(Node):
         """Zero of a schedule that goes on as soon as it is known what time it is."""
         self._events = self.create_publisher(String, events.EVENTS, events.EVENT_QOS)
         self._streams: dict[str, Stream] = {}
+        self._joints: bytes | None = None
+        """What the robot said last of its joints."""
         if (
             sim_time
         ):  # first, as it is served first: what comes at the same moment meets the faults of that moment
             self.create_subscription(Clock, CLOCK, self._on_clock, HEARD_QOS)
         self._streams[JOINTS] = self._sensor(JOINTS, JOINT_SAMPLES, spec.ros.joint_states)
-        self._streams[COMMANDS] = self._command(spec)
+        self._commands = self._streams[COMMANDS] = self._command(spec)
         if spec.imu is not None:
             self._streams[IMU] = self._sensor(IMU, IMU_SAMPLES, spec.imu.topic)
         for topic, kind in {topic: kind for told in SOURCES.values() for topic, kind in told.items()}.items():
@@ -118,6 +130,26 @@ class Relay(Node):
         if self._agenda.ends_now():
             self._say(events.OVER)
 
+    def say_last_word(self) -> None:
+        """The safe command, if any has gone out: past all faults, by the robot's own joints, whatever the node says."""
+        last = self._commands.last
+        if last is None:
+            return
+        over = time.monotonic() + LAST_WAY
+        for command in way_to_safe(self._spec, last, self._position()):
+            self._commands.say(command, self.get_clock().now().nanoseconds * 1e-9)
+            if time.monotonic() > over:
+                break
+            time.sleep(self._spec.period)
+        self._commands.flush()
+
+    def _position(self) -> np.ndarray | None:
+        if self._joints is None:
+            return None
+        return conversions.to_reading(
+            deserialize_message(self._joints, JointState), self._spec
+        ).frame.position[0]
+
     def _sensor(self, target: str, codec: SampleCodec, topic: str) -> Stream:
         stream = Stream(codec, self.create_publisher(codec.kind, f"{self._node}/{topic}", COMMAND_QOS))
         self.create_subscription(
@@ -125,12 +157,11 @@ class Relay(Node):
         )
         return stream
 
-    def _command(self, spec: RobotSpec) -> Stream:
-        codec = command_samples(spec)
-        topic = spec.ros.commands
-        stream = Stream(codec, self.create_publisher(codec.kind, f"{self._robot}/{topic}", COMMAND_QOS))
+    def _command(self, spec: RobotSpec) -> CommandStream:
+        kind, topic = command_codec(spec).kind, spec.ros.commands
+        stream = CommandStream(spec, self.create_publisher(kind, f"{self._robot}/{topic}", COMMAND_QOS))
         self.create_subscription(
-            codec.kind, f"{self._node}/{topic}", partial(self._on_message, COMMANDS), COMMAND_QOS, raw=True
+            kind, f"{self._node}/{topic}", partial(self._on_message, COMMANDS), COMMAND_QOS, raw=True
         )
         return stream
 
@@ -140,6 +171,7 @@ class Relay(Node):
 
     def _on_message(self, target: str, raw: bytes) -> None:
         now = self.now()
+        self._joints = raw if target == JOINTS else self._joints
         if self._agenda.zero is None and self._resumes is None and target == COMMANDS and not math.isnan(now):
             self._agenda.start(now)
             self._say(events.STARTED)
@@ -163,6 +195,7 @@ def relay(
     node_namespace: str = "node",
     zero: float | None = None,
     sim_time: bool = False,
+    last_word: bool = False,
 ) -> int:
     """Runs until SIGINT or SIGTERM.
 
@@ -174,6 +207,7 @@ def relay(
         zero: when the schedule began, for a relay that goes on in place of another: `zero` of its events, in [s] of
             the monotonic clock, or with `sim_time` of `/clock`.
         sim_time: times are those of `/clock`.
+        last_word: at its end it says the safe command itself: of a real robot.
     """
     schedule, spec = read_schedule(faults), load_robot(robot)
     with ros() as stop:
@@ -187,6 +221,8 @@ def relay(
                 node.turn()
                 executor.spin_once(timeout_sec=node.patience())
         finally:
+            if last_word:
+                node.say_last_word()
             executor.shutdown()
             node.destroy_node()
     return 0

@@ -78,13 +78,14 @@ def command_samples(spec: RobotSpec) -> SampleCodec:
     codec, (low, high) = command_codec(spec), spec.command_limits
     centre, half = (low + high) / 2, (high - low) / 2
     half = np.where(half > 0.0, half, 1.0)  # passive joints
+    rest = {} if spec.interface == "position" else {"command": (-centre / half).tolist()}
 
     def read(message: Any) -> Sample | None:
         try:
             command = codec.read(message)
         except BridgeError:
             return None
-        return Sample(0, list(spec.joint_names), {"command": ((command - centre) / half).tolist()})
+        return Sample(0, list(spec.joint_names), {"command": ((command - centre) / half).tolist()}, rest)
 
     def write(message: Any, sample: Sample) -> Any:
         command = np.clip(centre + half * np.array(sample.values["command"]), low, high)

@@ -49,7 +49,7 @@ class Stream:
     def pass_on(self, raw: bytes, now: float) -> list[int]:
         """A message came: it goes on, or what faults make of it does. Returns the faults that met their first one."""
         if not self.touched and math.isinf(self.next_due):
-            self._publisher.publish(raw)
+            self._publish(raw)
             return []
         met = list[int]()
         message = self._broken(raw, now, met) if self._contents else raw
@@ -64,7 +64,10 @@ class Stream:
     def release(self, now: float) -> None:
         """Publishes what is due."""
         for message in self._line.release(now):
-            self._publisher.publish(message)
+            self._publish(message)
+
+    def _publish(self, message: Any) -> None:
+        self._publisher.publish(message)
 
     def _broken(self, raw: bytes, now: float, met: list[int]) -> Any:
         """What is to be published in place of a message; the faults that it met are added to `met`."""

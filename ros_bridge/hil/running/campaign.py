@@ -177,7 +177,7 @@ def run_campaign(
     """
     began = time.monotonic()
     parts = parts_of(scenarios, bundles, pace, switched_off, namespaces)
-    _require_safe(parts, at_the_emergency_stop)
+    _require_safe(parts, at_the_emergency_stop, parallel)
     count = parallel or fitting(parts)
     if count < 1:
         raise BridgeError(f"parallel {parallel}: expected 1 or more")
@@ -235,6 +235,9 @@ def parts_of(
         UserError: a bundle cannot be used, or does not fit a scenario's robot; two runs would have one folder.
     """
     parts, specs = list[Part](), dict[str, RobotSpec]()
+    if namespaces is not None:
+        robot, node = (name.strip("/") for name in namespaces)
+        namespaces = robot, node
     for scenario in scenarios:
         spec = load_family(scenario.family).robot
         for label, bundle in (bundles or {Path(scenario.bundle).name: scenario.bundle}).items():
@@ -276,7 +279,7 @@ def fitting(parts: Sequence[Part]) -> int:
     return max(1, min(len(os.sched_getaffinity(0)), len(parts)))
 
 
-def _require_safe(parts: Sequence[Part], at_the_emergency_stop: bool) -> None:
+def _require_safe(parts: Sequence[Part], at_the_emergency_stop: bool, parallel: int | None) -> None:
     """Nothing that endangers somebody beside a real robot.
 
     Raises:
@@ -298,6 +301,14 @@ def _require_safe(parts: Sequence[Part], at_the_emergency_stop: bool) -> None:
             )
         if part.switched_off or part.lock_step:
             raise UnsafeError(f"{scenario.name}: a real robot keeps its protections and real time")
+        if parallel is not None and parallel > 1:
+            raise UnsafeError(
+                f"{scenario.name}: drives a real robot, of which there is one; got parallel {parallel}"
+            )
+        if scenario.goal:
+            raise UnsafeError(
+                f"{scenario.name}: goals of a real robot are told by its own planner; expected no goal"
+            )
 
 
 class UnsafeError(UserError):

@@ -56,6 +56,7 @@ class Cast:
         line = ["--robot", self.part.robot, "--faults", str(self.folder / "schedule.json")]
         line += ["--robot-namespace", robot, "--node-namespace", node]
         line += ["--sim-time"] if self.part.lock_step else []
+        line += ["--last-word"] if self._real else []
         line += [] if zero is None else ["--zero", repr(zero)]
         self._start("relay", line, RELAY)
 
@@ -92,10 +93,8 @@ class Cast:
         self.processes["robot"].signal(signal.SIGUSR1)
 
     def end(self) -> bool:
-        """Tells the next process to end, the node before the relay: its last word is heard. To be called again and
-        again, until it returns False: none is left.
-        """
-        for name in ("robot", "node", "relay"):
+        """Tells the next process to end. To be called again and again, until it returns False: none is left."""
+        for name in self._order:
             process = self.processes.get(name)
             if process is None or process.poll() is not None:
                 continue
@@ -109,10 +108,19 @@ class Cast:
 
     def stop(self) -> None:
         """All of them end now, in that order."""
-        for name in ("robot", "node", "relay"):
+        for name in self._order:
             if name in self.processes:
                 self.processes[name].signal(signal.SIGCONT)
                 self.processes[name].stop()
+
+    @property
+    def _real(self) -> bool:
+        return self.part.scenario.robot == "real"
+
+    @property
+    def _order(self) -> tuple[str, ...]:
+        """In which they end: the node's last word passes the relay; of a real robot the relay has the last word."""
+        return ("relay", "node") if self._real else ("robot", "node", "relay")
 
     @property
     def record(self) -> Path:

@@ -13,6 +13,9 @@ from types import TracebackType
 from ros_bridge.errors import ProcessError
 from ros_bridge.processes import DOMAINS, own_domain, taken
 
+HIGHEST = 232
+"""ROS domain: the ports of a higher one are no ports (DDSI-RTPS 9.6.1.1: 7400 + 250 domain)."""
+
 
 class DomainLock:
     """A domain in which nobody takes part, and which no other lock hands out until this one is released.
@@ -52,13 +55,13 @@ class UsersDomain(DomainLock):
     """The domain that this process is in, for a real robot is there; one runner at a time may have it.
 
     Raises:
-        ProcessError: another runner has it, or `ROS_DOMAIN_ID` is no number.
+        ProcessError: another runner has it, or `ROS_DOMAIN_ID` is no domain.
     """
 
     def __init__(self, folder: Path | None = None):
-        given = os.environ.get("ROS_DOMAIN_ID", "0")
-        if not given.isdecimal():
-            raise ProcessError(f"ROS_DOMAIN_ID {given!r}: expected a number")
+        given = os.environ.get("ROS_DOMAIN_ID") or "0"  # empty is as if it were not set
+        if not (given.isdecimal() and int(given) <= HIGHEST):
+            raise ProcessError(f"ROS_DOMAIN_ID {given!r}: expected a number from 0 to {HIGHEST}")
         self.domain = int(given)
         self._file = _locked(_made(folder or runtime_folder()), self.domain)
         if self._file < 0:

@@ -5,26 +5,27 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
 from robots import RobotSpec
 from ros_bridge.conversions import Reading
 from ros_bridge.hil.running.limit_watch import LimitWatch
-from ros_bridge.hil.running.preflight import LISTENS, Preflight
+from ros_bridge.hil.running.preflight import Preflight
 from ros_bridge.hil.scenario.scenario import Limits, Scenario
 from ros_bridge.hil.schedule import COMMANDS, Fault
 
 RAMP_IN = 3.0
 """Time in which the relay eases commands in, in [s]."""
-FINDS = 15.0
-"""Time in which a robot has to be found, in [s]: participants of DDS can need seconds for that."""
-STOPS = 0.3
-"""Time that the node has for its last word before the relay ends, in [s]: then the drive's watchdog lets go."""
+SILENT = 0.5
+"""After so long without a reading of one of its sensors the robot is stopped, in [s]: nobody sees what it does."""
+STRANGE = 0.5
+"""For so long somebody else may seem to command it, in [s]: who was just found has no name for a moment."""
 EASED = Fault("eased", COMMANDS, 0.0, RAMP_IN)
 """The last fault of a real robot's schedule: expectations count as in the file."""
 Clock = Callable[[], float]
+State = Literal["looked at", "driven", "let go"]
 
 
 def too_early(scenario: Scenario) -> list[Fault]:
@@ -33,56 +34,74 @@ def too_early(scenario: Scenario) -> list[Fault]:
 
 
 class RealRobot:
-    """Hears a robot as soon as something comes. First it is looked at; from `drive` on it is watched."""
+    """Hears a robot as soon as something comes: looks at it, watches it from `drive` on, and no more after `let_go`."""
 
-    def __init__(
-        self, spec: RobotSpec, limits: Limits, steady: Clock = time.monotonic, clock: Clock = time.time
-    ):
-        """`steady` and `clock`: monotonic and system time in [s]; stamps are by the latter."""
+    def __init__(self, spec: RobotSpec, limits: Limits, steady: Clock = time.monotonic):
+        """`steady`: monotonic time in [s]."""
         self.stopped = ""
         """Why the robot was stopped, in words; empty: it was not."""
-        self._preflight: Preflight | None = Preflight(spec, limits)
+        self._spec, self._steady = spec, steady
+        self._state: State = "looked at"
+        self._preflight = Preflight(spec, limits, steady())
         self._watch = LimitWatch(spec, limits)
-        self._steady, self._clock = steady, clock
-        self._began, self._found = steady(), math.inf
+        self._heard: dict[str, float] = {}
+        self._strange_since = math.inf
 
     @property
     def looked_at(self) -> bool:
-        """Whether it was listened to for long enough, from the first reading on, or is not to be found."""
-        now = self._steady()
-        return now - self._found >= LISTENS or (math.isinf(self._found) and now - self._began >= FINDS)
+        """Whether it was listened to for long enough, from when all its sensors were heard, or is not to be found."""
+        return self._preflight.over(self._steady())
 
     def problems(self, commanders: Sequence[str]) -> list[str]:
         """Why it may not be driven, in words; `commanders` are nodes that command it already."""
-        assert self._preflight is not None
-        since = self._began if math.isinf(self._found) else self._found
-        return self._preflight.problems(self._steady() - since, commanders)
+        return self._preflight.problems(self._steady(), commanders)
 
     def drive(self) -> None:
         """It is commanded from now on."""
-        self._preflight = None
+        spec = self._spec
+        self._state = "driven"
+        self._heard = dict.fromkeys(
+            [spec.ros.joint_states, *([spec.imu.topic] if spec.imu else [])], self._steady()
+        )
 
-    def hear_joints(self, reading: Reading) -> None:
-        """A reading of the joints came, before any fault."""
-        if self._preflight is not None:
-            self._found = min(self._found, self._steady())
-            self._preflight.hear_joints(reading, self._steady(), self._clock())
-        else:
-            frame = reading.frame
-            self._stop(reading.problem or self._watch.hear_reading(frame.position[0], frame.velocity[0]))
+    def let_go(self) -> None:
+        """It is commanded no more: what it does now, falling for one, breaks no limit of the run."""
+        self._state = "let go"
 
-    def hear_imu(self, reading: Reading) -> None:
-        """A reading of the IMU came, before any fault."""
-        if self._preflight is not None:
-            self._preflight.hear_imu(reading, self._steady(), self._clock())
-        elif reading.frame.gravity is not None and reading.problem is None:
-            self._stop(self._watch.hear_gravity(reading.frame.gravity[0]))
-        else:
-            self._stop(reading.problem)
+    def look(self, others: Sequence[str]) -> None:
+        """To be called when all that came was heard; `others` are nodes that command it beside the relay."""
+        now = self._steady()
+        for topic, heard in self._heard.items():
+            if now - heard > SILENT:
+                self._stop(f"{topic}: nothing came in {now - heard:.2g} s; expected at most {SILENT} s")
+        self._strange_since = min(self._strange_since, now) if others else math.inf
+        if now - self._strange_since >= STRANGE:
+            self._stop(f"{self._spec.ros.commands}: {', '.join(others)} commands the robot, too")
 
-    def hear_command(self, command: np.ndarray | Any) -> None:
-        """A command reached the robot: shape (J,), or what is wrong with it, in words."""
-        self._stop(self._watch.hear_command(command) if isinstance(command, np.ndarray) else str(command))
+    def hear_joints(self, reading: Reading, arrived: float) -> None:
+        """A reading of the joints came before any fault, at `arrived` [s] of the system clock."""
+        if self._state == "looked at":
+            self._preflight.hear_joints(reading, arrived, self._steady())
+            return
+        self._heard[self._spec.ros.joint_states] = self._steady()
+        frame = reading.frame
+        self._stop(reading.problem or self._watch.hear_reading(frame.position[0], frame.velocity[0]))
+
+    def hear_imu(self, reading: Reading, arrived: float) -> None:
+        """The same of the IMU."""
+        assert self._spec.imu is not None
+        if self._state == "looked at":
+            self._preflight.hear_imu(reading, arrived, self._steady())
+            return
+        self._heard[self._spec.imu.topic] = self._steady()
+        gravity = reading.frame.gravity
+        assert gravity is not None
+        self._stop(reading.problem or self._watch.hear_gravity(gravity[0]))
+
+    def hear_command(self, command: np.ndarray | str) -> None:
+        """A command for the robot, on either side of the relay: shape (J,), or what is wrong with it, in words."""
+        self._stop(command if isinstance(command, str) else self._watch.hear_command(command))
 
     def _stop(self, why: str | None) -> None:
-        self.stopped = self.stopped or why or ""
+        if self._state == "driven":
+            self.stopped = self.stopped or why or ""

@@ -120,7 +120,7 @@ def _facts(run: ScenarioRun, family: TaskFamily, trace: Trace, record: dict[str,
     judge, zero = run.judge, run.judge.zero
     low, high = family.bounds
     names = [parameter.name for parameter in family.parameters]
-    courses = judge.courses
+    courses = judge.courses[: len(run.part.scenario.faults)]  # not that a real robot is eased in
     return RunFacts(
         faults=[
             FaultCourse(each.fault, each.begun - zero, each.ended - zero, each.messages, each.touched - zero)

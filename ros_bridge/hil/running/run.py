@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 import time
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +22,7 @@ from ros_bridge.hil.judging.trace import Trace
 from ros_bridge.hil.listener import Listener
 from ros_bridge.hil.running.cast import Cast, Part
 from ros_bridge.hil.running.domains import DomainLock
-from ros_bridge.hil.running.real_robot import EASED, STOPS, RealRobot
+from ros_bridge.hil.running.real_robot import EASED, RealRobot
 from ros_bridge.hil.running.sabotage import Sabotage
 from ros_bridge.hil.running.trace_writer import TraceWriter
 from ros_bridge.hil.running.warden import Warden, end_all
@@ -96,7 +95,6 @@ class ScenarioRun:
         self.cast = Cast(part, folder, environment)
         self._sabotage = Sabotage(self._faults, self.cast, self._note)
         self._closed = self._complete = False
-        self._stopped_at = math.inf
         if self.real is not None:
             self.state = "looking"
             return
@@ -150,6 +148,7 @@ class ScenarioRun:
             return
         self._closed, self.state = True, "ended"
         try:
+            self._let_go()
             self._sabotage.end()
             self.cast.stop()
             time.sleep(0.0 if self.part.lock_step else TAIL)
@@ -205,15 +204,19 @@ class ScenarioRun:
             self.cast.start_node()
             real.drive()
             self.state, self._deadline = "starting", time.monotonic() + START_UP
-        elif real.stopped and self.state in ("starting", "ready", "running"):
+            return False
+        if self.state not in ("ending", "ended"):
+            real.look(self.listener.others())
+        if real.stopped and self.state not in ("ending", "ended"):
             self._note(f"stopped: {real.stopped}")
-            self._sabotage.end()
-            self.cast.processes["node"].signal(signal.SIGTERM)  # its last word is the safe command
-            self._stopped_at = time.monotonic()
-            self.state, self._complete = "ending", True
-        elif time.monotonic() - self._stopped_at > STOPS:
-            self.cast.processes["relay"].signal(signal.SIGTERM)
+            self._finish()
         return False
+
+    def _let_go(self) -> None:
+        """Before all else: the relay of a real robot says the safe command, and passes nothing more."""
+        if self.real is not None:
+            self.real.let_go()
+            self.cast.end()
 
     def _write_inputs(self) -> None:
         scenario = self.part.scenario
@@ -270,5 +273,6 @@ class ScenarioRun:
 
     def _finish(self) -> None:
         """It came to its own end: its processes end, without holding up others."""
+        self._let_go()
         self._sabotage.end()
         self.state, self._complete = "ending", True

@@ -12,7 +12,7 @@ from adapt.bundle import PolicyBundle
 from ros_bridge.errors import BridgeError
 from ros_bridge.hil.running import campaign
 from ros_bridge.hil.running.campaign import OWN, Campaign, UnsafeError, parts_of, run_campaign
-from ros_bridge.hil.scenario.scenario import Scenario, TaskChoice
+from ros_bridge.hil.scenario.scenario import GoalStep, Scenario, TaskChoice
 from ros_bridge.hil.schedule import Fault
 from ros_bridge.lifetime import StopFlag
 
@@ -32,6 +32,7 @@ def test_every_scenario_runs_with_every_seed_and_bundle(scenario, bundle):
     assert {part.switched_off for part in parts} == {"", "stale"}
     assert [part.lock_step for part in parts] == [False] * 4 + [True] * 4
     assert not any(part.lock_step for part in parts_of([fixed], pace="real_time"))
+    assert parts_of([fixed], namespaces=("/left/", "/"))[0].namespaces == ("left", "")
 
 
 def test_what_cannot_be_run_is_refused_before_anything_is_started(scenario, monkeypatch, tmp_path):
@@ -46,8 +47,18 @@ def test_what_cannot_be_run_is_refused_before_anything_is_started(scenario, monk
     weak = replace(real, faults=(Fault("weak", "body", 1.0, 1.0, 0.5),))
     with pytest.raises(UnsafeError, match="body weak: nobody can do that to a real robot"):
         run_campaign([weak], tmp_path, at_the_emergency_stop=True)
-    with pytest.raises(UnsafeError, match="keeps its protections"):
-        run_campaign([real], tmp_path, at_the_emergency_stop=True, switched_off="stale")
+    early = replace(real, faults=(Fault("nan", "joints", 1.0, 1.0),))
+    goal = replace(real, goal=(GoalStep(0.0, (1.0,)),))
+    there = {"at_the_emergency_stop": True}
+    for scenario, options, words in (
+        (early, there, "joints nan begins at 1.0 s; expected 3.0 s or later"),
+        (real, there | {"switched_off": "stale"}, "keeps its protections and real time"),
+        (real, there | {"pace": "lock_step"}, "keeps its protections and real time"),
+        (real, there | {"parallel": 2}, "of which there is one; got parallel 2"),
+        (goal, there, "told by its own planner"),
+    ):
+        with pytest.raises(UnsafeError, match=words):
+            run_campaign([scenario], tmp_path, **options)  # type: ignore[arg-type]
 
 
 def test_an_invalid_run_is_tried_once_more_alone(scenario, monkeypatch, tmp_path):
