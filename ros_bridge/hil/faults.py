@@ -14,6 +14,9 @@ import numpy as np
 from ros_bridge.hil.fault import Fault
 from ros_bridge.hil.kinds import FIELDS
 
+TURNED = "turned"
+"""Name of a frame that no policy was trained in."""
+
 
 @dataclass
 class Sample:
@@ -25,6 +28,8 @@ class Sample:
     """Of the joints, in the order of the numbers; empty for an IMU."""
     values: dict[str, list[float]]
     """Numbers by field; a field that is missing is empty, or marked as absent."""
+    frame: str | None = None
+    """In which numbers are places; None: they are none."""
 
 
 class Alteration:
@@ -47,6 +52,8 @@ class Alteration:
     def alter(self, sample: Sample, elapsed: float) -> bool:
         """Breaks a sample, in place; whether it met this one: some faults do so with a probability."""
         if self.fault.probability < 1.0 and self.random.random() >= self.fault.probability:
+            return False
+        if self.fault.kind == "frame" and sample.frame is None:
             return False
         self.level = self.fault.level(elapsed)
         self._alter(self, sample, elapsed)
@@ -139,6 +146,14 @@ def _missing(at: Alteration, sample: Sample, elapsed: float) -> None:
         del sample.values[field]
 
 
+def _frame(at: Alteration, sample: Sample, elapsed: float) -> None:
+    """Half a turn about z: as `base_link` of ROS is to the `base` of Universal Robots' controllers (ur_description)."""
+    sample.frame = TURNED
+    for field in at.fields(sample):
+        x, y, *rest = sample.values[field]
+        sample.values[field] = [-x, -y, *rest]
+
+
 def _unstamped(at: Alteration, sample: Sample, elapsed: float) -> None:
     sample.stamp = 0
 
@@ -184,6 +199,7 @@ _ALTERATIONS: dict[str, Callable[[Alteration, Sample, float], None]] = {
     "names": _names,
     "shuffled": _shuffled,
     "missing": _missing,
+    "frame": _frame,
     "unstamped": _unstamped,
     "stale": _stale,
     "jumping": _jumping,

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
+from geometry_msgs.msg import PointStamped, PoseStamped, TwistStamped
 from sensor_msgs.msg import Imu, JointState
+from std_msgs.msg import Float64MultiArray
 
 from robots import RobotSpec
 from ros_bridge.commands import command_codec
@@ -71,6 +73,44 @@ def _write_imu(message: Imu, sample: Sample) -> Imu:
 
 JOINT_SAMPLES = SampleCodec(JointState, _read_joints, _write_joints)
 IMU_SAMPLES = SampleCodec(Imu, _read_imu, _write_imu)
+
+
+def goal_samples(kind: type) -> SampleCodec:
+    """Of goals that are told as messages of one type of `ros_bridge.goals.SOURCES`."""
+
+    def read(message: Any) -> Sample:
+        numbers = [getattr(part, axis) for part, axis in _goal_places(message)]
+        values = {"goal": list(message.data) if kind is Float64MultiArray else numbers}
+        stamp = _stamp(message) if hasattr(message, "header") else 0
+        return Sample(
+            stamp, [], values, message.header.frame_id if kind in (PoseStamped, PointStamped) else None
+        )
+
+    def write(message: Any, sample: Sample) -> Any:
+        if hasattr(message, "header"):
+            message.header.stamp = Time(sec=sample.stamp // _NANO, nanosec=sample.stamp % _NANO)
+        if sample.frame is not None:
+            message.header.frame_id = sample.frame
+        if kind is Float64MultiArray:
+            message.data = array("d", sample.values["goal"])
+        else:
+            for (part, axis), value in zip(_goal_places(message), sample.values["goal"], strict=True):
+                setattr(part, axis, value)
+        return message
+
+    return SampleCodec(kind, read, write)
+
+
+def _goal_places(message: Any) -> list[tuple[Any, str]]:
+    """Where a goal's numbers stand, in their order; none: they are a plain array."""
+    if isinstance(message, PoseStamped):
+        return [(message.pose.position, axis) for axis in "xyz"]
+    if isinstance(message, PointStamped):
+        return [(message.point, axis) for axis in "xyz"]
+    if isinstance(message, Float64MultiArray):
+        return []
+    twist = message.twist if isinstance(message, TwistStamped) else message
+    return [(twist.linear, "x"), (twist.linear, "y"), (twist.angular, "z")]
 
 
 def command_samples(spec: RobotSpec) -> SampleCodec:

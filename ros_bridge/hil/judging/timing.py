@@ -58,6 +58,17 @@ def missed_deadlines(run: Run, expectation: Expectation) -> Measured:
     )
 
 
+def commands_per_period(run: Run, expectation: Expectation) -> Measured:
+    """How many commands a control period had: a node that acts on a reading twice says two."""
+    found, (begin, end) = (
+        run.samples(run.trace.command_time, expectation, "commands"),
+        run.window(expectation),
+    )
+    end = min(end, run.end)
+    periods = (end - begin) / run.spec.period
+    return Measured(len(found) / periods, f"{len(found)} in {periods:.0f} control periods")
+
+
 def bag_messages(run: Run, expectation: Expectation) -> Measured:
     """What a reader finds in the node's bag."""
     count = run.facts.bag_messages
