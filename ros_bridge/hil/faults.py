@@ -175,6 +175,10 @@ def _saturated(at: Alteration, sample: Sample, elapsed: float) -> None:
     at.numbers(sample, lambda value: min(max(value, -at.level), at.level))
 
 
+def _amplified(at: Alteration, sample: Sample, elapsed: float) -> None:
+    at.numbers(sample, lambda value: at.level * value)
+
+
 def _eased(at: Alteration, sample: Sample, elapsed: float) -> None:
     """The first command is that of a node whose own soft start begins: where the joints are, or next to nothing."""
     if at.held is None:
@@ -205,5 +209,6 @@ _ALTERATIONS: dict[str, Callable[[Alteration, Sample, float], None]] = {
     "jumping": _jumping,
     "clock_jump": _clock_jump,
     "saturated": _saturated,
+    "amplified": _amplified,
     "eased": _eased,
 }

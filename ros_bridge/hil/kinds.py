@@ -132,6 +132,10 @@ KINDS: dict[str, Kind] = {
         "commands are cut to this share of their limits", (COMMANDS,), 0.1, 0.8, "1",
         none=1.0, valid=_PART, per_joint=True,
     ),
+    "amplified": Kind(
+        "commands are so many times what the node said, beyond their limits too", (COMMANDS,), 1.5, 5.0, "1",
+        drawn=False, none=1.0, per_joint=True,
+    ),
     "eased": Kind(
         "commands leave the first one by a share that grows, to all of it at the end", (COMMANDS,), drawn=False
     ),

@@ -22,6 +22,7 @@ from ros_bridge.imu import ABSENT
 _NUMBERS = ("position", "velocity", "effort")
 _AXES = {"angular_velocity": ("x", "y", "z"), "orientation": ("x", "y", "z", "w")}
 _NANO = 1_000_000_000
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,9 @@ def command_samples(spec: RobotSpec) -> SampleCodec:
         return Sample(0, list(spec.joint_names), {"command": ((command - centre) / half).tolist()})
 
     def write(message: Any, sample: Sample) -> Any:
-        command = np.clip(centre + half * np.array(sample.values["command"]), low, high)
+        share = np.array(sample.values["command"])
+        command = centre + half * share
+        command = np.where(np.abs(share) < 1.0 + _ROUNDING, np.clip(command, low, high), command)
         stamp = message.header.stamp if hasattr(message, "header") else Time()
         return codec.message(command, stamp.sec + 1e-9 * stamp.nanosec)
 

@@ -104,6 +104,10 @@ _TABLE: dict[str, _Row] = {
         _most("largest command of a joint, as a share of its limit", "1", *WINDOW),
         commands.peak_command,
     ),
+    "ahead_of_rate": (
+        _most("most that commands were ahead of their highest rate in time", "ms", *WINDOW),
+        commands.ahead_of_rate,
+    ),
     "latency_p50": (
         _most("from a reading to its answer, half of them", "ms", *WINDOW),
         timing.latency(0.5),

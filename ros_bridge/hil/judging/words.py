@@ -9,6 +9,7 @@ import numpy as np
 from robots.reason import SAFE_MODE, Reason, reason_names
 from ros_bridge.drive import COMMAND_TIMEOUT
 from ros_bridge.errors import BridgeError
+from ros_bridge.hil.judge import DEAD
 from ros_bridge.hil.judging import measures
 from ros_bridge.hil.judging.facts import FaultCourse
 from ros_bridge.hil.judging.run import Measured, Run, UnmeasuredError
@@ -116,8 +117,7 @@ def last_word(run: Run, expectation: Expectation) -> Measured:
     deaths = run.deaths_after(course)
     if not deaths:
         raise UnmeasuredError("the node did not end")
-    back = deaths[0][1]
-    time, safe = last_words(run.spec, run.trace, course.begun, back if math.isfinite(back) else math.inf)
+    time, safe = last_words(run.spec, run.trace, course.begun, deaths[0][0] + DEAD)
     if not len(time):
         raise UnmeasuredError(f"the robot got no command between {course.begun:.3f} s and the node's end")
     at = measures.settled_at(time, safe)

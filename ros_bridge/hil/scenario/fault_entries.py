@@ -115,7 +115,9 @@ def _misfits(entry: Fields, item: Item, name: str, target: str, run: Run) -> Ite
     elif target in kind.targets and (why := possible_on(run.spec, name, target)):
         yield items["kind" if "target" not in items else "target"].wrong(why)
     if target == GOALS and not run.goal:
-        yield items["target" if "target" in items else "kind"].wrong("the family has no goals that could be told")
+        yield items["target" if "target" in items else "kind"].wrong(
+            "the family has no goals that could be told"
+        )
     if name == "frame" and run.goal and run.goal not in LOCATED:
         yield items["kind"].wrong(f"goals of kind {run.goal} are in no frame; valid: {', '.join(LOCATED)}")
     if _at_start(items.get("at")) and target not in HEARD:
