@@ -86,7 +86,7 @@ class Kind:
 _BOTH_SIGNS, _FROM_ONE, _PART = (-math.inf, math.inf), (1.0, math.inf), (0.0, 1.0)
 _STEEP = (-math.pi / 4, math.pi / 4)
 _SHORTEST = 0.001
-CROWDED = 0.004
+CROWDED = 0.003
 """Between messages that were held up, in [s]: a node that answers in less hears each of them."""
 KINDS: dict[str, Kind] = {
     "off": Kind("no message comes", HEARD),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ros_bridge.hil.agenda import Agenda, Turn
+from ros_bridge.hil.fault import START
 from ros_bridge.hil.schedule import BODY, JOINTS, MACHINE, NODE, Fault
 
 ZERO = 100.0
@@ -83,3 +84,24 @@ def test_after_the_end_nothing_is_said_again():
     agenda.resume(ZERO, ZERO + 5.5)
     assert list(agenda.turns(ZERO + 6.0)) == []
     assert not agenda.ends_now()
+
+
+def test_a_fault_of_the_start_begins_with_the_robot_and_lasts_from_there():
+    agenda = Agenda([Fault("off", JOINTS, 0.5, 1.0), Fault("nan", JOINTS, START, 2.0)])
+    assert list(agenda.turns(1000.0)) == []
+    agenda.wake(ZERO)
+    agenda.wake(ZERO + 1.0)  # it speaks again
+    assert list(agenda.turns(ZERO + 1.9)) == [begins(1)]
+    assert list(agenda.turns(ZERO + 2.0)) == [ends(1)]
+    assert not agenda.ends_now()  # nobody has commanded anything yet
+    agenda.start(ZERO + 5.0)
+    assert agenda.next_due == ZERO + 5.5
+    assert list(agenda.turns(ZERO + 9.0)) == [begins(0), ends(0)]
+    assert agenda.ends_now()
+
+
+def test_what_was_at_work_from_the_start_is_over_for_who_takes_over():
+    agenda = Agenda([Fault("nan", JOINTS, START, 2.0), Fault("off", JOINTS, 3.0, 1.0)])
+    agenda.resume(ZERO, ZERO + 1.0)
+    agenda.wake(ZERO + 1.0)
+    assert list(agenda.turns(ZERO + 9.0)) == [begins(1), ends(1)]
