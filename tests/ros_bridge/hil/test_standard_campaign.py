@@ -23,7 +23,8 @@ BUNDLES = {
     "ur5e_reach": {"ur5e_rl2"},
 }
 UNSEEN = {
-    "acceleration_limit", "effort_limit", "servo_effort", "giving_up", "guard", "trial", "policy_finite", "goal_timeout", "goal_limits",
+    "acceleration_limit", "effort_limit", "servo_effort", "giving_up", "guard", "trial", "policy_finite",
+    "goal_timeout", "goal_limits",
 }  # fmt: skip
 """Protections that no scenario can show yet: of no shipped robot, or of what no fault does. Their tests are
 `test_protections` and those of their own rooms."""
