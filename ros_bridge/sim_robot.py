@@ -173,14 +173,11 @@ class SimRobot(Node):
         self._executor.shutdown()
         self.destroy_node()
 
-    def hold(self) -> None:
-        """Says nothing until SIGUSR1, or until told to stop; it can be found all the same."""
-        released: list[int] = []
-        before = signal.signal(signal.SIGUSR1, lambda number, frame: released.append(number))
+    def hold(self, released: Sequence[int]) -> None:
+        """Says nothing until there is something in `released`, or until told to stop; it can be found all the same."""
         self.get_logger().info("holding")
         while not released and not self._stop.raised:
             self._executor.spin_once(timeout_sec=POLL)
-        signal.signal(signal.SIGUSR1, before)
 
     def _rest(self, wait: float) -> bool:
         """Switched on, at rest, until a command arrives."""
@@ -331,11 +328,14 @@ def run_sim_robot(
     asked = read_goals(goals) if isinstance(goals, Path) else goals
     schedule = [] if faults is None else read_schedule(faults)
     require_fit(built.robot, schedule)
+    released: list[int] = []
+    if hold:  # before anybody can find the robot, and release it
+        signal.signal(signal.SIGUSR1, lambda number, frame: released.append(number))
     with ros() as stop:
         robot = SimRobot(built, hidden, seconds, stop, namespace, asked, lock_step, schedule)
         try:
             if hold:
-                robot.hold()
+                robot.hold(released)
             return robot.run(wait, silence)
         finally:
             if robot.record.steps:

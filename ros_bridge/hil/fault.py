@@ -6,7 +6,11 @@ import math
 from dataclasses import dataclass
 
 from ros_bridge.errors import BridgeError
-from ros_bridge.hil.kinds import KINDS, MESSAGES, Kind
+from ros_bridge.hil.kinds import HEARD, KINDS, MESSAGES, Kind
+
+START = -1.0
+"""The begin of a fault that is at work from the robot's first word on, before any command. It lasts for its duration
+from then on: until the first command nobody knows when that will be."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Fault:
     target: str
     """Where it is."""
     begin: float
-    """In [s] since the first command."""
+    """In [s] since the first command; or `START`."""
     duration: float
     """In [s]."""
     magnitude: float = 0.0
@@ -47,7 +51,8 @@ class Fault:
             raise BridgeError(f"fault {self.kind}: target {self.target!r}; valid: {', '.join(kind.targets)}")
         self._check_where(kind)
         times = (self.begin, self.duration, self.ramp)
-        if not all(math.isfinite(time) and time >= 0.0 for time in times):
+        early = self.begin == START and self.target in HEARD
+        if not all(math.isfinite(time) and time >= 0.0 for time in (times[1:] if early else times)):
             raise BridgeError(f"fault {self.kind}: begin, duration, ramp {times}; expected 0 or more")
         self._check_size(kind)
 
@@ -58,8 +63,8 @@ class Fault:
 
     @property
     def end(self) -> float:
-        """In [s] since the first command."""
-        return self.begin + self.duration
+        """In [s] since the first command; of one that begins at the `START` minus infinity: before anybody counts."""
+        return -math.inf if self.begin == START else self.begin + self.duration
 
     def level(self, elapsed: float) -> float:
         """Its magnitude `elapsed` [s] after it began."""

@@ -15,6 +15,9 @@ import numpy as np
 from ros_bridge.hil.fault import Fault
 from ros_bridge.hil.kinds import FIELDS
 
+TURNED = "turned"
+"""Name of a frame that no policy was trained in."""
+
 
 @dataclass
 class Sample:
@@ -28,6 +31,8 @@ class Sample:
     """Numbers by field; a field that is missing is empty, or marked as absent."""
     rest: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     """Of commands: what asks for nothing, by field; empty where nobody knows."""
+    frame: str | None = None
+    """In which numbers are places; None: they are none."""
 
 
 class Alteration:
@@ -50,6 +55,8 @@ class Alteration:
     def alter(self, sample: Sample, elapsed: float) -> bool:
         """Breaks a sample, in place; whether it met this one: some faults do so with a probability."""
         if self.fault.probability < 1.0 and self.random.random() >= self.fault.probability:
+            return False
+        if self.fault.kind == "frame" and sample.frame is None:
             return False
         self.level = self.fault.level(elapsed)
         self._alter(self, sample, elapsed)
@@ -142,6 +149,14 @@ def _missing(at: Alteration, sample: Sample, elapsed: float) -> None:
         del sample.values[field]
 
 
+def _frame(at: Alteration, sample: Sample, elapsed: float) -> None:
+    """Half a turn about z: as `base_link` of ROS is to the `base` of Universal Robots' controllers (ur_description)."""
+    sample.frame = TURNED
+    for field in at.fields(sample):
+        x, y, *rest = sample.values[field]
+        sample.values[field] = [-x, -y, *rest]
+
+
 def _unstamped(at: Alteration, sample: Sample, elapsed: float) -> None:
     sample.stamp = 0
 
@@ -161,6 +176,10 @@ def _clock_jump(at: Alteration, sample: Sample, elapsed: float) -> None:
 def _saturated(at: Alteration, sample: Sample, elapsed: float) -> None:
     """Magnitude 1 is the limit: who makes the sample scales commands by it."""
     at.numbers(sample, lambda value: min(max(value, -at.level), at.level))
+
+
+def _amplified(at: Alteration, sample: Sample, elapsed: float) -> None:
+    at.numbers(sample, lambda value: at.level * value)
 
 
 def _eased(at: Alteration, sample: Sample, elapsed: float) -> None:
@@ -187,10 +206,12 @@ _ALTERATIONS: dict[str, Callable[[Alteration, Sample, float], None]] = {
     "names": _names,
     "shuffled": _shuffled,
     "missing": _missing,
+    "frame": _frame,
     "unstamped": _unstamped,
     "stale": _stale,
     "jumping": _jumping,
     "clock_jump": _clock_jump,
     "saturated": _saturated,
+    "amplified": _amplified,
     "eased": _eased,
 }

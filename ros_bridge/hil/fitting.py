@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from robots import RobotSpec
 from ros_bridge.errors import BridgeError
 from ros_bridge.hil.fault import Fault
-from ros_bridge.hil.kinds import IMU, KINDS, NODE
+from ros_bridge.hil.kinds import GOALS, IMU, KINDS, NODE
 
 _CHANGED = {"slippery": "slippery", "slope": "tilted"}
 """What becomes of the ground, by kind."""
@@ -53,10 +53,14 @@ def require_fit(spec: RobotSpec, schedule: Iterable[Fault]) -> None:
 
 
 def possible(spec: RobotSpec, kills: bool = False) -> list[tuple[str, str]]:
-    """Kinds and targets that a schedule that is drawn may have; `kills`: the node's death is one of them."""
+    """Kinds and targets that a schedule that is drawn may have; `kills`: the node's death is one of them.
+
+    None of goals: whether there are any is the family's business, not the robot's.
+    """
     return [
         (name, target)
         for name, kind in KINDS.items()
         for target in kind.targets
-        if kind.drawn and (kills or target != NODE) and possible_on(spec, name, target) is None
+        if kind.drawn and target != GOALS and (kills or target != NODE)
+        if possible_on(spec, name, target) is None
     ]

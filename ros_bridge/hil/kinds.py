@@ -10,13 +10,22 @@ import math
 from dataclasses import dataclass
 
 JOINTS, IMU, COMMANDS, NODE = "joints", "imu", "commands", "node"
-BODY, MACHINE = "body", "machine"
-"""Where faults are: two sensors, what the robot is told, the node as a process, the robot's body (of a simulated one
-alone), and the computer and network that the node lives on."""
+GOALS, BODY, MACHINE = "goals", "body", "machine"
+"""Where faults are: two sensors, what the robot is told, the node as a process, what the node is asked for, the robot's
+body (of a simulated one alone), and the computer and network that the node lives on."""
 SENSORS = (JOINTS, IMU)
-MESSAGES = (*SENSORS, COMMANDS)
+HEARD = (*SENSORS, GOALS)
+"""What the node hears."""
+MESSAGES = (*HEARD, COMMANDS)
 """Targets whose faults are in messages: those of a relay."""
-FIELDS = {JOINTS: ("position", "velocity"), IMU: ("angular_velocity", "orientation"), COMMANDS: ("command",)}
+REPLACED = ("killed", "restarted")
+"""Kinds after which there is another node."""
+FIELDS = {
+    JOINTS: ("position", "velocity"),
+    IMU: ("angular_velocity", "orientation"),
+    COMMANDS: ("command",),
+    GOALS: ("goal",),
+}
 """Numbers of a message that the node reads."""
 SCALES = {"position": 1.0, "velocity": 10.0, "angular_velocity": 5.0, "orientation": 0.3}
 """What a magnitude of 1 is of each, in [rad], [rad/s], [rad/s] and [1]: nobody can drive with that."""
@@ -77,25 +86,30 @@ class Kind:
 _BOTH_SIGNS, _FROM_ONE, _PART = (-math.inf, math.inf), (1.0, math.inf), (0.0, 1.0)
 _STEEP = (-math.pi / 4, math.pi / 4)
 _SHORTEST = 0.001
+CROWDED = 0.003
+"""Between messages that were held up, in [s]: a node that answers in less hears each of them."""
 KINDS: dict[str, Kind] = {
-    "off": Kind("no message comes"),
-    "stuck": Kind("numbers stay as they were, stamps go on", numbers=True),
-    "garbage": Kind("numbers of random bits", numbers=True),
+    "off": Kind("no message comes", HEARD),
+    "stuck": Kind("numbers stay as they were, stamps go on", HEARD, numbers=True),
+    "garbage": Kind("numbers of random bits", HEARD, numbers=True),
     "wrong": Kind(
-        "numbers of the other sign, times the magnitude", SENSORS, 0.5, 5.0, "1", numbers=True, none=-1.0
+        "numbers of the other sign, times the magnitude", HEARD, 0.5, 5.0, "1", numbers=True, none=-1.0
     ),
     "slow": Kind("of so many messages one comes", SENSORS, 2, 10, "messages", none=None, valid=_FROM_ONE),
     "delayed": Kind("messages come later", MESSAGES, 0.005, 0.5, "s"),
     "intermittent": Kind(
-        "messages come and stay away in turn", SENSORS, 0.02, 0.5, "s", none=None, valid=(_SHORTEST, math.inf)
+        "messages come and stay away in turn", HEARD, 0.02, 0.5, "s", none=None, valid=(_SHORTEST, math.inf)
     ),
     "bias": Kind("a constant is added", SENSORS, 0.01, 1.0, SHARE, numbers=True, valid=_BOTH_SIGNS),
     "drift": Kind(
         "what is added grows, from 0", SENSORS, 0.01, 1.0, PER_SECOND, numbers=True, valid=_BOTH_SIGNS
     ),
     "noise": Kind("normal noise is added", SENSORS, 0.01, 1.0, SHARE, numbers=True),
-    "nan": Kind("numbers are NaN", numbers=True),
-    "inf": Kind("numbers are infinite, of either sign", numbers=True),
+    "nan": Kind("numbers are NaN", HEARD, numbers=True),
+    "inf": Kind("numbers are infinite, of either sign", HEARD, numbers=True),
+    "frame": Kind(
+        "places are told in a frame that is turned by half a turn, which the message names", (GOALS,), drawn=False
+    ),
     "swapped": Kind("two joints have each other's numbers", (JOINTS,), least_joints=2, numbers=True),
     "names": Kind("names are in another order than the numbers", (JOINTS,), least_joints=2),
     "shuffled": Kind(
@@ -108,10 +122,19 @@ KINDS: dict[str, Kind] = {
     "duplicates": Kind("every message comes twice"),
     "reordered": Kind("every second message comes after the next"),
     "bursts": Kind("messages come together, so many at once", SENSORS, 2, 10, "messages", none=None, valid=_FROM_ONE),
+    "crowded": Kind(
+        f"messages are held up, so many at a time, and come {1e3 * CROWDED:g} ms apart", SENSORS, 2, 4, "messages",
+        drawn=False, none=None, valid=_FROM_ONE,
+    ),
+    "repeated": Kind("every message comes again, so much later", SENSORS, 0.005, 0.05, "s", drawn=False, none=None),
     "loss": Kind("each message is lost with this probability", MESSAGES, 0.1, 0.9, "1", valid=_PART),
     "saturated": Kind(
         "commands are cut to this share of their limits", (COMMANDS,), 0.1, 0.8, "1",
         none=1.0, valid=_PART, per_joint=True,
+    ),
+    "amplified": Kind(
+        "commands are so many times what the node said, beyond their limits too", (COMMANDS,), 1.5, 5.0, "1",
+        drawn=False, none=1.0, per_joint=True,
     ),
     "eased": Kind(
         "commands leave rest, or the first position, by a share that grows, no faster than their rate",
@@ -145,6 +168,7 @@ KINDS: dict[str, Kind] = {
     ),
     "slope": Kind("the ground tilts", (BODY,), -0.5, 0.5, "rad", drawn=False, valid=_STEEP, axes=("x", "y")),
     "killed": Kind("the node gets SIGKILL and is started again", (NODE,)),
+    "restarted": Kind("the node is told to end, SIGTERM, and is started again", (NODE,), drawn=False),
     "paused": Kind("the node is stopped for a while, SIGSTOP, and goes on", (NODE,), drawn=False),
     "disk_full": Kind("the node can write no byte more to its files", (NODE,), drawn=False),
     "hogged": Kind(

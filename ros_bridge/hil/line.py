@@ -11,6 +11,7 @@ import numpy as np
 
 from ros_bridge.hil.agenda import ROUNDING
 from ros_bridge.hil.fault import Fault
+from ros_bridge.hil.kinds import CROWDED
 
 
 class Disturbance:
@@ -25,6 +26,8 @@ class Disturbance:
         """Its magnitude now."""
         self.held: list[Any] = []
         """Messages that wait for others."""
+        self.spacing = {"crowded": CROWDED, "repeated": fault.magnitude}.get(fault.kind, 0.0)
+        """Between messages that go on in place of one, in [s]."""
         self._route = _ROUTES[fault.kind]
 
     @staticmethod
@@ -56,17 +59,18 @@ class Line:
 
     def push(self, message: Any, now: float, disturbances: Iterable[Disturbance] = ()) -> None:
         """A message comes in at `now` [s]."""
-        messages, delay = [message], 0.0
+        messages, delay, spacing = [message], 0.0, 0.0
         for disturbance in disturbances:
             routed = [disturbance.route(each, now) for each in messages]
             messages = [each for these, _ in routed for each in these]
             delay += max((later for _, later in routed), default=0.0)
-        self.insert(messages, now + delay)
+            spacing = max(spacing, disturbance.spacing)
+        self.insert(messages, now + delay, spacing)
 
-    def insert(self, messages: Iterable[Any], due: float) -> None:
-        """Messages that come out at `due` [s], or after those before them."""
-        for message in messages:
-            self._last = max(due, self._last)
+    def insert(self, messages: Iterable[Any], due: float, spacing: float = 0.0) -> None:
+        """Messages that come out from `due` [s] on, `spacing` [s] apart, or after those before them."""
+        for number, message in enumerate(messages):
+            self._last = max(due + number * spacing, self._last)
             heapq.heappush(self._queue, (self._last, next(self._count), message))
 
     def release(self, now: float) -> list[Any]:
@@ -130,4 +134,6 @@ _ROUTES: dict[str, Callable[[Disturbance, Any, float], _Routed]] = {
     "duplicates": _duplicates,
     "reordered": _reordered,
     "bursts": _bursts,
+    "crowded": _bursts,
+    "repeated": _duplicates,
 }

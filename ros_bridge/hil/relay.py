@@ -30,8 +30,8 @@ from ros_bridge.hil.agenda import Agenda
 from ros_bridge.hil.command_stream import CommandStream
 from ros_bridge.hil.fault import Fault
 from ros_bridge.hil.fitting import require_fit
-from ros_bridge.hil.kinds import COMMANDS, IMU, JOINTS
-from ros_bridge.hil.samples import IMU_SAMPLES, JOINT_SAMPLES, SampleCodec
+from ros_bridge.hil.kinds import COMMANDS, GOALS, IMU, JOINTS
+from ros_bridge.hil.samples import IMU_SAMPLES, JOINT_SAMPLES, SampleCodec, goal_samples
 from ros_bridge.hil.schedule_file import read_schedule
 from ros_bridge.hil.slew import way_to_safe
 from ros_bridge.hil.stream import Stream
@@ -59,7 +59,7 @@ class Relay(Node):
         """
         Args:
             spec: the robot.
-            faults: in any order; their begin is counted from the first command on.
+            faults: in any order; their begin is counted from the first command on, see also `fault.START`.
             robot: namespace of the robot.
             node: namespace of the node.
             sim_time: times are those of `/clock`, in place of the monotonic clock.
@@ -79,6 +79,7 @@ class Relay(Node):
         """Zero of a schedule that goes on as soon as it is known what time it is."""
         self._events = self.create_publisher(String, events.EVENTS, events.EVENT_QOS)
         self._streams: dict[str, Stream] = {}
+        """By target; of goals by target and topic."""
         self._joints: bytes | None = None
         """What the robot said last of its joints."""
         if (
@@ -90,8 +91,7 @@ class Relay(Node):
         if spec.imu is not None:
             self._streams[IMU] = self._sensor(IMU, IMU_SAMPLES, spec.imu.topic)
         for topic, kind in {topic: kind for told in SOURCES.values() for topic, kind in told.items()}.items():
-            goals = self.create_publisher(kind, f"{self._node}/{topic}", COMMAND_QOS)
-            self.create_subscription(kind, f"{self._robot}/{topic}", goals.publish, HEARD_QOS, raw=True)
+            self._streams[f"{GOALS}/{topic}"] = self._sensor(f"{GOALS}/{topic}", goal_samples(kind), topic)
 
     def now(self) -> float:
         """Monotonic time, or that of `/clock`, in [s]; NaN: there is none yet."""
@@ -116,13 +116,12 @@ class Relay(Node):
             self._resumes = None
         for turn in self._agenda.turns(now):
             fault = self._agenda.faults[turn.index]
-            stream = self._streams.get(fault.target)  # none: it is not a relay's business
             touched = 0
-            if stream is not None and turn.begins:
-                assert self._agenda.zero is not None
-                stream.begin(turn.index, fault, self._agenda.zero + fault.begin)
-            elif stream is not None:
-                touched = stream.end(turn.index, now)
+            for stream in self._of(fault.target):
+                if turn.begins:
+                    stream.begin(turn.index, fault, turn.at)
+                else:
+                    touched += stream.end(turn.index, now)
             if turn.news:
                 self._say(events.BEGUN if turn.begins else events.ENDED, turn.index, touched)
         for stream in self._streams.values():
@@ -149,6 +148,9 @@ class Relay(Node):
         return conversions.to_reading(
             deserialize_message(self._joints, JointState), self._spec
         ).frame.position[0]
+    def _of(self, target: str) -> list[Stream]:
+        """Those that a fault is in; none: it is not a relay's business."""
+        return [each for name, each in self._streams.items() if name.split("/")[0] == target]
 
     def _sensor(self, target: str, codec: SampleCodec, topic: str) -> Stream:
         stream = Stream(codec, self.create_publisher(codec.kind, f"{self._node}/{topic}", COMMAND_QOS))
@@ -175,6 +177,8 @@ class Relay(Node):
         if self._agenda.zero is None and self._resumes is None and target == COMMANDS and not math.isnan(now):
             self._agenda.start(now)
             self._say(events.STARTED)
+        elif self._resumes is None and target != COMMANDS and not math.isnan(now):
+            self._agenda.wake(now)
         if self._agenda.next_due <= now:
             self.turn()
         stream = self._streams[target]

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
+from geometry_msgs.msg import PointStamped, PoseStamped, TwistStamped
 from sensor_msgs.msg import Imu, JointState
+from std_msgs.msg import Float64MultiArray
 
 from robots import RobotSpec
 from ros_bridge.commands import command_codec
@@ -20,6 +22,7 @@ from ros_bridge.imu import ABSENT
 _NUMBERS = ("position", "velocity", "effort")
 _AXES = {"angular_velocity": ("x", "y", "z"), "orientation": ("x", "y", "z", "w")}
 _NANO = 1_000_000_000
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,44 @@ JOINT_SAMPLES = SampleCodec(JointState, _read_joints, _write_joints)
 IMU_SAMPLES = SampleCodec(Imu, _read_imu, _write_imu)
 
 
+def goal_samples(kind: type) -> SampleCodec:
+    """Of goals that are told as messages of one type of `ros_bridge.goals.SOURCES`."""
+
+    def read(message: Any) -> Sample:
+        numbers = [getattr(part, axis) for part, axis in _goal_places(message)]
+        values = {"goal": list(message.data) if kind is Float64MultiArray else numbers}
+        stamp = _stamp(message) if hasattr(message, "header") else 0
+        return Sample(
+            stamp, [], values, message.header.frame_id if kind in (PoseStamped, PointStamped) else None
+        )
+
+    def write(message: Any, sample: Sample) -> Any:
+        if hasattr(message, "header"):
+            message.header.stamp = Time(sec=sample.stamp // _NANO, nanosec=sample.stamp % _NANO)
+        if sample.frame is not None:
+            message.header.frame_id = sample.frame
+        if kind is Float64MultiArray:
+            message.data = array("d", sample.values["goal"])
+        else:
+            for (part, axis), value in zip(_goal_places(message), sample.values["goal"], strict=True):
+                setattr(part, axis, value)
+        return message
+
+    return SampleCodec(kind, read, write)
+
+
+def _goal_places(message: Any) -> list[tuple[Any, str]]:
+    """Where a goal's numbers stand, in their order; none: they are a plain array."""
+    if isinstance(message, PoseStamped):
+        return [(message.pose.position, axis) for axis in "xyz"]
+    if isinstance(message, PointStamped):
+        return [(message.point, axis) for axis in "xyz"]
+    if isinstance(message, Float64MultiArray):
+        return []
+    twist = message.twist if isinstance(message, TwistStamped) else message
+    return [(twist.linear, "x"), (twist.linear, "y"), (twist.angular, "z")]
+
+
 def command_samples(spec: RobotSpec) -> SampleCodec:
     """Of a robot's commands, from -1 to +1 between its command limits."""
     codec, (low, high) = command_codec(spec), spec.command_limits
@@ -88,7 +129,9 @@ def command_samples(spec: RobotSpec) -> SampleCodec:
         return Sample(0, list(spec.joint_names), {"command": ((command - centre) / half).tolist()}, rest)
 
     def write(message: Any, sample: Sample) -> Any:
-        command = np.clip(centre + half * np.array(sample.values["command"]), low, high)
+        share = np.array(sample.values["command"])
+        command = centre + half * share
+        command = np.where(np.abs(share) < 1.0 + _ROUNDING, np.clip(command, low, high), command)
         stamp = message.header.stamp if hasattr(message, "header") else Time()
         return codec.message(command, stamp.sec + 1e-9 * stamp.nanosec)
 

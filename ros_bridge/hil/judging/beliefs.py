@@ -9,6 +9,7 @@ import numpy as np
 from ros_bridge.hil.judging import measures
 from ros_bridge.hil.judging.run import Measured, Run, UnmeasuredError
 from ros_bridge.hil.judging.truth import changed_by, truth_at
+from ros_bridge.hil.kinds import REPLACED
 from ros_bridge.hil.scenario.scenario import Expectation
 
 FRESH = 1.0
@@ -19,7 +20,8 @@ def adapted_within(run: Run, expectation: Expectation) -> Measured:
     """Until the belief is within the tolerance of the truth, and stays so.
 
     Of a fault that changes the parameter it counts from its begin and has to stay so while it lasts; of any other from
-    its end to the end of the run; without a fault from the beginning.
+    its end to the end of the run, where it ended the node from the next one's first command; without a fault from the
+    beginning.
     """
     since, until = _adapts(run, expectation)
     column, span = _column(run, expectation)
@@ -83,6 +85,11 @@ def _adapts(run: Run, expectation: Expectation) -> measures.Interval:
     if expectation.fault is None:
         return begin, end
     course = run.needed_course(expectation)
+    if course.fault.kind in REPLACED:
+        back = [back for _, back in run.deaths_after(course) if math.isfinite(back)]
+        if not back:
+            raise UnmeasuredError("a node that ended had no successor")
+        return max(back[0], begin), end
     if changed_by(run.spec, expectation.parameter, course) is None:
         if not math.isfinite(course.ended):
             raise UnmeasuredError(f"the fault ({course.fault.label}) never ended")

@@ -19,20 +19,28 @@ from ros_bridge.hil.schedule import COMMANDS
 
 BREACHES = ("unreadable", "not_finite", "limit", "rate", "rate_in_time")
 """What `Judge` finds of commands; its other violations are of the node, and expectations of their own."""
+BEYOND = ("amplified",)
+"""Kinds of faults that make commands which no motor may get."""
 
 
 def command_limits(run: Run, expectation: Expectation) -> Measured:
     """Most that was used of a limit or of a rate, on either side, over the whole run; 1: all of it.
 
-    Of the robot's side the rate counts only where no fault is in the commands.
+    Of the robot's side the rate counts only where no fault is in the commands, and nothing where one drives them beyond
+    their limits: that is what a drive is there for.
     """
     trace, faults = run.trace, [course.fault.target for course in run.facts.faults]
-    breaches = [violation for violation in run.facts.violations if violation["what"] in BREACHES]
+    sides = (
+        ("node",) if any(course.fault.kind in BEYOND for course in run.facts.faults) else ("node", "robot")
+    )
+    breaches = [each for each in run.facts.violations if each["what"] in BREACHES and each["side"] in sides]
     found = [_judged(run, violation) for violation in breaches]
     for side, time, command in (
         ("node", trace.command_time, trace.command),
         ("robot", trace.applied_time, trace.applied),
     ):
+        if side not in sides:
+            continue
         if not len(time):
             raise UnmeasuredError(f"no command was heard on the {side}'s side")
         if not np.isfinite(command).all():
@@ -45,6 +53,26 @@ def command_limits(run: Run, expectation: Expectation) -> Measured:
             found.append(_rate(run, side, time, command))
     worst = max(found, key=lambda each: each.value)
     return Measured(worst.value, f"{len(breaches)} violations; most: {worst.detail}")
+
+
+def ahead_of_rate(run: Run, expectation: Expectation) -> Measured:
+    """By how much a command was ahead of its highest rate in time: what it moved by, less what the time allowed.
+
+    At even periods 0. `MotionBudget` grants one and a half periods, and torque may be let go of at once.
+    """
+    found = run.samples(run.trace.command_time, expectation, "commands")
+    time, command = run.trace.command_time[found], run.trace.command[found]
+    moved = np.abs(np.diff(command, axis=0)) / run.spec.command_rate
+    if run.spec.interface == "effort":
+        moved[~command[1:].any(axis=1)] = 0.0
+    for died, back in run.facts.restarts:
+        moved[(time[1:] > died) & ~(time[:-1] > back)] = 0.0
+    ahead, most, at = np.zeros(command.shape[1]), 0.0, float(time[0])
+    for now, step, passed in zip(time[1:], moved, np.diff(time), strict=True):
+        ahead = np.maximum(ahead + step - passed, 0.0)
+        if not ahead.max() <= most:
+            most, at = float(ahead.max()), float(now)
+    return Measured(1e3 * most, f"at {at:.3f} s; a control period is {1e3 * run.spec.period:g} ms")
 
 
 def peak_command(run: Run, expectation: Expectation) -> Measured:

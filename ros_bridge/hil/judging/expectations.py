@@ -47,6 +47,10 @@ _TABLE: dict[str, _Row] = {
         _most("commands that the robot's drive refused", "commands"),
         lambda run, _: Measured(float(run.facts.rejected_commands), ""),
     ),
+    "last_word": (
+        _most("from a fault that ends the node until its last command, the safe one", "s", "fault"),
+        words.last_word,
+    ),
     "drive_timeouts": (_most("times that a drive let go for silence", _TIMES), words.drive_timeouts),
     "periods_to_safe": (
         _most("from the first broken reading to the first safe command", "control periods", "fault"),
@@ -100,6 +104,10 @@ _TABLE: dict[str, _Row] = {
         _most("largest command of a joint, as a share of its limit", "1", *WINDOW),
         commands.peak_command,
     ),
+    "ahead_of_rate": (
+        _most("most that commands were ahead of their highest rate in time", "ms", *WINDOW),
+        commands.ahead_of_rate,
+    ),
     "latency_p50": (
         _most("from a reading to its answer, half of them", "ms", *WINDOW),
         timing.latency(0.5),
@@ -111,6 +119,10 @@ _TABLE: dict[str, _Row] = {
     "missed_deadlines": (
         _most("share of the readings without an answer within a control period", "1", *WINDOW),
         timing.missed_deadlines,
+    ),
+    "commands_per_period": (
+        _most("commands of the node in a control period, on average", "1", *WINDOW),
+        timing.commands_per_period,
     ),
     "adapted_within": (
         _most(

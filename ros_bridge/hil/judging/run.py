@@ -9,12 +9,13 @@ from functools import cached_property
 import numpy as np
 
 from robots import RobotSpec
+from ros_bridge.drive import COMMAND_TIMEOUT
 from ros_bridge.errors import BridgeError
 from ros_bridge.hil.judging.facts import FaultCourse, RunFacts
 from ros_bridge.hil.judging.measures import Interval, inside
 from ros_bridge.hil.judging.trace import Trace
 from ros_bridge.hil.scenario.scenario import Expectation, Scenario
-from ros_bridge.hil.schedule import COMMANDS, IMU, JOINTS
+from ros_bridge.hil.schedule import MESSAGES
 
 COVERED = 0.95
 """Share of a window that samples have to stand for, one control period each, for the window to count as seen."""
@@ -99,7 +100,7 @@ class Run:
         course = faults[number]
         if not math.isfinite(course.begun):
             raise UnmeasuredError(f"fault {number} ({course.fault.label}) never began")
-        if course.fault.target in (JOINTS, IMU, COMMANDS) and not course.messages:
+        if course.fault.target in MESSAGES and not course.messages:
             raise UnmeasuredError(f"fault {number} ({course.fault.label}) met no message")
         return course
 
@@ -113,6 +114,11 @@ class Run:
         if course is None:
             raise UnmeasuredError("the run had no fault")
         return course
+
+    def deaths_after(self, course: FaultCourse) -> list[Interval]:
+        """When nodes died since a fault began, and when the next one was there."""
+        # The node may be dead a moment before somebody says that the fault has begun.
+        return [death for death in self.facts.restarts if death[0] >= course.begun - COMMAND_TIMEOUT]
 
     @cached_property
     def away(self) -> list[Interval]:

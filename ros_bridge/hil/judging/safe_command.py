@@ -15,6 +15,8 @@ from ros_bridge.hil.schedule import JOINTS
 
 _SAME = 1e-9
 """In [command unit]."""
+_SEEN = 100
+"""Readings among which a place to hold is looked for: a node goes there at its rate limit."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,27 @@ def safe_commands(spec: RobotSpec, trace: Trace, damps: bool) -> np.ndarray:
     if spec.interface == "effort" and damps:
         safe |= _brakes(spec, trace)
     return np.asarray(safe.all(axis=1))
+
+
+def last_words(spec: RobotSpec, trace: Trace, since: float, until: float) -> tuple[np.ndarray, np.ndarray]:
+    """Commands that reached the robot between two times [s]: when, and whether each is one to fall silent after.
+
+    Of torque and speed that is none; of position a place where the joints were seen. Shapes (C,), float and bool.
+    """
+    found = (trace.applied_time >= since) & (trace.applied_time < until)
+    time, command = trace.applied_time[found], trace.applied[found]
+    if spec.interface != "position":
+        return time, np.asarray((np.abs(command) <= _SAME).all(axis=1))
+    low, high = spec.command_limits
+    newest = np.searchsorted(trace.seen_time, time, side="right")
+    near = [trace.seen_position[max(end - _SEEN, 0) : end].clip(low, high) for end in newest]
+    return time, np.array(
+        [
+            bool((np.abs(seen - one) <= _SAME).all(axis=1).any())
+            for seen, one in zip(near, command, strict=True)
+        ],
+        dtype=bool,
+    )
 
 
 def _broken_at(trace: Trace, course: FaultCourse) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ros_bridge.hil.judging import measures
-from ros_bridge.hil.judging.run import Measured, Run, UnmeasuredError
+from ros_bridge.hil.judging.run import COVERED, Measured, Run, UnmeasuredError
 from ros_bridge.hil.scenario.scenario import Expectation
 
 
@@ -56,6 +56,20 @@ def missed_deadlines(run: Run, expectation: Expectation) -> Measured:
         float(missed.sum() / due.sum()),
         f"{int(missed.sum())} of {int(due.sum())}; the first at {first:.3f} s",
     )
+
+
+def commands_per_period(run: Run, expectation: Expectation) -> Measured:
+    """How many commands a control period of a living node had: one that acts on a reading twice says two."""
+    found, (begin, end) = (
+        run.samples(run.trace.command_time, expectation, "commands"),
+        run.window(expectation),
+    )
+    end = min(end, run.end)
+    away = sum(max(min(high, end) - max(low, begin), 0.0) for low, high in measures.union(run.away))
+    periods = (end - begin - away) / run.spec.period
+    if not (periods > 0.0 and len(found) >= COVERED * periods - 1.0):
+        raise UnmeasuredError(f"{len(found)} commands in {periods:.0f} control periods of a living node")
+    return Measured(len(found) / periods, f"{len(found)} in {periods:.0f} control periods")
 
 
 def bag_messages(run: Run, expectation: Expectation) -> Measured:

@@ -9,10 +9,12 @@ import numpy as np
 from robots.reason import SAFE_MODE, Reason, reason_names
 from ros_bridge.drive import COMMAND_TIMEOUT
 from ros_bridge.errors import BridgeError
+from ros_bridge.hil.judge import DEAD
 from ros_bridge.hil.judging import measures
 from ros_bridge.hil.judging.facts import FaultCourse
 from ros_bridge.hil.judging.run import Measured, Run, UnmeasuredError
-from ros_bridge.hil.judging.safe_command import safe_answer
+from ros_bridge.hil.judging.safe_command import last_words, safe_answer
+from ros_bridge.hil.kinds import REPLACED
 from ros_bridge.hil.scenario.scenario import Expectation
 
 STEADY = 0.2
@@ -95,9 +97,7 @@ def restart_within(run: Run, expectation: Expectation) -> Measured:
     """From the node's death to the next one's first command; the longest, or the one after a fault's begin."""
     deaths = run.facts.restarts
     if expectation.fault is not None:
-        begun = run.needed_course(expectation).begun
-        # The node may be dead a moment before somebody says that the fault has begun.
-        deaths = [death for death in deaths if death[0] >= begun - COMMAND_TIMEOUT][:1]
+        deaths = run.deaths_after(run.needed_course(expectation))[:1]
     if not deaths:
         raise UnmeasuredError("the node did not die")
     spoke = [
@@ -109,6 +109,21 @@ def restart_within(run: Run, expectation: Expectation) -> Measured:
         raise UnmeasuredError("a node that died had no successor that sent a command")
     died, at = max(spoke, key=lambda pair: pair[1] - pair[0])
     return Measured(at - died, f"died at {died:.3f} s, next command at {at:.3f} s")
+
+
+def last_word(run: Run, expectation: Expectation) -> Measured:
+    """From the begin of a fault that ends the node until the safe command, after which it says nothing else."""
+    course = run.needed_course(expectation)
+    deaths = run.deaths_after(course)
+    if not deaths:
+        raise UnmeasuredError("the node did not end")
+    time, safe = last_words(run.spec, run.trace, course.begun, deaths[0][0] + DEAD)
+    if not len(time):
+        raise UnmeasuredError(f"the robot got no command between {course.begun:.3f} s and the node's end")
+    at = measures.settled_at(time, safe)
+    if math.isnan(at):
+        raise UnmeasuredError(f"the last command, at {time[-1]:.3f} s, was not the safe one")
+    return Measured(at - course.begun, f"told to end at {course.begun:.3f} s, safe command at {at:.3f} s")
 
 
 def drive_timeouts(run: Run, expectation: Expectation) -> Measured:
@@ -133,7 +148,7 @@ def _share(run: Run, expectation: Expectation, safe: bool) -> Measured:
 
 def _over(course: FaultCourse) -> float:
     """When a node may be expected to drive again: after the fault, or its own death."""
-    since = course.begun if course.fault.kind == "killed" else course.ended
+    since = course.begun if course.fault.kind in REPLACED else course.ended
     if not math.isfinite(since):
         raise UnmeasuredError(f"the fault ({course.fault.label}) never ended")
     return since

@@ -247,17 +247,19 @@ class ScenarioRun:
 
     def _note(self, words: str) -> None:
         self.events.append((self.listener.now(), words))
-        if words == "node killed":
+        if words in ("node killed", "node ended"):
             self.restarts.append([self.listener.now(), math.nan])
 
     def _look_after(self) -> None:
-        """Starts a node again that a fault has killed; whatever else ends by itself ends the run."""
+        """Starts a node again that a fault has ended; whatever else ends by itself ends the run."""
         for name, process in list(self.cast.processes.items()):
             code = process.poll()
             if code is None or (name == "relay" and self._sabotage.relay_lost):
                 continue
             if name == "node" and self._sabotage.deaths:
                 self._sabotage.deaths -= 1
+                if not self.restarts or math.isfinite(self.restarts[-1][1]):  # it was not killed
+                    self._note("node ended")
                 self.cast.start_node()
                 self._note("node started again")
                 self.restarts[-1][1] = self.listener.now()

@@ -27,7 +27,7 @@ class Sabotage:
         self._faults, self._cast, self._note = faults, cast, note
         self._undo: list[tuple[float, Callable[[], None]]] = []
         self.deaths = 0
-        """Nodes that were killed and that nobody has buried."""
+        """Nodes that were killed, or told to end, and that nobody has buried."""
         self.relay_lost = False
         """Whether the relay is dead by a fault."""
 
@@ -57,6 +57,10 @@ class Sabotage:
             case "killed":
                 self.deaths += 1
                 self._node(signal.SIGKILL, "node killed")
+                return None
+            case "restarted":
+                self.deaths += 1
+                self._node(signal.SIGTERM, "node told to end")
                 return None
             case "paused":
                 self._node(signal.SIGSTOP, "node paused")

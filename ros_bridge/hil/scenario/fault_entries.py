@@ -9,7 +9,8 @@ from functools import partial
 
 from robots import RobotSpec
 from ros_bridge.errors import BridgeError
-from ros_bridge.hil.kinds import KINDS, MESSAGES, PER_SECOND, SCALES, SHARE, Kind
+from ros_bridge.hil.fault import START
+from ros_bridge.hil.kinds import GOALS, HEARD, KINDS, MESSAGES, PER_SECOND, SCALES, SHARE, Kind
 from ros_bridge.hil.scenario import fields
 from ros_bridge.hil.scenario.fields import Fields
 from ros_bridge.hil.scenario.lines import Item
@@ -20,6 +21,8 @@ NEEDED = ("kind", "at")
 OPTIONAL = ("target", "for", "magnitude", "joints", "field", "probability", "ramp", "name")
 FIELD_UNITS = {"position": "rad", "velocity": "rad/s", "angular_velocity": "rad/s", "orientation": "1"}
 """Of what is added to a field of a message."""
+LOCATED = ("tool_position",)
+"""Kinds of goals whose messages name a frame in which they are places."""
 COUNTS = ("messages", "processes")
 """Units of whole numbers."""
 BEYOND = 10.0
@@ -34,6 +37,8 @@ class Run:
     duration: float
     """Of the run, in [s]; infinite where the file does not say it."""
     real: bool
+    goal: str = ""
+    """Kind of the family's goals, one of `robots.goal.SIZES`; empty: it has none."""
 
 
 def magnitude_unit(kind: Kind, field: str) -> str:
@@ -82,7 +87,7 @@ def _fault(item: Item, index: int, run: Run, mistakes: list[Mistake]) -> Fault |
     entry = Fields(item, NEEDED, OPTIONAL, mistakes)
     name = entry.take("kind", lambda each: fields.choice(each, KINDS), "")
     begin = entry.take("at", lambda each: _begin(each, run), 0.0)
-    rest = max(run.duration - begin, 0.0)
+    rest = run.duration - max(begin, 0.0)
     duration = entry.take("for", lambda each: fields.above_zero(each, "s"), rest)
     probability = entry.take("probability", lambda each: fields.between(each, "1", 0.0, 1.0), 1.0)
     ramp = entry.take("ramp", lambda each: fields.time(each, duration), 0.0)
@@ -109,6 +114,18 @@ def _misfits(entry: Fields, item: Item, name: str, target: str, run: Run) -> Ite
         yield item.wrong(f"key 'target' is missing; valid for {name}: {', '.join(kind.targets)}")
     elif target in kind.targets and (why := possible_on(run.spec, name, target)):
         yield items["kind" if "target" not in items else "target"].wrong(why)
+    if target == GOALS and not run.goal:
+        yield items["target" if "target" in items else "kind"].wrong(
+            "the family has no goals that could be told"
+        )
+    if name == "frame" and run.goal and run.goal not in LOCATED:
+        yield items["kind"].wrong(f"goals of kind {run.goal} are in no frame; valid: {', '.join(LOCATED)}")
+    if _at_start(items.get("at")) and target not in HEARD:
+        yield items["at"].wrong(f"start: only of faults in what the node hears, not of {target} {name}")
+    if _at_start(items.get("at")) and "for" not in items:
+        yield item.wrong(
+            "key 'for' is missing: what is at work from the start has to end for control to begin"
+        )
     if kind.sim_only and run.real:
         possible = ", ".join(other for other, each in KINDS.items() if not each.sim_only)
         yield items["kind"].wrong(
@@ -124,7 +141,13 @@ def _misfits(entry: Fields, item: Item, name: str, target: str, run: Run) -> Ite
         yield items["ramp"].wrong(f"{name} does not come in degrees; these do: {valid}")
 
 
+def _at_start(item: Item | None) -> bool:
+    return item is not None and item.value == "start"
+
+
 def _begin(item: Item, run: Run) -> float:
+    if _at_start(item):
+        return START
     begin = fields.time(item)
     if begin >= run.duration:
         raise item.wrong(f"begins at {begin:g} s, when the run has ended; valid: below {run.duration:g} s")

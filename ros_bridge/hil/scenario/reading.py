@@ -70,7 +70,7 @@ class _Reading:
         if family is None:
             return None
         spec, duration = family.robot, self._duration
-        run = Run(spec, duration, robot == "real")
+        run = Run(spec, duration, robot == "real", family.goal.kind if family.goal else "")
         faults, names = take("faults", lambda each: read_faults(each, run, mistakes), ((), []))
         context = Context(self._vocabulary.expectations, names, family.belief_names, duration)
         return Scenario(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ros_bridge.hil.agenda import Agenda, Turn
+from ros_bridge.hil.fault import START
 from ros_bridge.hil.schedule import BODY, JOINTS, MACHINE, NODE, Fault
 
 ZERO = 100.0
@@ -37,7 +38,6 @@ def test_faults_are_numbered_as_given_and_come_in_the_order_of_time():
 
 def test_a_step_of_simulated_time_is_not_missed_by_rounding():
     agenda = Agenda([Fault("off", JOINTS, 0.7, 0.1)])
-    agenda.start(0.1)
     assert 0.1 + 0.7 < 0.8  # 0.7999999999999999
     agenda.start(0.1 + 1e-12)
     assert list(agenda.turns(0.8)) == [begins(0)]
@@ -84,3 +84,24 @@ def test_after_the_end_nothing_is_said_again():
     agenda.resume(ZERO, ZERO + 5.5)
     assert list(agenda.turns(ZERO + 6.0)) == []
     assert not agenda.ends_now()
+
+
+def test_a_fault_of_the_start_begins_with_the_robot_and_lasts_from_there():
+    agenda = Agenda([Fault("off", JOINTS, 0.5, 1.0), Fault("nan", JOINTS, START, 2.0)])
+    assert list(agenda.turns(1000.0)) == []
+    agenda.wake(ZERO)
+    agenda.wake(ZERO + 1.0)  # it speaks again
+    assert list(agenda.turns(ZERO + 1.9)) == [begins(1)]
+    assert list(agenda.turns(ZERO + 2.0)) == [ends(1)]
+    assert not agenda.ends_now()  # nobody has commanded anything yet
+    agenda.start(ZERO + 5.0)
+    assert agenda.next_due == ZERO + 5.5
+    assert list(agenda.turns(ZERO + 9.0)) == [begins(0), ends(0)]
+    assert agenda.ends_now()
+
+
+def test_what_was_at_work_from_the_start_is_over_for_who_takes_over():
+    agenda = Agenda([Fault("nan", JOINTS, START, 2.0), Fault("off", JOINTS, 3.0, 1.0)])
+    agenda.resume(ZERO, ZERO + 1.0)
+    agenda.wake(ZERO + 1.0)
+    assert list(agenda.turns(ZERO + 9.0)) == [begins(1), ends(1)]

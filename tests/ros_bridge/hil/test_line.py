@@ -108,3 +108,23 @@ def test_what_comes_after_a_delay_does_not_overtake():
     assert line.release(0.05) == []
     assert line.next_due == pytest.approx(0.1)
     assert line.release(0.1) == ["late", "fresh"]
+
+
+def timed(kind: str, magnitude: float, count: int) -> list[tuple[int, int]]:
+    """When messages 0, 1, ..., 20 ms apart, come out, in [ms]."""
+    line, out = Line(), list[tuple[int, int]]()
+    disturbance = Disturbance(fault(kind, magnitude=magnitude), begin=0.0)
+    for now in range(20 * count + 20):
+        if now % 20 == 0 and now < 20 * count:
+            line.push(now // 20, 1e-3 * now, [disturbance])
+        out += [(now, message) for message in line.release(1e-3 * now)]
+    return out
+
+
+def test_crowded_messages_wait_for_each_other_and_come_one_after_the_other():
+    # The third comes at 40 ms and lets them go, 3 ms apart.
+    assert timed("crowded", 3.0, 5) == [(40, 0), (43, 1), (46, 2)]
+
+
+def test_repeated_messages_come_again_later():
+    assert timed("repeated", 0.01, 2) == [(0, 0), (10, 0), (20, 1), (30, 1)]

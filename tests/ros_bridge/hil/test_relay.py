@@ -9,19 +9,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from geometry_msgs.msg import Point, PointStamped, Pose, PoseStamped, Quaternion, Twist, TwistStamped, Vector3
 from rclpy.serialization import deserialize_message, serialize_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray
+from std_msgs.msg import Float64MultiArray, Header
 
 from robots import RobotSpec
 from ros_bridge.commands import command_codec
 from ros_bridge.conversions import to_reading, to_stamp
 from ros_bridge.errors import BridgeError
 from ros_bridge.hil.events import Event, event_message, read_event
+from ros_bridge.hil.fault import START
 from ros_bridge.hil.relay import Relay
-from ros_bridge.hil.samples import IMU_SAMPLES, JOINT_SAMPLES, SampleCodec, command_samples
-from ros_bridge.hil.schedule import BODY, COMMANDS, IMU, JOINTS, MACHINE, NODE, Fault
+from ros_bridge.hil.samples import IMU_SAMPLES, JOINT_SAMPLES, SampleCodec, command_samples, goal_samples
+from ros_bridge.hil.schedule import BODY, COMMANDS, GOALS, IMU, JOINTS, MACHINE, NODE, Fault
 from ros_bridge.hil.stream import Stream
 from ros_bridge.imu import ABSENT, to_imu_reading
 from tests.ros_bridge.stand_ins import imu_state, joint_state
@@ -266,3 +268,75 @@ def test_what_a_probability_spares_has_the_very_bytes_and_is_not_counted(go2):
     assert 10 < len(met) < 30
     assert [index for new in first for index in new] == [3]
     assert through.end(3, 1.1) == len(met)
+
+
+POSE = PoseStamped(
+    header=Header(stamp=to_stamp(STAMP), frame_id="base"),
+    pose=Pose(position=Point(x=0.4, y=-0.2, z=0.3), orientation=Quaternion(w=1.0)),
+)
+POINT = PointStamped(header=POSE.header, point=POSE.pose.position)
+TWIST = Twist(linear=Vector3(x=0.5, y=-0.1, z=7.0), angular=Vector3(z=0.3))
+NUMBERS = Float64MultiArray(data=array("d", [0.1, 0.2]))
+
+
+@pytest.mark.parametrize("message", [POSE, POINT, TWIST, TwistStamped(twist=TWIST), NUMBERS])
+def test_a_goal_that_is_read_and_written_is_the_same_and_its_numbers_can_be_nan(message):
+    codec = goal_samples(type(message))
+    sample = codec.read(message)
+    assert sample is not None
+    raw = serialize_message(message)
+    assert serialize_message(codec.write(deserialize_message(raw, codec.kind), sample)) == raw
+    through, out = stream(codec)
+    through.begin(0, fault("nan", GOALS), 1.0)
+    through.pass_on(raw, 1.0)
+    through.release(1.0)
+    told = codec.read(out[0])
+    assert told is not None
+    assert np.isnan(told.values["goal"]).all()
+
+
+def test_a_goal_in_another_frame_is_the_same_place_there():
+    through, out = stream(goal_samples(PoseStamped))
+    through.begin(0, fault("frame", GOALS), 1.0)
+    assert through.pass_on(serialize_message(POSE), 1.0) == [0]
+    through.release(1.0)
+    place = out[0].pose.position
+    assert (out[0].header.frame_id, place.x, place.y, place.z) == ("turned", -0.4, 0.2, 0.3)
+    assert out[0].header.stamp == POSE.header.stamp
+
+
+def test_goals_without_a_frame_do_not_meet_that_fault():
+    through, out = stream(goal_samples(Twist))
+    through.begin(0, fault("frame", GOALS), 1.0)
+    raw = serialize_message(TWIST)
+    assert through.pass_on(raw, 1.0) == []
+    through.release(1.0)
+    assert out == [raw]
+    assert through.end(0, 2.0) == 0
+
+
+def test_amplified_commands_go_beyond_their_limits(pendulum):
+    through, out = stream(command_samples(pendulum))
+    through.begin(0, fault("amplified", COMMANDS, magnitude=4.0), 1.0)
+    for torque in (2.5, -0.5):
+        through.pass_on(serialize_message(Float64MultiArray(data=array("d", [torque]))), 1.0)
+    through.release(1.0)
+    assert [message.data[0] for message in out] == pytest.approx([10.0, -2.0])  # of 2.5 N m at most
+
+
+def test_goals_are_lost_from_the_robot_s_first_word_on(ros, go2, monkeypatch):
+    relay = Relay(go2, [Fault("off", GOALS, START, 1.0)], "robot", "node", sim_time=True)
+    try:
+        heard, out, raw = said(relay, monkeypatch), Published(), serialize_message(TWIST)
+        monkeypatch.setattr(relay._streams["goals/cmd_vel"], "_publisher", out)
+        clock(relay, 10.0)
+        relay._on_message("goals/cmd_vel", raw)
+        clock(relay, 10.9)
+        relay._on_message("goals/cmd_vel", raw)
+        assert out == []
+        clock(relay, 11.0)
+        relay._on_message("goals/cmd_vel", raw)
+    finally:
+        relay.destroy_node()
+    assert out == [raw]
+    assert heard == [("begun", 0, 10.0, 0), ("touched", 0, 10.0, 0), ("ended", 0, 11.0, 2)]

@@ -11,6 +11,7 @@ from ros_bridge.errors import BridgeError
 from ros_bridge.hil.schedule import (
     BODY,
     COMMANDS,
+    GOALS,
     IMU,
     JOINTS,
     KINDS,
@@ -67,11 +68,11 @@ def test_the_page_lists_every_kind_with_its_targets():
     listed = {
         name.strip().strip("`"): [
             target
-            for target, x in zip((JOINTS, IMU, COMMANDS, BODY, NODE, MACHINE), row[3:], strict=True)
+            for target, x in zip((JOINTS, IMU, GOALS, COMMANDS, BODY, NODE, MACHINE), row[3:], strict=True)
             if "x" in x
         ]
         for row in rows
-        if len(row) == 9
+        if len(row) == 10
         for name in row[0].split(",")
     }
     assert listed == {name: list(kind.targets) for name, kind in KINDS.items()}

@@ -23,9 +23,8 @@ BUNDLES = {
     "ur5e_reach": {"ur5e_rl2"},
 }
 UNSEEN = {
-    "once", "readiness", "acceleration_limit", "motion_budget", "effort_limit", "servo_effort", "goal_timeout",
-    "goal_limits", "goal_checks", "last_word", "giving_up", "guard", "belief_file", "trial", "drive_limits",
-    "policy_finite",
+    "acceleration_limit", "effort_limit", "servo_effort", "giving_up", "guard", "trial", "policy_finite",
+    "goal_timeout", "goal_limits",
 }  # fmt: skip
 """Protections that no scenario can show yet: of no shipped robot, or of what no fault does. Their tests are
 `test_protections` and those of their own rooms."""
@@ -73,9 +72,17 @@ def test_it_protects_all_that_a_scenario_can_show(campaign):
 def test_it_has_faults_on_every_side_and_in_every_robot(campaign):
     faults = [fault for each in campaign.values() for fault in each.get("faults", [])]
     kinds = Counter(fault["kind"] for fault in faults)
-    assert {fault["target"] for fault in faults} == {"joints", "imu", "commands", "body", "node", "machine"}
+    assert {fault["target"] for fault in faults} == {
+        "joints",
+        "imu",
+        "goals",
+        "commands",
+        "body",
+        "node",
+        "machine",
+    }
     body = {"payload", "weak", "locked", "free", "slippery", "encoder_offset", "sag", "push", "slope"}
-    system = {"killed", "paused", "disk_full", "hogged", "lost", "clock_jump"}
+    system = {"killed", "restarted", "paused", "disk_full", "hogged", "lost", "clock_jump"}
     assert body | system <= set(kinds)
     assert any(fault.get("ramp") for fault in faults)
     assert any(fault.get("probability") for fault in faults)

@@ -431,3 +431,67 @@ def test_figures_are_there_whether_or_not_they_are_expected(pendulum):
     assert found["fell"] == 1.0
     nothing = figures(scenario(), pendulum, Trace(), facts())
     assert set(nothing.values()) == {None}
+
+
+def test_the_last_word_is_the_safe_command(pendulum):
+    trace = killed_node(played(pendulum), 4.05, 6.5)
+    known = facts(course("restarted", NODE, ended=12.0, messages=0), restarts=[(4.06, 6.5)])
+    # Commands reach the robot at 4.004, 4.024 and 4.044 s, with 0.1 N m; then the node is gone.
+    found = judge(pendulum, trace, known, "last_word", 0.2)
+    assert (found.value, found.detail) == (None, "the last command, at 4.044 s, was not the safe one")
+    last = np.flatnonzero(trace.applied_time < 5.0)[-1]
+    trace.applied[last] = 0.0
+    assert judge(pendulum, trace, known, "last_word", 0.2).value == pytest.approx(0.044)
+    assert judge(pendulum, trace, facts(course()), "last_word", 0.2).detail == "the node did not end"
+
+
+def test_the_last_word_of_a_position_robot_is_where_its_joints_were_seen(ur5e):
+    trace = killed_node(played(ur5e), 4.05, 6.5)
+    known = facts(course("restarted", NODE, ended=12.0, messages=0), restarts=[(4.06, 6.5)])
+    assert judge(ur5e, trace, known, "last_word", 0.2).value == pytest.approx(0.004)
+    trace.applied[np.flatnonzero(trace.applied_time < 5.0)[-1], 2] += 0.01
+    assert judge(ur5e, trace, known, "last_word", 0.2).value is None
+
+
+def test_a_successor_s_belief_counts_from_its_first_command(pendulum):
+    trace = killed_node(played(pendulum), 4.05, 6.5)
+    known = facts(course("restarted", NODE, ended=9.0, messages=0), restarts=[(4.06, 6.503)])
+    options = {"parameter": "payload_mass", "tolerance": 0.1, "fault": 0}
+    assert judge(pendulum, trace, known, "adapted_within", 0.1, **options).value == pytest.approx(
+        0.0, abs=1e-6
+    )
+    trace.belief_mean[(trace.belief_time > 6.4) & (trace.belief_time < 7.0), 0] = 1.3
+    # Right from 7.003 s on.
+    assert judge(pendulum, trace, known, "adapted_within", 0.1, **options).value == pytest.approx(0.5)
+    dead = facts(course("restarted", NODE, ended=9.0, messages=0), restarts=[(4.06, NEVER)])
+    assert judge(pendulum, trace, dead, "adapted_within", 9.0, **options).value is None
+
+
+def test_commands_in_a_control_period(pendulum):
+    trace = played(pendulum)
+    assert judge(pendulum, trace, facts(), "commands_per_period", 1.1).value == pytest.approx(1.0, abs=0.01)
+    assert judge(pendulum, killed_node(trace, 4.0, 6.0), facts(), "commands_per_period", 1.1).value is None
+    twice = np.repeat(trace.command_time, 2), np.repeat(trace.command, 2, axis=0)
+    trace.command_time, trace.command = twice
+    assert judge(pendulum, trace, facts(), "commands_per_period", 1.1).value == pytest.approx(2.0, abs=0.01)
+
+
+def test_commands_ahead_of_their_rate(slow):
+    trace = played(slow, 0.0)
+    # Three steps that a period each would allow, of which the last two come 3 ms after the one before: each is ahead by
+    # 17 ms, and the next command is on time.
+    step = slow.command_rate * slow.period
+    for number in range(3):
+        trace.command[100 + number :] += step
+    trace.command_time[101:103] = trace.command_time[100] + [0.003, 0.006]
+    assert judge(slow, trace, facts(), "ahead_of_rate", 30.0).value == pytest.approx(34.0)
+
+
+def test_commands_that_a_fault_drives_beyond_their_limits_are_the_drive_s_to_refuse(pendulum):
+    trace = played(pendulum)
+    trace.applied[100:] = 9.0
+    assert not judge(pendulum, trace, facts(), "command_limits", 1.0).passed
+    amplified = facts(course("amplified", COMMANDS, magnitude=4.0))
+    assert judge(pendulum, trace, amplified, "command_limits", 1.0).passed
+    trace.command[100:] = 9.0
+    assert not judge(pendulum, trace, amplified, "command_limits", 1.0).passed

@@ -64,6 +64,15 @@ def grows(file: Path) -> bool:
     return file.stat().st_size > before
 
 
+def test_a_node_that_is_to_be_restarted_may_end_by_itself(cast: Any):
+    noted: list[str] = []
+    sabotage = Sabotage((Fault("restarted", "node", 1.0, 5.0),), cast, noted.append)
+    until(lambda: grows(cast.file))
+    sabotage.on_event(Event(BEGUN, 0.0, 0), 10.0)
+    until(lambda: cast.node.poll() == -signal.SIGTERM)
+    assert (sabotage.deaths, noted) == (1, ["node told to end"])
+
+
 def test_each_is_done_and_undone(cast: Any):
     noted: list[str] = []
     sabotage = Sabotage(FAULTS, cast, noted.append)

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from ros_bridge.hil.fault import START
 from ros_bridge.hil.judging.kinds import ExpectationKind
 from ros_bridge.hil.scenario.reading import read_scenario
 from ros_bridge.hil.scenario.scenario import Expectation, GoalStep, Limits, NodeOptions, TaskChoice
@@ -322,3 +323,31 @@ def test_another_table_of_expectations(tmp_path):
     assert read_scenario(write(tmp_path, "expect: {beauty: 1}\n"), words).expect == (
         Expectation("beauty", 1.0, line=5),
     )
+
+
+def test_faults_of_goals_and_of_the_start(tmp_path):
+    more = "faults:\n  - {kind: nan, target: goals, at: start, for: 2 s}\n"
+    (early,) = read(tmp_path, more, **GO2).faults
+    assert (early.target, early.begin, early.duration) == ("goals", START, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "family", "said"),
+    [
+        ("kind: nan, target: goals, at: 1", "pendulum_swingup", "the family has no goals that could be told"),
+        (
+            "kind: frame, target: goals, at: 1",
+            "go2_velocity",
+            "goals of kind velocity are in no frame; valid: tool_position",
+        ),
+        ("kind: nan, target: joints, at: start", "pendulum_swingup", "key 'for' is missing"),
+        (
+            "kind: weak, magnitude: 0.5, at: start, for: 1",
+            "pendulum_swingup",
+            "start: only of faults in what the node hears",
+        ),
+    ],
+)
+def test_faults_of_goals_and_of_the_start_that_make_no_sense(tmp_path, fault, family, said):
+    (told,) = mistakes(tmp_path, f"faults:\n  - {{{fault}}}\n", family=family)
+    assert said in told
