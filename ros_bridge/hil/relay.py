@@ -148,6 +148,7 @@ class Relay(Node):
         return conversions.to_reading(
             deserialize_message(self._joints, JointState), self._spec
         ).frame.position[0]
+
     def _of(self, target: str) -> list[Stream]:
         """Those that a fault is in; none: it is not a relay's business."""
         return [each for name, each in self._streams.items() if name.split("/")[0] == target]

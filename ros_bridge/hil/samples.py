@@ -83,9 +83,8 @@ def goal_samples(kind: type) -> SampleCodec:
         numbers = [getattr(part, axis) for part, axis in _goal_places(message)]
         values = {"goal": list(message.data) if kind is Float64MultiArray else numbers}
         stamp = _stamp(message) if hasattr(message, "header") else 0
-        return Sample(
-            stamp, [], values, message.header.frame_id if kind in (PoseStamped, PointStamped) else None
-        )
+        frame = message.header.frame_id if kind in (PoseStamped, PointStamped) else None
+        return Sample(stamp, [], values, frame=frame)
 
     def write(message: Any, sample: Sample) -> Any:
         if hasattr(message, "header"):
@@ -126,7 +125,7 @@ def command_samples(spec: RobotSpec) -> SampleCodec:
             command = codec.read(message)
         except BridgeError:
             return None
-        return Sample(0, list(spec.joint_names), {"command": ((command - centre) / half).tolist()}, rest)
+        return Sample(0, list(spec.joint_names), {"command": ((command - centre) / half).tolist()}, rest=rest)
 
     def write(message: Any, sample: Sample) -> Any:
         share = np.array(sample.values["command"])

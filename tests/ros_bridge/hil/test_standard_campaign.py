@@ -19,8 +19,8 @@ FILES = sorted(FOLDER.glob("*.yaml"))
 BUNDLES = {
     "pendulum_swingup": {f"pendulum_{learner}" for learner in ("dr", "rma", "rl2", "varibad", "maml")},
     "double_pendulum_swingup": {"double_pendulum_rl2"},
-    "go2_velocity": {"go2_rl2", "go2_dr"},
-    "ur5e_reach": {"ur5e_rl2"},
+    "go2_velocity": {"go2_rl2"},
+    "ur5e_reach": {"ur5e_dr"},
 }
 UNSEEN = {
     "acceleration_limit", "effort_limit", "servo_effort", "giving_up", "guard", "trial", "policy_finite",
