@@ -148,11 +148,15 @@ def _truth(record: dict[str, Any]) -> dict[str, float]:
 
 
 def _back(trace: Trace, died: float) -> float:
-    """When the node first said a command more than `DEAD` after its death, in [s]."""
+    """When the next node's first command came, more than `DEAD` after the death, in [s].
+
+    Its first words may be missed by who does not know it yet; the relay, which passes them on, is known.
+    """
     from ros_bridge.hil.judge import DEAD
 
-    later = trace.command_time[trace.command_time > died + DEAD]
-    return float(later[0]) if len(later) else math.nan
+    said = np.concatenate([trace.command_time, trace.applied_time])
+    later = said[said > died + DEAD]
+    return float(later.min()) if len(later) else math.nan
 
 
 def _fault(course: Any, zero: float) -> dict[str, Any]:
