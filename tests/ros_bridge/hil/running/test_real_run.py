@@ -223,7 +223,7 @@ def _mark(pid: int) -> str:
 
 def test_a_simulated_robot_behind_a_real_one_s_topics(bundle, pendulum, tmp_path):
     record = tmp_path / "robot.json"
-    line = ["sim-robot", "pendulum_swingup", "--seconds", "30", "--wait", "60", "--record", str(record)]
+    line = ["sim-robot", "pendulum_swingup", "--seconds", "30", "--record", str(record)]
     robot = Process(line, tmp_path / "robot.log")
     try:
         run = driven(None, bundle, tmp_path, duration=4.0, limits=Limits(position={"pivot": (-100.0, 100.0)}))
