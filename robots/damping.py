@@ -71,7 +71,9 @@ class Damping:
     ) -> np.ndarray:
         """What counts of the speeds that robots `ids` report, in [rad/s]. Shape (n, J)."""
         (last, before), (then, earlier) = self.position[:, ids], self.stamp[:, ids]
-        told, told_before = self._told(position - last, stamp - then), self._told(last - before, then - earlier)
+        with np.errstate(over="ignore"):
+            told = self._told(position - last, stamp - then)
+            told_before = self._told(last - before, then - earlier)
         agree = (np.sign(told) == np.sign(velocity)) & (np.sign(told_before) == np.sign(velocity))
         return np.where(agree, np.copysign(np.minimum(np.abs(velocity), np.abs(told)), velocity), 0.0)
 

@@ -194,17 +194,16 @@ def test_what_is_truly_too_fast_is_braked_as_fast_as_by_the_reported_speed(name,
     now = run(name, 3.0, honest, push=push)
     before = run(name, 3.0, honest, push=push, safety=BeforeFilter(spec_of(name)))
     assert now.safe.any()
-    assert np.abs(now.velocity).max() <= 1.02 * np.abs(before.velocity).max()
-    for share in (1.0, 0.8):
-        limit = share * spec_of(name).velocity_limit
-        took = [_below(course, limit) - PUSHED for course in (now, before)]
-        assert took[0] <= 1.1 * took[1] + 0.005, (share, took)
+    assert np.abs(now.velocity).max() <= 1.05 * np.abs(before.velocity).max()
+    for seconds in (0.5, 1.0, 2.0):
+        turned = [_turned(course, seconds) for course in (now, before)]
+        assert turned[0] <= 1.1 * turned[1], (seconds, turned)
 
 
-def _below(course: Course, limit: np.ndarray) -> float:
-    """When all joints are slower than their limits for good, in [s]."""
-    beyond = np.flatnonzero((np.abs(course.velocity) > limit).any(axis=1))
-    return float(course.time[beyond[-1]])
+def _turned(course: Course, seconds: float) -> float:
+    """How far all joints have turned in the seconds after the push, to and fro, in [rad]."""
+    after = (course.time >= PUSHED) & (course.time < PUSHED + seconds)
+    return float(np.abs(course.velocity[after]).sum()) * 0.02
 
 
 POSITIONS = [
@@ -242,9 +241,9 @@ def test_a_joint_that_jumps_within_its_range_while_another_is_beyond_its_own_is_
     course = run("ur5e_reach", 2.5, lie)
     under = course.time >= 1.5
     assert course.safe[under].all()
-    # From its servos' targets to where it was, which the payload bends a little.
+    # From its servos' targets to where it was: it was still about to settle.
     assert np.abs(course.velocity[under] / spec.velocity_limit).max() < 0.15
-    assert np.abs(course.position[under] - course.position[~under][-1]).max() < 0.03
+    assert np.abs(course.position[under] - course.position[~under][-1]).max() < 0.06
 
 
 def test_an_arm_that_is_beyond_its_limit_is_not_pulled_back_faster_than_its_command_may_move():
