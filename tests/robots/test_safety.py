@@ -13,7 +13,20 @@ import pytest
 
 from robots import SensorFrame, load_robot
 from robots.safety import SAFE_MODE, Certified, Reason, SafetyFilter, reason_names
-from tests.robots.arm import AT_REST, HIGH, INTERFACES, LOW, RAMP, REST, STEP, Storm, awake, causes, frame, moving
+from tests.robots.arm import (
+    AT_REST,
+    HIGH,
+    INTERFACES,
+    LOW,
+    RAMP,
+    REST,
+    STEP,
+    Storm,
+    awake,
+    causes,
+    frame,
+    moving,
+)
 from tests.robots.two_joints import two_joints, write_robot
 
 UNSET = {
@@ -210,8 +223,8 @@ def test_the_pendulum_ramps_in_over_a_fifth_of_a_second():
 def test_safe_mode_damps_an_effort_robot(effort):
     awake(effort, "effort")
     velocity = np.array([-4.1, 2.0])  # the shoulder is too fast
-    sent = [effort.certify(np.array([[0.0, 0.0]]), moving(step, velocity)) for step in range(8)][2:]
-    # Two steps until three positions tell. -0.4 * -4.1 = 1.64 N m, 0.4 at a time; -0.2 * 2.0 = -0.4 N m at once.
+    sent = [effort.certify(np.array([[0.0, 0.0]]), moving(step, velocity)) for step in range(7)][1:]
+    # One step until three positions tell. -0.4 * -4.1 = 1.64 N m, 0.4 at a time; -0.2 * 2.0 = -0.4 N m at once.
     expected = [[0.4, -0.4], [0.8, -0.4], [1.2, -0.4], [1.6, -0.4], [1.64, -0.4], [1.64, -0.4]]
     np.testing.assert_allclose([out.command[0] for out in sent], expected, atol=1e-12)
     rate = [bool(out.reasons[0] & Reason.RATE_LIMIT) for out in sent]
