@@ -55,11 +55,16 @@ class Damping:
         if np.count_nonzero(brakes):
             ids = np.flatnonzero(brakes)
             self.speed[ids] = self._borne_out(position[ids], velocity[ids], stamp[ids], ids)
+        (last, before), (then, earlier) = self.position, self.stamp
+        if np.count_nonzero(finite) == finite.size:
+            before[:], earlier[:] = last, then
+            last[:], then[:] = position, stamp
+            return
         heard = finite[:, None]
-        np.copyto(self.position[1], self.position[0], where=heard)
-        np.copyto(self.position[0], position, where=heard)
-        np.copyto(self.stamp[1], self.stamp[0], where=finite)
-        np.copyto(self.stamp[0], stamp, where=finite)
+        np.copyto(before, last, where=heard)
+        np.copyto(earlier, then, where=finite)
+        np.copyto(last, position, where=heard)
+        np.copyto(then, stamp, where=finite)
 
     @property
     def torque(self) -> np.ndarray:

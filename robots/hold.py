@@ -40,22 +40,22 @@ class Hold:
         """Positions in [rad], shape (N, J), at times in [s], shape (N,), of the robots that are `heard`, shape (N,)."""
         stamps = stamp[:, None]
         with np.errstate(invalid="ignore", over="ignore"):
-            believed = np.abs(position - self.position) <= self._reach(stamps)
-            believed &= (position >= self._low) & (position <= self._high)
+            reach = stamps - self.seen
+            if np.count_nonzero(untold := reach <= 0.0):
+                reach[untold] = np.inf
+            reach *= self._limit
+            way = position - self.position
+            np.abs(way, out=way)
+            believed = ~(way > reach)  # also where it is not known when a joint was where
+            believed &= position >= self._low
+            believed &= position <= self._high
         believed &= heard[:, None]
         if np.count_nonzero(believed) == believed.size:
             self.position[:] = position
             self.seen[:] = stamps
             return
-        nowhere = np.isnan(self.seen) & heard[:, None] & ~believed
-        if np.count_nonzero(nowhere):
-            np.copyto(self.position, position.clip(self._low, self._high), where=nowhere)
         np.copyto(self.position, position, where=believed)
         np.copyto(self.seen, stamps, where=believed)
-
-    def _reach(self, stamps: np.ndarray) -> np.ndarray:
-        """How far from their last places joints may be, in [rad], at stamps in [s], shape (N, 1). Shape (N, J)."""
-        elapsed = stamps - self.seen
-        elapsed[~(elapsed > 0.0)] = np.inf
-        elapsed *= self._limit
-        return elapsed
+        if np.count_nonzero(never := np.isnan(self.seen)):
+            never &= heard[:, None]
+            np.copyto(self.position, position.clip(self._low, self._high), where=never)

@@ -38,7 +38,7 @@ class Certified:
 class SafetyFilter:
     """Certifies the commands of N robots of one kind; J joints.
 
-    Safe mode: damping torque (effort, `Damping`), hold the last believable position (position, `Hold`), zero (velocity).
+    Safe mode: damping torque (effort, `Damping`), the last believable position (position, `Hold`), zero (velocity).
     Commands blend in over the soft start after `reset` and after every time in safe mode; of a position-commanded robot
     from where its joints were at that moment, so that one that stands does not sink meanwhile. After readings or
     requests that cannot be believed, safe mode lasts until they have been sound for the settings' `recovery`.

@@ -11,7 +11,7 @@ from robots import RobotSpecError, load_robot, with_passive
 from robots.action import ActionLayout
 from robots.safety import SafetyFilter
 from robots.spec import EffortSensor, Gains
-from tests.robots.arm import frame, moving
+from tests.robots.arm import moving
 from tests.robots.two_joints import MODEL, two_joints, write_robot
 
 IMU = {"site": "imu", "topic": "imu", "frame": "imu_link"}

@@ -59,8 +59,8 @@ def run(
 ) -> Course:
     """A robot of a family's default physics that is asked for nothing: no torque, or its pose at the start.
 
-    Robots with torque begin hanging, at a `velocity` in [rad/s], others as the family has it; `place`: joints that start
-    elsewhere, in [rad]; `push`: what is added to the speeds from `PUSHED` on, over 0.1 s, in [rad/s].
+    Robots with torque begin hanging, at a `velocity` in [rad/s], others as the family has it; `place`: joints that
+    start elsewhere, in [rad]; `push`: what is added to the speeds from `PUSHED` on, over 0.1 s, in [rad/s].
     """
     made, spec = family(name), spec_of(name)
     sim, ids = BatchSim(made.plant, made.parameters, 1, threads=1), np.zeros(1, dtype=int)
