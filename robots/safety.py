@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from robots.braking import stoppable
+from robots.damping import Damping
 from robots.frame import SensorFrame
+from robots.hold import Hold
 from robots.reason import DISTRUST, SAFE_MODE, Reason, reason_names
 from robots.servo import ServoLimit
 from robots.spec import RobotSpec
@@ -18,7 +20,9 @@ __all__ = ["DISTRUST", "SAFE_MODE", "Certified", "Reason", "SafetyFilter", "reas
 
 _SAFE_MODE, _DISTRUST, _STALE = int(SAFE_MODE), int(DISTRUST), int(Reason.SENSOR_STALE)
 _BITS = max(Reason).bit_length()
-_STATE = ("last", "ramp", "anchor", "measured", "speed", "safe", "recovers", "moved")
+_STATE = ("last", "ramp", "anchor", "safe", "recovers", "moved")
+_LATER = {"seen": -np.inf, "places": 0.0, "placed": np.nan}
+"""What a state of before has not, and what it is then: jumps are not judged once, and nothing is damped for a step."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Certified:
 class SafetyFilter:
     """Certifies the commands of N robots of one kind; J joints.
 
-    Safe mode: damping torque (effort), hold the last good measured position (position), zero (velocity).
+    Safe mode: damping torque (effort, `Damping`), the last believable position (position, `Hold`), zero (velocity).
     Commands blend in over the soft start after `reset` and after every time in safe mode; of a position-commanded robot
     from where its joints were at that moment, so that one that stands does not sink meanwhile. After readings or
     requests that cannot be believed, safe mode lasts until they have been sound for the settings' `recovery`.
@@ -48,7 +52,6 @@ class SafetyFilter:
         self.robots = robots
         self.low, self.high = spec.command_limits
         self.step_limit = spec.command_rate * spec.period
-        self.damping = np.asarray(spec.safety.damping)
         self.ramp_step = spec.period / spec.safety.soft_start
         self.step_change = spec.command_acceleration * spec.period**2
         """Largest difference between two steps of a command in [command unit]; infinite: none. Shape (J,)."""
@@ -59,8 +62,8 @@ class SafetyFilter:
         self._last = np.zeros((robots, joints))
         self._ramp = np.zeros(robots)
         self._anchor = np.zeros((robots, joints))
-        self._measured = np.zeros((robots, joints))
-        self._speed = np.zeros((robots, joints))
+        self._hold = Hold(spec, robots)
+        self._damping = Damping(spec, robots)
         self._safe = np.zeros(robots, dtype=bool)
         self._recovers = np.zeros(robots, dtype=np.int64)
         """Control steps that are still to be sound before safe mode ends."""
@@ -81,14 +84,9 @@ class SafetyFilter:
 
     def reset(self, ids: np.ndarray | slice = slice(None), position: np.ndarray | None = None) -> None:
         """Activation: the command starts from rest, or from the measured position, shape (n, J), in [rad]."""
-        start = 0.0
-        if self.spec.interface == "position":
-            defaults = np.array([joint.default_position for joint in self.spec.joints])
-            measured = defaults if position is None else np.where(np.isfinite(position), position, defaults)
-            start = np.clip(measured, self.low, self.high)
-        self._last[ids] = start
-        self._measured[ids] = start
-        self._speed[ids] = 0.0
+        self._hold.reset(ids, position)
+        self._damping.reset(ids)
+        self._last[ids] = self._hold.position[ids] if self.spec.interface == "position" else 0.0
         self._ramp[ids] = 0.0
         self._safe[ids] = False
         self._recovers[ids] = 0
@@ -117,14 +115,10 @@ class SafetyFilter:
         finite = self._finite(frame, finite)
         reasons = self._watch(request, frame, finite, age)
         safe = (reasons & _SAFE_MODE) != 0
-        trusted = finite & ~(safe & self._safe)  # in safe mode the place to hold stays where it began
-        np.copyto(self._measured, frame.position, where=trusted[:, None])
+        self._sense(frame, finite, safe, (reasons & _STALE) != 0)
         begins = self._ramp == 0.0
         if np.count_nonzero(begins):
-            self._anchor[begins] = self._measured[begins]
-        known = finite & ((reasons & _STALE) == 0)  # no damping of a speed that is long gone
-        self._speed[:] = 0.0
-        np.copyto(self._speed, frame.velocity, where=known[:, None])
+            self._anchor[begins] = self._hold.position[begins]
         self._safe = safe
 
         self._ramp = np.minimum(self._ramp + self.ramp_step, 1.0)
@@ -153,7 +147,7 @@ class SafetyFilter:
         call it again, a control period later, until it is `settled`. `elapsed`: as for `certify`.
         """
         self._ramp[:] = 0.0
-        self._speed[:] = 0.0
+        self._damping.speed[:] = 0.0
         self._safe[:] = True
         self._recovers[:] = self._recovery_steps
         wanted = self._safe_command().clip(self.low, self.high)
@@ -185,10 +179,12 @@ class SafetyFilter:
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Inverse of `state`."""
         for name, array in self._memory().items():
-            array[:] = state[name]
+            array[:] = _LATER[name] if name in _LATER and name not in state else state[name]
 
     def _memory(self) -> dict[str, np.ndarray]:
         memory = {name: getattr(self, f"_{name}") for name in _STATE}
+        memory |= {"measured": self._hold.position, "seen": self._hold.seen, "speed": self._damping.speed}
+        memory |= {"places": self._damping.position, "placed": self._damping.stamp}
         return memory if self._strain is None else memory | {"strain": self._strain.readings}
 
     def _finite(self, frame: SensorFrame, known: np.ndarray | None) -> np.ndarray:
@@ -224,6 +220,15 @@ class SafetyFilter:
             self._await_recovery(reasons)
         return reasons
 
+    def _sense(self, frame: SensorFrame, finite: np.ndarray, safe: np.ndarray, stale: np.ndarray) -> None:
+        """What safe mode needs to know of where robots are and how fast; the last three in shape (N,), bool."""
+        if self.spec.interface == "position":
+            # In safe mode the place to hold stays where it began.
+            self._hold.hear(frame.position, frame.stamp, finite & ~(safe & self._safe))
+        elif self.spec.interface == "effort":
+            brakes = safe & finite & ~stale  # no damping of a speed that is long gone
+            self._damping.hear(frame.position, frame.velocity, frame.stamp, finite, brakes)
+
     def _await_recovery(self, reasons: np.ndarray) -> None:
         doubted = (reasons & _DISTRUST) != 0
         waits = ~doubted & (self._recovers > 0)
@@ -256,9 +261,9 @@ class SafetyFilter:
 
     def _safe_command(self) -> np.ndarray:
         if self.spec.interface == "effort":
-            return -self.damping * self._speed
+            return self._damping.torque
         if self.spec.interface == "position":
-            return self._measured
+            return self._hold.position
         return np.zeros_like(self._last)
 
     def _count(self, reasons: np.ndarray) -> None:

@@ -33,6 +33,12 @@ def frame(
     )
 
 
+def moving(step: int, velocity: ArrayLike, period: float = 0.02) -> SensorFrame:
+    """A step of a course at one speed, in [rad/s], from rest's place on; stamps a period [s] apart."""
+    stamp = (step + 1) * period
+    return frame(AT_REST + np.asarray(velocity) * stamp, velocity, stamp=stamp)
+
+
 def awake(filter_: SafetyFilter, interface: str) -> SafetyFilter:
     """After the soft start, the rest command sent last."""
     rest = np.tile(REST[interface], (filter_.robots, 1))

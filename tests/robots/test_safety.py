@@ -13,7 +13,20 @@ import pytest
 
 from robots import SensorFrame, load_robot
 from robots.safety import SAFE_MODE, Certified, Reason, SafetyFilter, reason_names
-from tests.robots.arm import AT_REST, HIGH, INTERFACES, LOW, RAMP, REST, STEP, Storm, awake, causes, frame
+from tests.robots.arm import (
+    AT_REST,
+    HIGH,
+    INTERFACES,
+    LOW,
+    RAMP,
+    REST,
+    STEP,
+    Storm,
+    awake,
+    causes,
+    frame,
+    moving,
+)
 from tests.robots.two_joints import two_joints, write_robot
 
 UNSET = {
@@ -210,8 +223,8 @@ def test_the_pendulum_ramps_in_over_a_fifth_of_a_second():
 def test_safe_mode_damps_an_effort_robot(effort):
     awake(effort, "effort")
     velocity = np.array([-4.1, 2.0])  # the shoulder is too fast
-    sent = [effort.certify(np.array([[2.0, 2.0]]), frame(velocity=velocity)) for _ in range(6)]
-    # -0.4 * -4.1 = 1.64 N m, 0.4 at a time; -0.2 * 2.0 = -0.4 N m at once.
+    sent = [effort.certify(np.array([[0.0, 0.0]]), moving(step, velocity)) for step in range(7)][1:]
+    # One step until three positions tell. -0.4 * -4.1 = 1.64 N m, 0.4 at a time; -0.2 * 2.0 = -0.4 N m at once.
     expected = [[0.4, -0.4], [0.8, -0.4], [1.2, -0.4], [1.6, -0.4], [1.64, -0.4], [1.64, -0.4]]
     np.testing.assert_allclose([out.command[0] for out in sent], expected, atol=1e-12)
     rate = [bool(out.reasons[0] & Reason.RATE_LIMIT) for out in sent]
@@ -220,7 +233,8 @@ def test_safe_mode_damps_an_effort_robot(effort):
 
 def test_damping_stays_within_the_effort_limit(effort):
     awake(effort, "effort")
-    out = [effort.certify(np.zeros((1, 2)), frame(velocity=(100.0, -100.0))) for _ in range(12)][-1]
+    course = [moving(step, (100.0, -100.0), 1e-4) for step in range(14)]
+    out = [effort.certify(np.zeros((1, 2)), reading) for reading in course][-1]
     # -0.4 * 100 = -40 and 0.2 * 100 = 20 N m, cut to -3 and 1.5.
     assert out.command.tolist() == [[-3.0, 1.5]]
     assert out.reasons.tolist() == [Reason.VELOCITY_LIMIT]
@@ -267,11 +281,71 @@ def test_a_filter_restored_in_safe_mode_still_holds_where_it_began(hold):
     np.testing.assert_allclose(out.command, [[0.3, 0.6]], atol=1e-12)
 
 
-def test_a_position_robot_outside_its_limits_holds_the_limit(hold):
+def test_a_joint_outside_its_limits_is_held_where_it_was_inside(hold):
     awake(hold, "position")
+    hold.certify(np.array([[0.3, 0.6]]), frame((1.4, 0.5), stamp=1.0))
+    out = [hold.certify(np.array([[1.0, 1.0]]), frame((1.7, 0.5), stamp=1.02)) for _ in range(10)][-1]
+    np.testing.assert_allclose(out.command, [[1.4, 0.5]], atol=1e-12)
+    assert out.reasons.tolist() == [Reason.POSITION_LIMIT]
+
+
+def test_a_joint_that_was_never_inside_its_limits_is_held_at_the_limit(hold):
+    hold.reset(position=np.array([[1.7, 0.5]]))
     out = [hold.certify(np.array([[1.0, 1.0]]), frame((1.7, 0.5))) for _ in range(10)][-1]
     np.testing.assert_allclose(out.command, [[1.5, 0.5]], atol=1e-12)
-    assert out.reasons.tolist() == [Reason.POSITION_LIMIT]
+
+
+def test_a_place_that_a_joint_cannot_have_come_to_is_not_held_until_it_can(hold):
+    broken = np.full((1, 2), np.nan)
+    for seconds, held in ((0.02, 0.25), (0.1, 0.25), (0.2, 0.95)):  # 0.7 rad at 4 rad/s take 0.175 s
+        hold.reset(position=AT_REST[None])
+        hold.certify(AT_REST[None], frame(stamp=1.0))
+        at = frame((0.95, 0.5), stamp=1.0 + seconds)
+        sent = [hold.certify(broken, at) for _ in range(4)]
+        np.testing.assert_allclose(sent[-1].command, [[held, 0.5]], atol=1e-12)
+
+
+SPEEDS = {
+    "borne out": ((0.0, 0.04, 0.08), (0.0, 0.02, 0.04), 2.0, 2.0),
+    "smaller than told": ((0.0, 0.04, 0.08), (0.0, 0.02, 0.04), 0.5, 0.5),
+    "larger than told": ((0.0, 0.04, 0.06), (0.0, 0.02, 0.04), 40.0, 1.0),
+    "a reading was lost": ((0.0, 0.04, 0.12), (0.0, 0.02, 0.06), 40.0, 2.0),
+    "of the other sign": ((0.0, 0.04, 0.08), (0.0, 0.02, 0.04), -40.0, 0.0),
+    "does not move": ((0.3, 0.3, 0.3), (0.0, 0.02, 0.04), 40.0, 0.0),
+    "jumps once": ((0.3, 0.3, 1.3), (0.0, 0.02, 0.04), 40.0, 0.0),
+    "turned round": ((0.0, -0.04, 0.04), (0.0, 0.02, 0.04), 40.0, 0.0),
+    "twice the same stamp": ((0.0, 0.04, 0.08), (0.0, 0.02, 0.02), 40.0, 0.0),
+    "the clock went back": ((0.0, 0.04, 0.08), (5.0, 5.02, 0.04), 40.0, 0.0),
+    "a long silence": ((0.0, 0.04, 0.08), (0.0, 0.02, 1.04), 40.0, 0.0),
+    "beyond all numbers": ((-1.7e308, 0.0, 1.7e308), (0.0, 0.02, 0.04), 40.0, 40.0),
+}
+"""Of the shoulder: positions, stamps, the speed that is reported, and the one that is damped."""
+
+
+@pytest.mark.parametrize("case", SPEEDS)
+def test_damping_goes_by_a_speed_that_positions_bear_out(effort, case):
+    positions, stamps, reported, damped = SPEEDS[case]
+    effort.reset()
+    for position, stamp in zip(positions, stamps, strict=True):
+        said = frame((position, 0.5), (reported, 0.0), stamp=stamp)
+        effort.certify(np.full((1, 2), np.nan), said)
+    assert effort.state()["speed"][0, 0] == pytest.approx(damped)
+
+
+def test_a_state_of_before_goes_on_without_what_it_does_not_know(make, interface):
+    storm, first, second = Storm(6, interface, 5), make(5), make(5)
+    for _ in range(20):
+        first.certify(*storm.gust())
+        second.certify(*storm.gust())
+    saved = first.state()
+    second.restore({name: saved[name] for name in saved if name not in ("seen", "places", "placed")})
+    again = second.state()
+    for name in ("last", "ramp", "anchor", "measured", "speed", "safe", "recovers", "moved"):
+        np.testing.assert_array_equal(again[name], saved[name])
+    assert np.isnan(again["placed"]).all()
+    assert np.isneginf(again["seen"]).all()
+    with pytest.raises(KeyError, match="measured"):
+        second.restore({name: saved[name] for name in saved if name != "measured"})
 
 
 def test_commands_come_back_softly_after_safe_mode(make, interface):

@@ -11,7 +11,7 @@ from robots import RobotSpecError, load_robot, with_passive
 from robots.action import ActionLayout
 from robots.safety import SafetyFilter
 from robots.spec import EffortSensor, Gains
-from tests.robots.arm import frame
+from tests.robots.arm import moving
 from tests.robots.two_joints import MODEL, two_joints, write_robot
 
 IMU = {"site": "imu", "topic": "imu", "frame": "imu_link"}
@@ -54,7 +54,8 @@ def test_a_passive_joint_has_no_action_and_no_torque(tmp_path):
     assert layout.to_command(np.array([[0.5], [-1.0]])).tolist() == [[0.0, 0.75], [0.0, -1.5]]
     assert layout.to_action(np.array([[2.0, 0.75]])).tolist() == [[0.5]]
     # In safe mode, too: damping of 0.4 and 0.2 N m s/rad at 2 rad/s would be -0.8 and -0.4 N m.
-    safe = SafetyFilter(spec).certify(np.array([[0.0, np.nan]]), frame(velocity=(2.0, 2.0)))
+    filter_, broken = SafetyFilter(spec), np.array([[0.0, np.nan]])
+    safe = [filter_.certify(broken, moving(step, (2.0, 2.0))) for step in range(3)][-1]
     assert safe.command.tolist() == [[0.0, -0.4]]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from robots import SensorFrame, safety
+from robots.damping import Damping
+from robots.hold import Hold
 from robots.reason import Reason
 from robots.safety import SafetyFilter
 from robots.servo import ServoLimit
@@ -13,9 +15,22 @@ from ros_bridge.hil.naive.patch import Patch, afterwards
 
 
 def finite() -> list[Patch]:
-    """Every reading counts as a number."""
+    """Every reading counts as a number, also where safe mode damps a speed or holds a position."""
+    borne_out, hear = Damping._borne_out, Hold.hear
+
+    def naive_speed(
+        self: Damping, position: np.ndarray, velocity: np.ndarray, stamp: np.ndarray, ids: np.ndarray
+    ) -> np.ndarray:
+        return np.where(np.isfinite(velocity), borne_out(self, position, velocity, stamp, ids), velocity)
+
+    def naive_hold(self: Hold, position: np.ndarray, stamp: np.ndarray, heard: np.ndarray) -> None:
+        hear(self, position, stamp, heard)
+        np.copyto(self.position, position, where=heard[:, None] & ~np.isfinite(position))
+
     return [
         Patch(SensorFrame, "finite", property(lambda frame: np.ones(len(frame.stamp), dtype=bool))),
+        Patch(Damping, "_borne_out", naive_speed),
+        Patch(Hold, "hear", naive_hold),
     ]
 
 

@@ -148,10 +148,14 @@ def command_limit() -> bool:
 
 
 def _braked(speed: float) -> np.ndarray:
-    """The second command of a stay in safe mode: the first may not jump that far. Shape (J,)."""
-    made, said = awake(PENDULUM), frame(PENDULUM, velocity=speed)
-    made.certify(np.zeros((1, 1)), said)
-    return made.certify(np.zeros((1, 1)), said).command[0]
+    """The fourth command of a stay in safe mode: three positions tell a speed, and one may not jump that far.
+    Shape (J,)."""
+    made, sent = awake(PENDULUM), np.zeros((1, 1))
+    for step in range(4):
+        said = frame(PENDULUM, position=[speed * step * PERIOD], velocity=speed)
+        said.stamp[:] += step * PERIOD
+        sent = made.certify(np.zeros((1, 1)), said).command
+    return sent[0]
 
 
 def rate_limit() -> bool:
