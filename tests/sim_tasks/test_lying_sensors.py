@@ -67,11 +67,11 @@ def run(
     random = RowRandom([1], 1).rows(ids)
     sim.set_parameters(ids, sim.values[:1])
     sim.begin(ids, made.start, random)
-    for joint, at in (place or {}).items():
-        sim.qpos[0, made.plant.model.joint(joint).qposadr[0]] = at
     if spec.interface == "effort":
         sim.qpos[0, made.plant.qpos] = 0.0
         sim.qvel[0, made.plant.qvel] = velocity
+    for joint, at in (place or {}).items():
+        sim.qpos[0, made.plant.model.joint(joint).qposadr[0]] = at
     sensors, safety = SensorModel(spec, sim), safety or SafetyFilter(spec)
     frame = sensors.restart(ids, random)
     safety.reset(position=frame.position.copy())
@@ -179,6 +179,7 @@ class BeforeFilter(SafetyFilter):
         return super().certify(request, frame, age, elapsed, finite)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "push"),
     [

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from adapt.bundle import PolicyBundle
-from ros_bridge.hil.judging.finding import Finding, Outcome
+from ros_bridge.hil.judging.finding import Finding
 from ros_bridge.hil.judging.trace import Trace
 from ros_bridge.hil.running import result
 from ros_bridge.hil.running.campaign import run_campaign
@@ -46,8 +46,7 @@ run_campaign([Scenario("paused", "", "pendulum_swingup", sys.argv[1], 60.0, faul
 def judged_by_hand(monkeypatch):
     """What is expected is not what is tested here."""
     finding = Finding("anything", "", 1.0, 2.0, "s", True)
-    monkeypatch.setattr(result, "_findings", lambda *_: [finding])
-    monkeypatch.setattr(result, "_verdict", lambda found: (Outcome.PASSED, ""))
+    monkeypatch.setattr(result, "findings", lambda *_: [finding])
 
 
 def scenario(bundle: PolicyBundle, **changes: Any) -> Scenario:
