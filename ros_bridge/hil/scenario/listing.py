@@ -89,20 +89,24 @@ def magnitude_words(row: dict[str, Any]) -> str:
 
 
 def scenario_table(scenarios: Iterable[Scenario]) -> Table:
-    """One row for each."""
-    table = _table("scenario", "robot", "duration", "faults", "protects", "tags", "about")
+    """One row for each: what a terminal of 80 columns has room for; the rest is in `scenario_row`."""
+    table = Table(box=SIMPLE)
+    for column in ("scenario", "length", "protects"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("about (faults)", ratio=1)
     for scenario in scenarios:
         runs = f" x {len(scenario.seeds)}" if len(scenario.seeds) > 1 else ""
         table.add_row(
             scenario.name,
-            f"{'real ' if scenario.robot == 'real' else ''}{scenario.family}",
-            f"{scenario.duration:g} s{runs}",
-            ", ".join(fault.label for fault in scenario.faults),
+            f"{scenario.duration:g} s{runs}{', real' if scenario.robot == 'real' else ''}",
             scenario.protects,
-            ", ".join(scenario.tags),
-            scenario.about,
+            scenario.about + (f" ({faults})" if (faults := _faults(scenario)) else ""),
         )
     return table
+
+
+def _faults(scenario: Scenario) -> str:
+    return ", ".join(fault.label for fault in scenario.faults)
 
 
 def kind_table() -> Table:
