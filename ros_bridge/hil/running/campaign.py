@@ -34,6 +34,8 @@ from sim_tasks.hidden_task import TASKS
 
 OWN = "own"
 """For `switched_off`: of each scenario the protection that it protects."""
+TRIES = 2
+"""How often an invalid run is tried again, alone."""
 LISTEN = 0.02
 """How often runs are listened to, in [s]."""
 REAL = "", "hil"
@@ -68,19 +70,23 @@ class Campaign:
         return [self._by_part[index] for index in sorted(self._by_part)]
 
     def run(self, parts: Sequence[Part], stop: StopFlag) -> None:
-        """All of them, the long ones first, until told to stop. What was invalid is tried once more, alone."""
+        """All of them, the long ones first, until told to stop. What was invalid is tried again, alone."""
         order, again = sorted(parts, key=lambda part: -part.scenario.duration), list[Part]()
         for first in range(0, len(order), self._parallel):
             for part, result in self._round(order[first : first + self._parallel], stop):
-                late = result["outcome"] == Outcome.INVALID.value and self._parallel > 1
+                late = result["outcome"] == Outcome.INVALID.value
                 again += [part] if late else []
                 self._keep(parts.index(part), result, told=not late)
             if stop.raised:
                 break
         for part in again:
             index = parts.index(part)
-            tried = [] if stop.raised else self._round([part], stop)
-            self._keep(index, tried[0][1] if tried else self._by_part[index], told=True)
+            for _ in range(TRIES):
+                if stop.raised or self._by_part[index]["outcome"] != Outcome.INVALID.value:
+                    break
+                for _, result in self._round([part], stop):
+                    self._keep(index, result, told=False)
+            self._tell(self._by_part[index])
 
     def _round(self, parts: Sequence[Part], stop: StopFlag) -> list[tuple[Part, dict[str, Any]]]:
         runs: list[ScenarioRun] = []
@@ -121,9 +127,14 @@ class Campaign:
         return self._families[name]
 
     def _keep(self, index: int, result: dict[str, Any], told: bool) -> None:
-        self._by_part[index] = result
+        tries = self._by_part[index]["tries"] + 1 if index in self._by_part else 1
+        self._by_part[index] = {**result, "tries": tries}
         self._write(self.results)
-        if told and self._progress is not None:
+        if told:
+            self._tell(result)
+
+    def _tell(self, result: dict[str, Any]) -> None:
+        if self._progress is not None:
             words = f"{result['scenario']} {result['label']}-{result['seed']}: {result['outcome']}"
             self._done += 1
             self._progress(words, self._done, self._total)

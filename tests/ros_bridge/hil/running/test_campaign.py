@@ -61,7 +61,7 @@ def test_what_cannot_be_run_is_refused_before_anything_is_started(scenario, monk
             run_campaign([scenario], tmp_path, **options)  # type: ignore[arg-type]
 
 
-def test_an_invalid_run_is_tried_once_more_alone(scenario, monkeypatch, tmp_path):
+def test_an_invalid_run_is_tried_again_alone(scenario, monkeypatch, tmp_path):
     rounds: list[list[tuple[str, int]]] = []
 
     def result(part: Any) -> dict[str, Any]:
@@ -85,13 +85,14 @@ def test_an_invalid_run_is_tried_once_more_alone(scenario, monkeypatch, tmp_path
         lambda results: written.append(len(results)),
     )
     run.run(parts, StopFlag())
-    assert written == [1, 2, 3, 4, 4, 4], "nothing is lost of what has ended"
-    assert rounds == [[("late", 4), ("late", 5)], [("one", 4), ("one", 5)], [("late", 4)], [("late", 5)]]
-    assert [(row["scenario"], row["outcome"]) for row in run.results] == [
-        ("one", "passed"),
-        ("one", "passed"),
-        ("late", "passed"),
-        ("late", "invalid"),
+    assert written == [1, 2, 3, 4, 4, 4, 4], "nothing is lost of what has ended"
+    alone = [[("late", 4)], [("late", 5)], [("late", 5)]]
+    assert rounds == [[("late", 4), ("late", 5)], [("one", 4), ("one", 5)], *alone]
+    assert [(row["scenario"], row["outcome"], row["tries"]) for row in run.results] == [
+        ("one", "passed", 1),
+        ("one", "passed", 1),
+        ("late", "passed", 2),
+        ("late", "invalid", 3),
     ], "in the order in which they were asked for"
     assert [words[1:] for words in told] == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert told[-1][0].endswith("-5: invalid")
