@@ -192,4 +192,4 @@ def adapt_hil(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     kept = request.config.getoption("--hil-out")
     name = "".join(each if each.isalnum() or each in "-_." else "_" for each in request.node.name)
     out = tmp_path_factory.mktemp("hil") if kept is None else Path(kept) / name
-    return AdaptHil(out, marked, request.config.getoption("--i-am-at-the-emergency-stop"))
+    return AdaptHil(out, marked, bool(request.config.getoption("--i-am-at-the-emergency-stop")))

@@ -21,7 +21,7 @@ from ros_bridge.hil.judging.finding import Outcome
 from ros_bridge.hil.running.cast import Part
 from ros_bridge.hil.running.domains import DomainLock, UsersDomain, in_environment
 from ros_bridge.hil.running.real_robot import RAMP_IN, too_early
-from ros_bridge.hil.running.result import result_of
+from ros_bridge.hil.running.result import result_of, told_bundle
 from ros_bridge.hil.running.run import ScenarioRun
 from ros_bridge.hil.running.warden import Warden
 from ros_bridge.hil.scenario.scenario import Scenario
@@ -202,7 +202,7 @@ def run_campaign(
                 "runs": runs,
                 "config": {
                     "scenarios": [scenario.name for scenario in scenarios],
-                    "bundles": None if bundles is None else dict(bundles),
+                    "bundles": bundles and {label: told_bundle(bundle) for label, bundle in bundles.items()},
                     "pace": pace,
                     "switched_off": switched_off,
                 },

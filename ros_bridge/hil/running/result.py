@@ -59,7 +59,7 @@ def result_of(run: ScenarioRun, family: TaskFamily, out: Path) -> dict[str, Any]
             "about": scenario.about,
             "folder": str(run.folder.relative_to(out)),
             "label": part.label,
-            "bundle": _told(part.bundle),
+            "bundle": told_bundle(part.bundle),
             "seed": part.seed,
             "robot": spec.name,
             "family": family.name,
@@ -110,7 +110,7 @@ def result_of(run: ScenarioRun, family: TaskFamily, out: Path) -> dict[str, Any]
     )
 
 
-def _told(bundle: str) -> str:
+def told_bundle(bundle: str) -> str:
     """A shipped bundle by its name, another one by its folder."""
     folder = Path(bundle)
     return folder.name if folder.parent == SHIPPED.resolve() else bundle

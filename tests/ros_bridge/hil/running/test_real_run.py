@@ -69,6 +69,7 @@ def driven(robot: Hardware | None, bundle: PolicyBundle, out: Path, **changes: A
     """The result of one run."""
     given: dict[str, Any] = {"duration": 4.0, "robot": "real", "node": NodeOptions(record=False)} | changes
     scenario = Scenario("real", "", "pendulum_swingup", str(bundle.path), **given)
+    run: dict[str, Any] = {}
     for _ in range(5):
         (run,) = run_campaign([scenario], out, at_the_emergency_stop=True)["runs"]
         assert run["processes_left"] == 0
