@@ -154,13 +154,13 @@ def test_one_robots_bad_reading_is_nothing_to_the_others(belief_bundle, robot, f
 def test_weights_that_are_not_finite_never_reach_the_motor(belief_bundle, robot):
     loop, adapter = stand_in(robot)
     adapter.action[:] = np.nan
-    step = loop.step(one())
-    assert step.reasons[0] & Reason.POLICY_NOT_FINITE
-    assert not np.isfinite(step.requested).any()
-    # Safe mode of an effort-commanded robot: damping, -0.15 x 0.5 rad/s.
-    assert step.command[0, 0] == pytest.approx(-0.075)
-    loop.step(one())
-    assert adapter.told[1][1][0, 0] == pytest.approx(-0.075 / LIMIT), "what was sent, not what was asked"
+    steps = [loop.step(one(0.01 * k, 0.5, 0.02 * k)) for k in range(3)]
+    assert all(step.reasons[0] & Reason.POLICY_NOT_FINITE for step in steps)
+    assert not any(np.isfinite(step.requested).any() for step in steps)
+    # Safe mode of an effort-commanded robot: damping, -0.15 x 0.5 rad/s, as soon as three positions tell that speed.
+    assert [step.command[0, 0] for step in steps] == pytest.approx([0.0, 0.0, -0.075])
+    loop.step(one(0.03, 0.5, 0.06))
+    assert adapter.told[3][1][0, 0] == pytest.approx(-0.075 / LIMIT), "what was sent, not what was asked"
 
 
 @pytest.mark.parametrize(("age", "heard"), [(0.0, True), (0.06, True), (0.061, False), (np.nan, False)])

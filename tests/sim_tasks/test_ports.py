@@ -124,13 +124,13 @@ def test_commands_to_a_robot_pass_its_safety_filter(tmp_path):
     assert (port.reasons == Reason.SOFT_START | Reason.RATE_LIMIT).all()
 
 
-def test_an_action_that_is_not_finite_damps_that_robot_alone_and_is_counted(tmp_path):
+def test_an_action_that_is_not_finite_stops_that_robot_alone_and_is_counted(tmp_path):
     port, _, _ = of_robot(two_joints(tmp_path))
     action = np.tile([1.0, 0.5], (3, 1))
     action[1] = [np.nan, 0.5]
     command = port.command(action)
-    # Damping 0.4 and 0.2 N m s/rad at 1 and 2 rad/s, both -0.4 N m, within the rates of 0.4 and 0.6 N m per step.
-    np.testing.assert_allclose(command, [[0.4, 0.1875], [-0.4, -0.4], [0.4, 0.1875]])
+    # Its joints are not damped, as no positions tell yet that they move; rates are 0.4 and 0.6 N m per step.
+    np.testing.assert_allclose(command, [[0.4, 0.1875], [0.0, 0.0], [0.4, 0.1875]])
     assert port.reasons is not None
     assert ((port.reasons & Reason.POLICY_NOT_FINITE) != 0).tolist() == [False, True, False]
     assert port.invalid_actions == 1

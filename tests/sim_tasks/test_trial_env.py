@@ -156,9 +156,9 @@ def test_too_fast_a_robot_is_damped_and_the_policy_is_told():
         env.step(np.ones((8, 1)))
         sent.append(env.previous_action.copy())
         fast.append(how_many(env, Reason.VELOCITY_LIMIT))
-    # First on the reading from before: soft start, 0.1. Then 0.15 N m s/rad at more than 20 rad/s ask for -3 N m and
-    # more, cut to -2.5 N m (action -1), and 125 N m/s allow 2.5 N m (action 1) per step: 0.1 - 1, then -1.
-    np.testing.assert_allclose(np.array(sent)[..., 0], np.tile([[0.1], [-0.9], [-1.0]], 8), atol=1e-6)
+    # First on the reading from before: soft start, 0.1. Then nothing, until three positions tell the speed: 0.15 N m
+    # s/rad at more than 20 rad/s ask for -3 N m and more, cut to -2.5 N m (action -1), which 125 N m/s allow in a step.
+    np.testing.assert_allclose(np.array(sent)[..., 0], np.tile([[0.1], [0.0], [-1.0]], 8), atol=1e-6)
     assert fast == [0, 8, 8]
 
 

@@ -133,7 +133,8 @@ def test_a_state_goes_on_to_the_bit(case, at):
     assert all(isinstance(value, np.ndarray) and value.dtype != object for value in state.values())
     kept = {key: value.copy() for key, value in state.items()}
     ahead, returns = play(env, taken[at:]), env.returns()
-    assert all(np.array_equal(state[key], kept[key]) for key in kept), "a state is no view"
+    for key in kept:
+        np.testing.assert_array_equal(state[key], kept[key], f"a state is no view: {key}")
     other = build(case, seed=99)
     play(other, taken[:7])
     other.restore(state)
