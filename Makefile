@@ -26,10 +26,11 @@ help: ## Show this list
 demo: $(INSTALLED) ## Train, deploy and report on the smallest robot (SEED=0 OUT=runs/demo)
 	$(BIN)/adapt demo --seed $(SEED) --out $(OUT) $(if $(RECORDINGS),--recordings $(RECORDINGS))
 
-# Those of ROS have the machine to themselves: they are about time. An exit code of 5 says that ARGS chose none of a half.
+# Those of ROS have the machine to themselves: they are about time. The others run two at a time, each with one thread: two
+# of torch's wait for each other by spinning. An exit code of 5 says that ARGS chose none of a half.
 test: $(INSTALLED) ## Run the quick tests (ARGS="-k name" is handed to pytest)
 	@others=0; ros=0; \
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "$(QUICK) and not ros" $(ARGS) || others=$$?; \
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile -m "$(QUICK) and not ros" $(ARGS) || others=$$?; \
 	$(BIN)/pytest -q -m "$(QUICK) and ros" $(ARGS) || ros=$$?; \
 	case $$others,$$ros in 0,0 | 0,5 | 5,0) ;; *) exit 1 ;; esac
 
