@@ -106,8 +106,10 @@ def known(value: Any) -> Any:
         return {key: known(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [known(each) for each in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     return value
 
 
