@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -327,7 +328,9 @@ class UnsafeError(UserError):
 
 
 def _emptied(folder: Path) -> Path:
-    """Without what another run left there."""
-    for file in (folder / "robot.json", folder / "truth.npz", folder / "result.json", folder / "trace.npz"):
-        file.unlink(missing_ok=True)
+    """Without what another run left there: its node's belief would be taken up, its bag for the new one's."""
+    for name in ("robot.json", "truth.npz", "result.json", "trace.npz", "belief.npz"):
+        (folder / name).unlink(missing_ok=True)
+    for name in ("bag", "logs"):
+        shutil.rmtree(folder / name, ignore_errors=True)
     return folder

@@ -99,6 +99,9 @@ def test_an_invalid_run_is_tried_again_alone(scenario, monkeypatch, tmp_path):
 
 
 def test_a_folder_of_before_is_emptied_of_what_would_be_taken_for_the_new_run_s(tmp_path):
-    (tmp_path / "robot.json").write_text("{}")
+    for name in ("robot.json", "belief.npz", "bag/old/old.mcap", "logs/node_1.log"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "notes.txt").write_text("somebody's own")
     assert campaign._emptied(tmp_path) == Path(tmp_path)
-    assert not (tmp_path / "robot.json").exists()
+    assert [each.name for each in tmp_path.iterdir()] == ["notes.txt"]
