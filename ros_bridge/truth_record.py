@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -45,5 +46,9 @@ class TruthRecord:
         return self.columns["lateness"][: self.steps]
 
     def save(self, path: Path) -> None:
-        """As a compressed .npz."""
-        np.savez_compressed(path, **{name: values[: self.steps] for name, values in self.columns.items()})
+        """As a compressed .npz, whole or not at all."""
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp.npz")
+        np.savez_compressed(
+            temporary, **{name: values[: self.steps] for name, values in self.columns.items()}
+        )
+        os.replace(temporary, path)

@@ -192,6 +192,8 @@ class ProveRun:
             print_json(report)
         else:
             print_report(table(report).splitlines(), page)
+        if report["stopped_early"]:
+            return INTERRUPTED
         return 0 if report["ok"] else FAILED
 
 

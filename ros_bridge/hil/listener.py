@@ -200,13 +200,21 @@ class Listener(Node):
             self._keep("requested", at, requested, reasons)
 
     def _on_belief(self, message: Float64MultiArray, info: MessageInfo) -> None:
-        belief = conversions.read_belief(message)
+        try:
+            belief = conversions.read_belief(message)
+        except BridgeError as error:
+            self.problems.append(str(error))
+            return
         self._keep("belief", self._at(info), belief.mean, belief.std)
         if self._trace is not None:
             self._trace.belief_names = belief.names
 
     def _on_familiarity(self, message: Float64MultiArray, info: MessageInfo) -> None:
-        judged = dict(zip(JUDGED, conversions.read_familiarity(message).tolist(), strict=True))
+        try:
+            judged = dict(zip(JUDGED, conversions.read_familiarity(message).tolist(), strict=True))
+        except BridgeError as error:
+            self.problems.append(str(error))
+            return
         self._keep("familiarity", self._at(info), judged["unfamiliar"] > 0)
 
     def _on_joints(self, message: JointState, info: MessageInfo) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from robots.reason import Reason
 from ros_bridge.errors import BridgeError
 
-Side = Literal["node", "robot", "runner"]
+Side = Literal["node", "robot"]
 
 
 @dataclass(frozen=True)

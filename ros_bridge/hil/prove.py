@@ -14,11 +14,11 @@ from typing import Any
 
 from adapt.files import write_json
 from ros_bridge.errors import BridgeError
+from ros_bridge.hil.judging.commands import BREACHES
 from ros_bridge.hil.protections import PROTECTIONS, protection
+from ros_bridge.hil.running.campaign import OWN, run_campaign
 from ros_bridge.hil.scenario.scenario import Scenario
 
-OWN = "own"
-"""`run_campaign`'s word for: of each scenario the protection that it protects."""
 WITH, WITHOUT = "with", "without"
 """Folders of the two campaigns."""
 Campaign = Callable[..., Mapping[str, Any]]
@@ -77,13 +77,14 @@ def prove(
         raise BridgeError(f"none of {len(scenarios)} scenarios protects anything: nothing to prove")
     for scenario in protecting:
         protection(scenario.protects)
-    run = _run_campaign() if campaign is None else campaign
+    run = run_campaign if campaign is None else campaign
     words(f"{len(protecting)} scenarios as they are")
     kept, broken = run(protecting, out / WITH, **options), dict[str, Any](runs=[])
     if not kept.get("stopped_early"):
         words(f"{len(protecting)} scenarios without their protection")
         broken = run(protecting, out / WITHOUT, switched_off=OWN, **options)
     report = compared(protecting, kept["runs"], broken["runs"])
+    report["stopped_early"] = bool(kept.get("stopped_early") or broken.get("stopped_early"))
     report["unprotecting"] = [scenario.name for scenario in scenarios if not scenario.protects]
     write_json(out / "prove.json", report)
     return report
@@ -130,12 +131,6 @@ def table(report: Mapping[str, Any]) -> str:
     ]
     lines += [f"unproven: {name}: {about}" for name, about in report["unproven"].items()]
     return "\n".join(lines)
-
-
-def _run_campaign() -> Campaign:
-    from ros_bridge.hil.running.campaign import run_campaign
-
-    return run_campaign
 
 
 def _key(result: Mapping[str, Any]) -> tuple[str, str, int]:
@@ -188,10 +183,14 @@ def _words(result: Mapping[str, Any] | None) -> str:
 
 
 def _seen(result: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a run missed, and by how much."""
-    missed = [_missed(finding) for finding in result["findings"] if not finding["passed"]]
+    """What a run missed, and by how much, of what is the node's doing: what is left behind is the runner's."""
+    missed = [
+        _missed(finding)
+        for finding in result["findings"]
+        if not finding["passed"] and finding["name"] != "processes_left"
+    ]
     counts = dict[str, int]()
-    for violation in result["violations"]:
+    for violation in (each for each in result["violations"] if each["what"] in BREACHES):
         counts[violation["what"]] = counts.get(violation["what"], 0) + 1
     return (*missed, *(f"violation {what}, {count} times" for what, count in counts.items()))
 

@@ -167,6 +167,8 @@ class AdaptHil:
             at_the_emergency_stop=self._at_the_emergency_stop,
         )
         write_report(out)
+        if campaign["stopped_early"]:
+            raise KeyboardInterrupt  # the runner took the signal, and ended everything in an orderly way
         runs = [HilRun(result, out / result["folder"]) for result in campaign["runs"]]
         for run in runs:
             if run.result["outcome"] in ("invalid", "error"):
@@ -190,6 +192,6 @@ def adapt_hil(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
             f"@pytest.mark.{MARKER}: unknown {unknown[0]!r}; valid: {', '.join(_OPTIONS)}"
         )
     kept = request.config.getoption("--hil-out")
-    name = "".join(each if each.isalnum() or each in "-_." else "_" for each in request.node.name)
+    name = "".join(each if each.isalnum() or each in "-_." else "_" for each in request.node.nodeid)
     out = tmp_path_factory.mktemp("hil") if kept is None else Path(kept) / name
     return AdaptHil(out, marked, bool(request.config.getoption("--i-am-at-the-emergency-stop")))

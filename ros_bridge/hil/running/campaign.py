@@ -7,6 +7,7 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,8 @@ class Campaign:
         self._out, self._parallel, self._warden, self._total = out, parallel, warden, total
         self._progress, self._write, self._done = progress, write, 0
         self._by_part: dict[int, dict[str, Any]] = {}
+        self.halted = ""
+        """Why a real robot was stopped, after which nothing goes on by itself; empty: none was."""
         self._families: dict[str, TaskFamily] = {}
 
     @property
@@ -78,7 +81,8 @@ class Campaign:
                 late = result["outcome"] == Outcome.INVALID.value
                 again += [part] if late else []
                 self._keep(parts.index(part), result, told=not late)
-            if stop.raised:
+                self.halted = self.halted or result["stopped"]
+            if stop.raised or self.halted:
                 break
         for part in again:
             index = parts.index(part)
@@ -96,8 +100,9 @@ class Campaign:
                 runs.append(self._start(part))
             play(runs, stop)
         finally:
-            for run in runs:
-                run.close()
+            with ExitStack() as closing:  # all of them, whatever becomes of one
+                for run in runs:
+                    closing.callback(run.close)
         # What was stopped before its end is no result.
         return [(run.part, self._finish(run)) for run in runs if not stop.raised or run.complete]
 
@@ -117,8 +122,8 @@ class Campaign:
             result = result_of(run, family, self._out)
         except Exception as error:  # of one run: the others go on
             run.error = f"not judged: {type(error).__name__}: {error}"
-            (run.folder / "logs" / "judging.log").write_text(traceback.format_exc(), encoding="utf-8")
-            result = result_of(run, family, self._out)
+            (run.folder / "judging.log").write_text(traceback.format_exc(), encoding="utf-8")
+            result = result_of(run, family, self._out, readable=False)
         write_json(run.folder / "result.json", result, indent=1)
         return result
 
@@ -146,7 +151,10 @@ def play(runs: Sequence[ScenarioRun], stop: StopFlag) -> None:
     while not stop.raised and any(run.state != "ended" for run in runs):
         began = time.monotonic()
         for run in runs:
-            run.turn()
+            try:
+                run.turn()
+            except Exception as error:  # of one run: the others go on
+                run.fail(error)
         if not any(run.state == "starting" for run in runs):
             for run in runs:
                 if run.state == "ready":
@@ -181,7 +189,8 @@ def run_campaign(
 
     Returns:
         What `campaign.json` says: `runs`, `config`, `commit`, `versions`, `machine`, `seconds`, `parallel`,
-        `stopped_early`; of several bundles `comparison`, with the first one.
+        `stopped_early`; `halted`, why a real robot was stopped, with which the campaign ends; of several bundles
+        `comparison`, with the first one.
 
     Raises:
         UserError: a bundle cannot be used, or a scenario cannot be run like this; nothing was started then.
@@ -213,6 +222,7 @@ def run_campaign(
                 "seconds": time.monotonic() - began,
                 "parallel": count,
                 "stopped_early": stopped_early,
+                "halted": campaign.halted,
             }
         )
         if bundles is not None and len(labels) > 1 and any(run["label"] == labels[0] for run in runs):
@@ -222,12 +232,14 @@ def run_campaign(
     campaign = Campaign(out, count, warden, progress, len(parts), write)
     # ROS of this process, too, speaks on this machine alone, unless it has to reach a robot.
     reach = {} if any(part.scenario.robot == "real" for part in parts) else _LOCAL
+    ended = False
     with StopFlag() as stop, in_environment(reach):
         try:
             campaign.run(parts, stop)
+            ended = not stop.raised
         finally:
+            write(campaign.results, not ended)
             warden.close()
-            write(campaign.results, stop.raised)
     return result
 
 

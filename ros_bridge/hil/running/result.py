@@ -24,23 +24,24 @@ from ros_bridge.latency import quantiles
 from sim_tasks.family import TaskFamily
 
 
-def result_of(run: ScenarioRun, family: TaskFamily, out: Path) -> dict[str, Any]:
+def result_of(run: ScenarioRun, family: TaskFamily, out: Path, readable: bool = True) -> dict[str, Any]:
     """Judges a run that was closed, and keeps its trace beside it.
 
     Args:
         run: the run.
         family: of its scenario.
         out: folder of the campaign: the run's own is told from there.
+        readable: what it left can be read; else nothing of it is looked at, and `run.error` says why.
     """
-    part, judge, spec, record = run.part, run.judge, run.spec, run.record
+    part, judge, spec = run.part, run.judge, run.spec
+    record, trace = (run.record, run.trace()) if readable else ({}, Trace())
     scenario = part.scenario
-    trace = run.trace()
     trace.save(run.folder / "trace.npz")
     lateness = 1e3 * trace.lateness
     limit = 1e3 * (spec.period if scenario.limits.lateness is None else scenario.limits.lateness)
     late = bool(len(lateness) and lateness.max() > limit)
-    facts = _facts(run, family, trace, record)
-    found = [] if run.error else findings(scenario, spec, trace, facts)
+    facts = None if run.error else _facts(run, family, trace, record)
+    found = [] if facts is None else findings(scenario, spec, trace, facts)
     worst = float(lateness.max(initial=0.0))
     if run.real is not None and run.real.stopped:
         outcome, reason = Outcome.FAILED, f"stopped: {run.real.stopped}"
@@ -68,7 +69,8 @@ def result_of(run: ScenarioRun, family: TaskFamily, out: Path) -> dict[str, Any]
             "outcome": outcome.value,
             "reason": reason,
             "findings": [finding.to_json() for finding in found],
-            "figures": {} if run.error else figures(scenario, spec, trace, facts),
+            "figures": {} if facts is None else figures(scenario, spec, trace, facts),
+            "stopped": "" if run.real is None else run.real.stopped,
             "faults": [_fault(course, judge.zero) for course in judge.courses],
             "events": _events(run, trace, record),
             "violations": judge.violations,

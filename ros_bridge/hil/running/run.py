@@ -27,6 +27,7 @@ from ros_bridge.hil.running.sabotage import Sabotage
 from ros_bridge.hil.running.trace_writer import TraceWriter
 from ros_bridge.hil.running.warden import Warden, end_all
 from ros_bridge.hil.schedule import Fault
+from ros_bridge.hil.unprotected import DOMAIN
 from ros_bridge.sim_robot import NO_COMMAND
 
 State = Literal["looking", "starting", "ready", "running", "ending", "ended"]
@@ -34,13 +35,12 @@ State = Literal["looking", "starting", "ready", "running", "ending", "ended"]
 START_UP = 60.0
 """Time that the processes have until they are ready, and again until the first command, in [s]."""
 FIRST_COMMAND = 30.0
-"""Time from a simulated robot's first reading to the first command, in [s]: it waits no longer."""
+"""Time from a simulated robot's first reading to the first command, in [s]: it waits no longer. In lock-step no step
+may take longer either."""
 OVERTIME = 20.0
 """Time beyond the scenario's length after which a run is given up, in [s] of real time, if it is in real time."""
 TAIL = 0.3
 """What is still on its way at the end is listened for, in [s]."""
-DOMAIN = "ADAPT_HIL_DOMAIN"
-"""Environment variable: the ROS domain that this runner has taken."""
 
 
 class ScenarioRun:
@@ -95,6 +95,8 @@ class ScenarioRun:
         self.cast = Cast(part, folder, environment)
         self._sabotage = Sabotage(self._faults, self.cast, self._note)
         self._closed = self._complete = False
+        self._newest = math.nan
+        """What `/clock` last said, in lock-step, in [s]."""
         if self.real is not None:
             self.state = "looking"
             return
@@ -136,11 +138,17 @@ class ScenarioRun:
             self.state = "ready"
         if self.state == "running" and self._over():
             self._finish()
+        if self.part.lock_step and self.state == "running" and self.listener.now() != self._newest:
+            self._newest, self._deadline = self.listener.now(), time.monotonic() + FIRST_COMMAND
         if self.state in ("starting", "running") and time.monotonic() > self._deadline:
             what = (
                 "its processes were not ready" if self.state == "starting" else "it did not come to its end"
             )
             self._give_up(f"{what} in time; logs: {self.folder / 'logs'}")
+
+    def fail(self, error: Exception) -> None:
+        """The runner itself could not go on with it: the others do."""
+        self._give_up(f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
         """Ends all that it started, listens to the last words, and counts what is left. Once."""
@@ -256,7 +264,7 @@ class ScenarioRun:
             code = process.poll()
             if code is None or (name == "relay" and self._sabotage.relay_lost):
                 continue
-            if name == "node" and self._sabotage.deaths:
+            if name == "node" and self._sabotage.deaths and self.state != "ending":
                 self._sabotage.deaths -= 1
                 if not self.restarts or math.isfinite(self.restarts[-1][1]):  # it was not killed
                     self._note("node ended")

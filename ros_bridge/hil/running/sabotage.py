@@ -30,14 +30,14 @@ class Sabotage:
         """Nodes that were killed, or told to end, and that nobody has buried."""
         self.relay_lost = False
         """Whether the relay is dead by a fault."""
+        self._over = False
 
     def on_event(self, event: Event, now: float) -> None:
         """The relay said something."""
-        if event.what != BEGUN or self._faults[event.index].target not in (NODE, MACHINE):
+        if self._over or event.what != BEGUN or self._faults[event.index].target not in (NODE, MACHINE):
             return
         fault = self._faults[event.index]
-        zero = getattr(event, "zero", None)
-        undo = self._begin(fault, now - fault.begin if zero is None else zero)
+        undo = self._begin(fault, now - fault.begin if event.zero is None else event.zero)
         if undo is not None:
             self._undo.append((now + fault.duration, undo))
 
@@ -49,7 +49,8 @@ class Sabotage:
             undo()
 
     def end(self) -> None:
-        """Undoes all, so that everything can end in an orderly way."""
+        """Undoes all, so that everything can end in an orderly way; nothing begins any more."""
+        self._over = True
         self.turn(math.inf)
 
     def _begin(self, fault: Fault, zero: float) -> Callable[[], None] | None:
@@ -106,7 +107,9 @@ class Sabotage:
         """No file of the node may become larger than its bag is now: to it, the disk is full (EFBIG for ENOSPC)."""
         pid = self._cast.processes["node"].pid
         size = max((file.stat().st_size for file in _files(self._cast.folder / "bag")), default=0)
-        _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        most = resource.RLIM_INFINITY
+        with suppress(ProcessLookupError):
+            _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
         self._note(f"disk full at {size} bytes")
 
         def undo() -> None:

@@ -67,6 +67,13 @@ def test_one_that_fails_by_nothing_that_it_expects_proves_nothing():
     assert only(report)["problem"] == "without finite it failed, but by nothing that it expects"
 
 
+def test_one_that_fails_by_a_process_that_was_left_or_by_silence_proves_nothing():
+    left = Finding("processes_left", "processes that were left", 1.0, 0.0, "processes", True)
+    broken = result("failed", left, off="finite", violations=[{"what": "silence"}])
+    report = compared([scenario()], [result("passed", KEPT)], [broken])
+    assert only(report)["problem"] == "without finite it failed, but by nothing that it expects"
+
+
 @pytest.mark.parametrize("outcome", ["failed", "invalid", "error"])
 def test_it_has_to_pass_as_it_is(outcome):
     broken = result("failed", MISSED, off="finite")

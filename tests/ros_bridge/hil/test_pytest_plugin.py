@@ -25,7 +25,7 @@ def campaign(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     from ros_bridge.hil.running import campaign as running
     from ros_bridge.hil.scenario import campaign as scenarios
 
-    asked: dict[str, Any] = {"outcome": "passed"}
+    asked: dict[str, Any] = {"outcome": "passed", "stopped_early": False}
 
     def find(paths: list[Path], *_: Any) -> list[Scenario]:
         return [replace(SCENARIO, name=path.stem) for path in paths]
@@ -34,6 +34,7 @@ def campaign(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         asked.update(options, out=out)
         findings = [{"name": "periods_to_safe", "value": 1.0, "margin": 1.0}]
         return {
+            "stopped_early": asked["stopped_early"],
             "runs": [
                 {
                     "scenario": scenario.name,
@@ -45,7 +46,7 @@ def campaign(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
                 }
                 for scenario in found
                 for seed in scenario.seeds
-            ]
+            ],
         }
 
     monkeypatch.setattr(scenarios, "find", find)
@@ -92,6 +93,12 @@ def test_a_run_that_says_nothing_of_the_node_is_an_error_and_one_that_failed_is_
     assert not AdaptHil(tmp_path).runs("one.yaml")[0].passed
     campaign["outcome"] = outcome
     with pytest.raises(HilError, match=f"one: {outcome}: late"):
+        AdaptHil(tmp_path).runs("one.yaml")
+
+
+def test_a_campaign_that_was_interrupted_interrupts_the_tests_too(campaign, tmp_path):
+    campaign["stopped_early"] = True
+    with pytest.raises(KeyboardInterrupt):
         AdaptHil(tmp_path).runs("one.yaml")
 
 

@@ -67,7 +67,7 @@ def test_an_invalid_run_is_tried_again_alone(scenario, monkeypatch, tmp_path):
     def result(part: Any) -> dict[str, Any]:
         late = part.scenario.name == "late" and (part.seed == 5 or len(rounds) < 3)
         words = {"scenario": part.scenario.name, "label": part.label, "seed": part.seed}
-        return words | {"outcome": "invalid" if late else "passed"}
+        return words | {"outcome": "invalid" if late else "passed", "stopped": ""}
 
     def play(self: Any, parts: Any, stop: Any) -> list[Any]:
         rounds.append([(part.scenario.name, part.seed) for part in parts])
@@ -105,3 +105,73 @@ def test_a_folder_of_before_is_emptied_of_what_would_be_taken_for_the_new_run_s(
     (tmp_path / "notes.txt").write_text("somebody's own")
     assert campaign._emptied(tmp_path) == Path(tmp_path)
     assert [each.name for each in tmp_path.iterdir()] == ["notes.txt"]
+
+
+class StandIn:
+    """Stands for a `ScenarioRun` of a real robot or of a simulated one."""
+
+    def __init__(self, part: Any, fails: str = "", stopped: str = ""):
+        self.part, self.fails, self.error, self.stopped = part, fails, "", stopped
+        self.state, self.closed, self.complete, self.folder = "ready", False, True, Path()
+
+    def go(self) -> None:
+        self.state = "running"
+
+    def turn(self) -> None:
+        if self.state == "running" and self.fails == "turn":
+            raise ValueError("a belief of another size")
+        self.state = "ended" if self.state == "running" else self.state
+
+    def fail(self, error: Exception) -> None:
+        self.error, self.state = str(error), "ended"
+
+    def close(self) -> None:
+        self.closed = True
+        if self.fails == "close":
+            raise OSError("cannot be closed")
+
+
+def stood_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, parts: Any, **how: dict[str, str]) -> Any:
+    """A campaign of stand-ins, by the names of their scenarios, two at a time; it, and its runs."""
+    runs: list[StandIn] = []
+
+    def start(self: Any, part: Any) -> StandIn:
+        runs.append(StandIn(part, **how.get(part.scenario.name, {})))
+        return runs[-1]
+
+    def finish(self: Any, run: StandIn) -> dict[str, Any]:
+        outcome = "error" if run.error else "failed" if run.stopped else "passed"
+        return {"scenario": run.part.scenario.name, "outcome": outcome, "stopped": run.stopped}
+
+    monkeypatch.setattr(Campaign, "_start", start)
+    monkeypatch.setattr(Campaign, "_finish", finish)
+    return Campaign(tmp_path, 2, None, None, len(parts), lambda results: None), runs  # type: ignore[arg-type]
+
+
+def three(scenario: Any) -> Any:
+    return parts_of([replace(scenario, name=name, seeds=(0,)) for name in ("one", "two", "three")])
+
+
+def test_one_run_that_goes_wrong_costs_no_other(scenario, monkeypatch, tmp_path):
+    parts = three(scenario)
+    made, runs = stood_in(monkeypatch, tmp_path, parts, one={"fails": "turn"})
+    made.run(parts, StopFlag())
+    assert [row["outcome"] for row in made.results] == ["error", "passed", "passed"]
+    assert runs[0].error == "a belief of another size"
+    assert all(run.closed for run in runs)
+
+
+def test_all_are_closed_whatever_becomes_of_one(scenario, monkeypatch, tmp_path):
+    parts = three(scenario)
+    made, runs = stood_in(monkeypatch, tmp_path, parts, one={"fails": "close"}, two={"fails": "close"})
+    with pytest.raises(OSError, match="cannot be closed"):
+        made.run(parts, StopFlag())
+    assert [run.closed for run in runs] == [True, True]
+
+
+def test_after_a_real_robot_was_stopped_nothing_goes_on_by_itself(scenario, monkeypatch, tmp_path):
+    parts = three(scenario)
+    made, runs = stood_in(monkeypatch, tmp_path, parts, two={"stopped": "pivot moves at 9 rad/s"})
+    made.run(parts, StopFlag())
+    assert [run.part.scenario.name for run in runs] == ["one", "two"]
+    assert made.halted == "pivot moves at 9 rad/s"

@@ -105,3 +105,20 @@ def test_each_is_done_and_undone(cast: Any):
         "node paused", "node goes on", f"disk full at {noted[2].split()[3]} bytes", "disk free",
         "2 busy processes", "node killed", "busy processes ended",
     ]  # fmt: skip
+
+
+def test_nothing_begins_after_the_end(cast):
+    notes: list[str] = []
+    sabotage = Sabotage(FAULTS, cast, notes.append)  # type: ignore[arg-type]
+    sabotage.end()
+    for index in range(len(FAULTS)):
+        sabotage.on_event(Event(BEGUN, 1.0, index), 1.0)
+    assert notes == []
+    assert cast.node.poll() is None
+
+
+def test_the_disk_of_a_node_that_is_gone_does_no_harm(cast):
+    cast.node.stop()
+    sabotage = Sabotage(FAULTS, cast, lambda words: None)  # type: ignore[arg-type]
+    sabotage.on_event(Event(BEGUN, 1.0, 1), 1.0)
+    sabotage.end()
