@@ -116,8 +116,7 @@ class SafetyFilter:
         reasons = self._watch(request, frame, finite, age)
         safe = (reasons & _SAFE_MODE) != 0
         self._sense(frame, finite, safe, (reasons & _STALE) != 0)
-        begins = self._ramp == 0.0
-        if np.count_nonzero(begins):
+        if self.spec.interface == "position" and np.count_nonzero(begins := self._ramp == 0.0):
             self._anchor[begins] = self._hold.position[begins]
         self._safe = safe
 
@@ -125,7 +124,8 @@ class SafetyFilter:
         self._ramp[safe] = 0.0
         reasons[~safe & (self._ramp < 1.0)] |= int(Reason.SOFT_START)
         wanted = self._blend(request)
-        np.copyto(wanted, self._safe_command(), where=safe[:, None])
+        if np.count_nonzero(safe):
+            np.copyto(wanted, self._safe_command(), where=safe[:, None])
 
         limited = wanted.clip(self.low, self.high)
         _mark(reasons, Reason.COMMAND_LIMIT, limited != wanted, ~safe)

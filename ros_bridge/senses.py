@@ -87,15 +87,15 @@ class Senses:
     def frame(self, now: float, arrival: float) -> tuple[SensorFrame, float]:
         """The newest readings side by side, and the age of the oldest of them in [s].
 
-        Whatever was never heard, or came broken, is NaN.
+        Whatever was never heard, or came broken, is NaN. The stamp is that of the joints: how far they can have come
+        since the frame before it tells also where an IMU lags.
         """
         joints, age = self.joints.newest or self.unheard, self.joints.age(now, arrival)
         if self.imu is None:
             return joints, max(age, 0.0)
         inertial = self.imu.newest or self.unheard
-        stamp = np.minimum(joints.stamp, inertial.stamp)
         merged = SensorFrame(
-            stamp, joints.position, joints.velocity, inertial.gyro, inertial.gravity, joints.effort
+            joints.stamp, joints.position, joints.velocity, inertial.gyro, inertial.gravity, joints.effort
         )
         return merged, max(age, self.imu.age(now, arrival), 0.0)
 

@@ -86,9 +86,11 @@ class Alteration:
 def _stuck(at: Alteration, sample: Sample, elapsed: float) -> None:
     if at.held is None:
         at.held = {field: list(sample.values[field]) for field in at.fields(sample)}
-    for field, held in at.held.items():
+    for field in at.fields(sample):
+        held = at.held.get(field, [])
         for place in at.places(sample, field):
-            sample.values[field][place] = held[place]
+            if place < len(held):  # a message may have more than the one that it is stuck on
+                sample.values[field][place] = held[place]
 
 
 def _garbage(at: Alteration, sample: Sample, elapsed: float) -> None:

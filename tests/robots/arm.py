@@ -53,6 +53,8 @@ class Storm:
     def __init__(self, seed: int, interface: str, robots: int):
         self.rng = np.random.default_rng(seed)
         self.interface, self.robots = interface, robots
+        self.time = 1.0
+        """Of the last gust, in [s]."""
 
     def spoil(self, values: np.ndarray, share: float, bad: tuple[float, ...]) -> np.ndarray:
         mask = self.rng.random(values.shape) < share
@@ -66,7 +68,9 @@ class Storm:
         position = POSITION_LOW + (POSITION_HIGH - POSITION_LOW) * rng.uniform(-0.01, 1.01, shape)
         position = self.spoil(position, 0.01, (np.nan, np.inf, -np.inf, 1e12, -9.0))
         velocity = self.spoil(SPEED * rng.uniform(-1.01, 1.01, shape), 0.01, (np.nan, -np.inf, 1e12, -50.0))
-        stamp = self.spoil(np.full(self.robots, 1.0), 0.01, (np.nan, np.inf))
+        self.time += 0.02
+        stamp = np.full(self.robots, self.time)  # also of the reading before, and of long ago
+        stamp = self.spoil(stamp, 0.05, (np.nan, np.inf, self.time - 0.02, self.time - 1.0))
         age = self.spoil(rng.uniform(0.0, 0.0602, self.robots), 0.02, (np.nan, np.inf, 0.0601, 3.0))
         return request, SensorFrame(stamp, position, velocity), age
 

@@ -41,9 +41,18 @@ def test_a_frame_has_the_newest_of_both_and_the_age_of_the_older(senses):
     assert frame.position.tolist() == [[0.5] * 12]
     assert frame.gyro.tolist() == [[2.0] * 3]
     assert frame.gravity.tolist() == [[0.0, 0.0, -1.0]]
-    assert frame.stamp.tolist() == [0.99]
+    assert frame.stamp.tolist() == [1.0], "that of the joints"
     assert age == pytest.approx(0.02)
     assert frame.finite.tolist() == [True]
+
+
+def test_an_imu_that_lags_does_not_hide_that_joints_have_had_no_time_to_jump(senses):
+    hear_imu(senses, 0.99)
+    stamps = []
+    for at in (1.0, 1.02, 1.04):
+        hear_joints(senses, at)
+        stamps.append(float(senses.frame(at, at)[0].stamp[0]))
+    assert stamps == [1.0, 1.02, 1.04]
 
 
 @pytest.mark.parametrize(("joints_at", "imu_at"), [(1.0, 1.05), (1.05, 1.0)])

@@ -198,3 +198,14 @@ def test_a_fault_is_in_named_joints_with_a_probability_and_in_a_ramp_at_once():
         alteration.alter(sample, 0.5)
         shifts.append(round(sample.values["position"][1] - 0.2, 9))
     assert set(shifts) == {0.0, -0.2}
+
+
+def test_a_sensor_that_is_stuck_bears_messages_of_another_size_than_the_one_it_is_stuck_on():
+    stuck = Alteration(Fault("stuck", JOINTS, 0.0, 1.0))
+    stuck.alter(Sample(STAMP, ["hip"], {"position": [0.1]}), 0.0)
+    longer = Sample(STAMP, ["hip", "knee"], {"position": [0.5, 0.6], "velocity": [1.0, 2.0]})
+    stuck.alter(longer, 0.1)
+    assert longer.values == {"position": [0.1, 0.6], "velocity": [1.0, 2.0]}
+    bare = Sample(STAMP, ["hip"], {})
+    stuck.alter(bare, 0.2)
+    assert bare.values == {}
