@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+
+import yaml
 
 from ros_bridge.hil.judging.expectations import EXPECTATIONS
 from ros_bridge.hil.protections import PROTECTIONS
 from ros_bridge.hil.scenario import listing
+from ros_bridge.hil.scenario.campaign import CAMPAIGNS, PACKAGE
 from ros_bridge.hil.scenario.fields import UNITS
 
 PAGE = Path(__file__).parents[1] / "docs" / "hil_scenarios.md"
+STANDARD = PACKAGE / CAMPAIGNS / "standard"
 BEGIN, END = "<!-- {}, written by python -m tests.hil_tables -->", "<!-- end of {} -->"
 
 
@@ -65,8 +70,14 @@ def _expectations() -> list[str]:
 
 
 def _protections() -> list[str]:
-    rows = ["| `protects` | protects from | where |", "|---|---|---|"]
-    return rows + [_row([f"`{name}`", each.about, f"`{each.where}`"]) for name, each in PROTECTIONS.items()]
+    """With how many scenarios of the standard campaign test each."""
+    rows = ["| `protects` | protects from | where | scenarios |", "|---|---|---|---|"]
+    tested = Counter(
+        yaml.safe_load(file.read_text(encoding="utf-8"))["protects"] for file in STANDARD.glob("*.yaml")
+    )
+    for name, each in PROTECTIONS.items():
+        rows.append(_row([f"`{name}`", each.about, f"`{each.where}`", str(tested[name] or "-")]))
+    return rows
 
 
 def _row(cells: list[str]) -> str:

@@ -59,8 +59,8 @@ class Judge:
         self._active: dict[int, Course] = {}
         self._waiting: list[Course] = []
         """The node has not driven since."""
-        self._complained = False
-        """Of a node that has not driven since."""
+        self._complained = self._silent = False
+        """Of a node that has not driven since, and of its present silence."""
         self._safe_wait: SafeWait | None = None
         self._answered_at, self._was_safe, self._reasons = math.nan, False, 0
         self._safe_since = -math.inf
@@ -101,8 +101,8 @@ class Judge:
         silence = self.node.hear(command, at, sequence)
         if COMMAND_TIMEOUT < silence < math.inf:
             self.drive_timeouts += 1
-        if SILENCE < silence < math.inf:
-            self._blame("node", Breach("silence", value=silence, limit=SILENCE))
+        self._mind_silence(silence)
+        self._silent = False
         if self._safe_wait is not None and isinstance(command, np.ndarray) and self._safe_wait.hear(command):
             wait, self._safe_wait = self._safe_wait, None
             if wait.course.periods_to_safe is None:
@@ -152,6 +152,8 @@ class Judge:
             self._fit_since = at
         if at - self._fit_since > FIT:
             self.unfit_since = None
+        if "node" in self._reborn:
+            self._mind_silence(at - self.node.at)
         if not self._active:
             self._lose_patience(at)
 
@@ -202,6 +204,12 @@ class Judge:
         if side not in self._reborn and at > self._killed_at + DEAD:
             self._reborn.add(side)
             judge.restart()
+
+    def _mind_silence(self, silence: float) -> None:
+        """Blames a node that lives and has said nothing for so long, in [s], once: also one that never speaks again."""
+        if SILENCE < silence < math.inf and not self._silent:
+            self._silent = True
+            self._blame("node", Breach("silence", value=silence, limit=SILENCE))
 
     def _lose_patience(self, at: float) -> None:
         """Blames a node that does not drive although all is sound, once."""

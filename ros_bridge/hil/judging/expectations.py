@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from robots import RobotSpec
 from ros_bridge.errors import BridgeError
+from ros_bridge.hil.judge import SILENCE
 from ros_bridge.hil.judging import beliefs, commands, motion, timing, words
 from ros_bridge.hil.judging.facts import RunFacts
 from ros_bridge.hil.judging.finding import Finding
@@ -80,6 +81,10 @@ _TABLE: dict[str, _Row] = {
     "silence": (
         _most("longest time between two commands of a living node", "s", *WINDOW),
         words.silence,
+    ),
+    "faults_missed": (
+        _most("faults that never began, or met no message", "faults"),
+        words.faults_missed,
     ),
     "restart_within": (
         _most("from the node's death to the first command of the next one", "s", "fault"),
@@ -168,7 +173,13 @@ _TABLE: dict[str, _Row] = {
 }
 EXPECTATIONS: dict[str, ExpectationKind] = {name: kind for name, (kind, _) in _TABLE.items()}
 """By name."""
-ALWAYS = {"command_limits": 1.0, "processes_left": 0.0, "rejected_commands": 0.0}
+ALWAYS = {
+    "command_limits": 1.0,
+    "processes_left": 0.0,
+    "rejected_commands": 0.0,
+    "silence": SILENCE,
+    "faults_missed": 0.0,
+}
 """What always holds, with its limit; a scenario may set another."""
 
 

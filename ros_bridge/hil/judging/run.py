@@ -122,9 +122,15 @@ class Run:
 
     @cached_property
     def away(self) -> list[Interval]:
-        """When there was no node that could have spoken: dead until its successor's first command, or stopped."""
+        """When there was no node that could have spoken: dead until its successor's first command, told to end, or
+        stopped."""
         commands = self.trace.command_time
         dead = [(died, self._speaks(commands, back)) for died, back in self.facts.restarts]
+        dead += [
+            (course.begun, deaths[0][0])
+            for course in self.facts.faults
+            if course.fault.kind == "restarted" and (deaths := self.deaths_after(course))
+        ]
         stopped = [
             (course.begun, course.ended if math.isfinite(course.ended) else math.inf)
             for course in self.facts.faults

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -43,6 +44,10 @@ def periods_to_safe(run: Run, expectation: Expectation) -> Measured:
 def time_to_safe(run: Run, expectation: Expectation) -> Measured:
     """From a fault's begin until the node says that it is in safe mode."""
     course, (time, safe) = run.needed_course(expectation), _safe(run)
+    before = safe[time < course.begun]
+    if not len(before) or before[-1]:
+        state = "in safe mode" if len(before) else "silent"
+        raise UnmeasuredError(f"it was {state} already when the fault began, at {course.begun:.3f} s")
     at = measures.first_time(time, safe, course.begun)
     if math.isnan(at):
         raise UnmeasuredError(f"no word of safe mode after the fault began at {course.begun:.3f} s")
@@ -127,8 +132,20 @@ def last_word(run: Run, expectation: Expectation) -> Measured:
 
 
 def drive_timeouts(run: Run, expectation: Expectation) -> Measured:
-    """How often a drive would have let go."""
+    """How often a drive would have let go of a node that spoke again."""
+    run.samples(run.trace.command_time, expectation, "commands")
     return Measured(float(run.facts.drive_timeouts), f"silent for over {COMMAND_TIMEOUT} s so often")
+
+
+def faults_missed(run: Run, expectation: Expectation) -> Measured:
+    """How many of the scenario's faults never began, or met no message: a run without its faults shows nothing."""
+    missed = []
+    for number in range(len(run.facts.faults)):
+        try:
+            run.course(replace(expectation, fault=number))
+        except UnmeasuredError as error:
+            missed.append(str(error))
+    return Measured(float(len(missed)), "; ".join(missed))
 
 
 def _safe(run: Run) -> tuple[np.ndarray, np.ndarray]:

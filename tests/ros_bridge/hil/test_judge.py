@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from robots.safety import Reason
 from ros_bridge.hil.events import BEGUN, ENDED, OVER, STARTED, TOUCHED, Event
 from ros_bridge.hil.judge import Judge
 from ros_bridge.hil.schedule import NODE
-from tests.ros_bridge.hil.judged import SAFE, Bench, fault
+from tests.ros_bridge.hil.judged import PERIOD, SAFE, Bench, fault
 
 
 def test_commands_until_the_safe_one_are_counted(pendulum):
@@ -188,3 +189,15 @@ def test_it_hears_that_all_is_over(pendulum):
     judge.on_event(Event(OVER, 101.0))
     assert judge.over
     assert judge.zero == 100.0
+
+
+def test_a_node_that_never_speaks_again_is_blamed_once(slow):
+    bench = Bench(slow)
+    for _ in range(5):
+        bench.step(0.0)
+    for _ in range(200):  # the robot goes on
+        bench.now += PERIOD
+        bench.judge.on_reading(np.zeros(1), np.zeros(1), True, bench.now)
+    assert bench.found.count("silence") == 1
+    bench.step(0.0)
+    assert bench.found.count("silence") == 1, "it is the same silence"
